@@ -1,0 +1,103 @@
+"""The devices of the machine, as the stages see them: small Protocols, real and simulated alike.
+
+Every call may raise `HardwareError` with one line that names the device. Unless said otherwise a call returns within
+a millisecond and may come from any thread, one at a time. `close()` is idempotent and leaves the device safe.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.records import Frame
+
+
+class Camera(Protocol):
+    """Gives frames in order. `next_frame` blocks until the next frame, at most `timeout_s`, then raises
+    `HardwareError`; it returns None when a recording has ended. Called from one thread only."""
+
+    def start(self) -> None: ...
+
+    def next_frame(self, timeout_s: float) -> Frame | None: ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class TensorSpec:
+    """Shape, type and quantization of one tensor: real = scale × (stored − zero_point); scale 0 = not quantized."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    scale: float = 0.0
+    zero_point: int = 0
+
+
+class Accelerator(Protocol):
+    """Runs one model. `invoke` takes one input tensor of exactly `input_spec` and returns a copy of the first output
+    in `output_spec`, blocking for the inference's time. Called from one thread only."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def input_spec(self) -> TensorSpec: ...
+
+    @property
+    def output_spec(self) -> TensorSpec: ...
+
+    def load(self, model: Path) -> None: ...
+
+    def invoke(self, tensor: NDArray[np.generic]) -> NDArray[np.generic]: ...
+
+    def close(self) -> None: ...
+
+
+class Gate(Protocol):
+    """A diverter with named positions. `move_to` starts the movement and returns at once; the movement is over
+    `latency_s + travel_s` later. An unknown position raises ValueError. `close` moves to rest first."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def positions(self) -> tuple[str, ...]: ...
+
+    @property
+    def rest(self) -> str: ...
+
+    def move_to(self, position: str) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class Feeder(Protocol):
+    """Drops parts on the belt. `set_rate` takes parts per minute; 0 stops it. Below 0 raises ValueError."""
+
+    def set_rate(self, parts_per_min: float) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class BeltMotor(Protocol):
+    """The belt's motor: on or off. `close` stops it."""
+
+    def start(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class Encoder(Protocol):
+    """The belt's travel in mm since `start`, never going back."""
+
+    def start(self) -> None: ...
+
+    def belt_mm(self) -> float: ...
+
+    def close(self) -> None: ...
