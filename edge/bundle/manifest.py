@@ -1,0 +1,148 @@
+"""A model bundle: a folder with `manifest.json` and the files it lists, each with its SHA-256.
+
+The factory (`quantization`) writes bundles, the machine loads them. Nothing of a bundle is used before its hashes are
+checked.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from edge.bundle.preprocess import InputSpec
+from edge.errors import BundleError
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+MODELS = Path(__file__).parent.parent / "models"
+
+
+@dataclass(frozen=True, slots=True)
+class BundlePart:
+    """One class of the network, in the order of its outputs."""
+
+    number: str
+    name: str
+    category: str
+    moulds: tuple[str, ...] = ()
+    """Other numbers of the same family: LDraw moulds and catalogue aliases."""
+    length_mm: float = 0.0
+    width_mm: float = 0.0
+    height_mm: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A checked bundle. `fusion_exponent` tempers the product of looks, `unsure_below` is the posterior under which
+    `classify` says unsure; both were fitted on synthetic looks."""
+
+    folder: Path
+    name: str
+    model: Path
+    input: InputSpec
+    parts: tuple[BundlePart, ...]
+    temperature: float
+    fusion_exponent: float
+    unsure_below: float
+    size_evidence: Path | None
+    accelerators: tuple[str, ...]
+    accuracy: dict[str, float] = field(default_factory=dict)
+
+
+def find_bundle(name_or_folder: str | Path) -> Path:
+    """The folder of a shipped bundle's name or of a path."""
+    folder = Path(name_or_folder)
+    if folder.is_dir():
+        return folder
+    shipped = MODELS / str(name_or_folder)
+    if shipped.is_dir():
+        return shipped
+    names = ", ".join(sorted(p.name for p in MODELS.iterdir() if (p / MANIFEST).is_file())) or "none"
+    raise BundleError(f"no model bundle at {name_or_folder}: give a bundle's folder or a shipped name ({names})")
+
+
+def load_bundle(name_or_folder: str | Path) -> Bundle:
+    """Reads and checks a bundle.
+
+    Raises:
+        BundleError: nothing there, a damaged manifest, a missing or altered file, an input that cannot be served.
+    """
+    folder = find_bundle(name_or_folder)
+    manifest = _read_manifest(folder)
+    _check_files(folder, manifest)
+    try:
+        return _bundle(folder, manifest)
+    except (KeyError, TypeError, ValueError) as error:
+        raise BundleError(
+            f"{folder / MANIFEST}: entry {error} is missing or wrong: make or fetch the bundle again"
+        ) from error
+
+
+def sha256(file: Path) -> str:
+    """Hex digest of a file's bytes."""
+    digest = hashlib.sha256()
+    with file.open("rb") as stream:
+        while chunk := stream.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _read_manifest(folder: Path) -> dict[str, Any]:
+    path = folder / MANIFEST
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise BundleError(f"{path} is missing: this folder is no model bundle") from error
+    except (OSError, ValueError) as error:
+        raise BundleError(f"{path} cannot be read ({error}): make or fetch the bundle again") from error
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        raise BundleError(f"{path} is not a bundle of format {FORMAT}: update Brickgate or the bundle")
+    return manifest
+
+
+def _check_files(folder: Path, manifest: dict[str, Any]) -> None:
+    files = manifest.get("files")
+    if not isinstance(files, dict) or not files:
+        raise BundleError(f"{folder / MANIFEST} lists no files: make or fetch the bundle again")
+    for name, expected in files.items():
+        file = folder / name
+        if not file.is_file():
+            raise BundleError(f"{file} is missing: make or fetch the bundle again")
+        if sha256(file) != expected:
+            raise BundleError(
+                f"{file} was altered or cut short (its SHA-256 differs from the manifest): fetch the bundle again"
+            )
+
+
+def _bundle(folder: Path, manifest: dict[str, Any]) -> Bundle:
+    listed = manifest["files"]
+
+    def checked(name: str) -> Path:
+        if name not in listed:
+            raise KeyError(f"files[{name}]")
+        return folder / name
+
+    size = manifest.get("size_evidence")
+    parts = json.loads(checked(manifest["parts"]).read_text(encoding="utf-8"))
+    return Bundle(
+        folder=folder,
+        name=manifest["name"],
+        model=checked(manifest["model"]),
+        input=InputSpec(**manifest["input"]),
+        parts=tuple(BundlePart(**{**part, "moulds": tuple(part.get("moulds", ()))}) for part in parts),
+        temperature=float(manifest["temperature"]),
+        fusion_exponent=float(manifest["fusion_exponent"]),
+        unsure_below=float(manifest["unsure_below"]),
+        size_evidence=checked(size) if size else None,
+        accelerators=tuple(manifest["accelerators"]),
+        accuracy=dict(manifest.get("accuracy", {})),
+    )
+
+
+def write_manifest(folder: Path, manifest: dict[str, Any], files: list[str]) -> None:
+    """Writes `manifest.json` with the hashes of `files` (names inside `folder`)."""
+    complete = {"format": FORMAT, **manifest, "files": {name: sha256(folder / name) for name in sorted(files)}}
+    (folder / MANIFEST).write_text(json.dumps(complete, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

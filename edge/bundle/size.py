@@ -1,0 +1,49 @@
+"""Size as evidence: how likely each part is to lie on the belt with the length and width that were measured.
+
+The factory projects every resting pose of every part on the belt and stores the sides of the smallest enclosing
+rectangle with the pose's probability. A measured rectangle is compared with those in the logarithm, with a tolerance for
+segmentation, perspective and shadow; a uniform floor keeps an odd measurement from vetoing a part.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.errors import BundleError
+from edge.records import Scores
+
+FLOOR = 0.02
+"""Share of measurements that are plainly wrong (a part leaning on another, a blob cut by a shadow)."""
+
+
+@dataclass(frozen=True, slots=True)
+class SizeEvidence:
+    """`sides_mm` (K, P, 2) length ≥ width of each pose, `weights` (K, P) its probability (0 = no such pose)."""
+
+    sides_mm: NDArray[np.float32]
+    weights: NDArray[np.float32]
+    tolerance: float = 0.07
+    tolerance_mm: float = 0.7
+
+    def log_likelihood(self, length_mm: float, width_mm: float) -> Scores:
+        """(K,) log-likelihood of a measured rectangle for each part, up to a constant."""
+        measured = np.array([max(length_mm, width_mm), min(length_mm, width_mm)], np.float32)
+        sigma_mm = self.tolerance * self.sides_mm + self.tolerance_mm
+        error = (measured - self.sides_mm) / sigma_mm
+        density = np.exp(-0.5 * (error**2).sum(axis=-1)) / sigma_mm.prod(axis=-1)
+        per_part = (self.weights * density).sum(axis=-1)
+        floor = FLOOR * per_part.max() + 1e-12
+        return np.log(per_part + floor).astype(np.float32)
+
+
+def load_size_evidence(file: Path) -> SizeEvidence:
+    """Reads `sides_mm` and `weights` from an .npz file."""
+    try:
+        with np.load(file) as arrays:
+            return SizeEvidence(arrays["sides_mm"], arrays["weights"])
+    except (OSError, ValueError, KeyError) as error:
+        raise BundleError(f"{file} holds no size evidence ({error}): fetch the bundle again") from error
