@@ -150,6 +150,8 @@ class BinDecision:
     probability: float
     """Posterior mass of what `bin` accepts."""
     detail: str = ""
+    candidates: tuple[str, ...] = ()
+    """Other bins that accept the same parts (a category spread over several), in the order to try them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +176,8 @@ class Plan:
     commands: tuple[GateCommand, ...] = ()
     why: str = ""
     """For a refusal: which gate, and which track stood in the way."""
+    revised: tuple[Plan, ...] = ()
+    """New plans of other tracks, which had to give way so that this part is not swept into their bin."""
 
 
 class CommandStatus(StrEnum):
@@ -191,6 +195,8 @@ class GateReport:
     time_s: float
     lateness_s: float
     detail: str = ""
+    held: str = ""
+    """The position the gate is really in for this part; for a late command that may not be the one asked for."""
 
 
 @dataclass(frozen=True, slots=True)
