@@ -1,0 +1,118 @@
+"""Find and read files of the LDraw Parts Library."""
+
+import os
+from functools import lru_cache
+from pathlib import Path
+
+from edge.errors import BrickgateError
+
+LDRAW_DIR_VARIABLE = "LDRAWDIR"
+SYSTEM_LDRAW_DIR = Path("/usr/share/ldraw")
+MOVED_PREFIX = "~Moved to "
+
+
+def library_dir() -> Path:
+    """Return the library's folder: `$LDRAWDIR`, else /usr/share/ldraw.
+
+    Raises:
+        BrickgateError: neither holds a parts library.
+    """
+    named = os.environ.get(LDRAW_DIR_VARIABLE)
+    for folder in [Path(named)] if named else [SYSTEM_LDRAW_DIR]:
+        if (folder / "parts").is_dir() and (folder / "p").is_dir():
+            return folder
+    place = f"{LDRAW_DIR_VARIABLE}={named}" if named else str(SYSTEM_LDRAW_DIR)
+    raise BrickgateError(
+        f"no LDraw parts library at {place}: run install.sh --model, "
+        f"or set {LDRAW_DIR_VARIABLE} to a folder that holds parts/ and p/"
+    )
+
+
+class Library:
+    """Files of one LDraw library, by the name that other files call them by.
+
+    Names are case-insensitive, may use backslashes, and are looked up in parts/ before p/, as LDraw asks.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = library_dir() if folder is None else folder
+
+    def find(self, name: str) -> Path | None:
+        """Return the path of `name` ("3001.dat", "s\\\\3001s01.dat", "48/4-4cyli.dat"), or None."""
+        relative = name.strip().lower().replace("\\", "/")
+        for sub in ("parts", "p"):
+            path = self.folder / sub / relative
+            if path.is_file():
+                return path
+        return None
+
+    def read_lines(self, name: str) -> list[str]:
+        """Return the lines of a file.
+
+        Raises:
+            BrickgateError: the library has no such file, or it cannot be read.
+        """
+        path = self.find(name)
+        if path is None:
+            raise BrickgateError(f"LDraw file {name} is not in {self.folder}")
+        try:
+            return path.read_text(encoding="utf-8", errors="replace").splitlines()
+        except OSError as error:
+            raise BrickgateError(f"LDraw file {path} cannot be read: {error.strerror}") from error
+
+    def header(self, name: str) -> list[str]:
+        """Return the leading comment lines of a file, without their "0 "."""
+        lines: list[str] = []
+        for line in self.read_lines(name):
+            text = line.strip()
+            if text and not text.startswith("0"):
+                break
+            lines.append(text[1:].strip())
+        return lines
+
+    def current_name(self, part: str) -> str:
+        """Follow "~Moved to" from a part number to the number that the part has today."""
+        seen = {part}
+        while True:
+            title = self.header(f"{part}.dat")[0]
+            if not title.startswith(MOVED_PREFIX):
+                return part
+            part = title.removeprefix(MOVED_PREFIX).strip().lower().removesuffix(".dat")
+            if part in seen:
+                raise BrickgateError(f"LDraw part {part} is moved in a circle")
+            seen.add(part)
+
+
+@lru_cache(maxsize=4)
+def _open(folder: Path) -> Library:
+    return Library(folder)
+
+
+def default_library() -> Library:
+    """Return the library of this computer, as found by `library_dir`."""
+    return _open(library_dir())
+
+
+def part_title(part: str, library: Library | None = None) -> str:
+    """Return a part's title with single spaces, such as "Brick 2 x 4"."""
+    library = library or default_library()
+    return " ".join(library.header(f"{library.current_name(part)}.dat")[0].split())
+
+
+def part_keywords(part: str, library: Library | None = None) -> tuple[str, ...]:
+    """Return the words of a part's !KEYWORDS lines, in their order."""
+    library = library or default_library()
+    lines = library.header(f"{library.current_name(part)}.dat")
+    listed = [line.removeprefix("!KEYWORDS") for line in lines if line.startswith("!KEYWORDS")]
+    return tuple(word.strip() for line in listed for word in line.split(",") if word.strip())
+
+
+def part_category(part: str, library: Library | None = None) -> str:
+    """Return a part's !CATEGORY, or else the first word of its title, as LDraw defines it."""
+    library = library or default_library()
+    lines = library.header(f"{library.current_name(part)}.dat")
+    for line in lines:
+        if line.startswith("!CATEGORY"):
+            return line.removeprefix("!CATEGORY").strip()
+    words = lines[0].lstrip("~=_|").split()
+    return words[0] if words else ""

@@ -1,0 +1,105 @@
+"""Meshes and poses of parts, kept as one small file a part."""
+
+import os
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quantization.ldraw.library import Library, default_library
+from quantization.ldraw.mesh import PartMesh, build_mesh, ldu_to_mm, open_edges_mm
+from quantization.ldraw.parse import Parser
+from quantization.ldraw.poses import RestingPoses, resting_poses
+from quantization.ldraw.recess import recess_places
+
+FORMAT = 2
+NORMAL_STEPS = 32767
+SEAM_SLACK_MM = 3.0
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """A part ready to be rendered.
+
+    Attributes:
+        mesh: as LDraw has it.
+        recesses_mm: (R, 2, 3) points on the underside's ceiling and directions out of it.
+        poses: how it rests.
+    """
+
+    mesh: PartMesh
+    recesses_mm: NDArray[np.float64]
+    poses: RestingPoses
+
+
+_parsers: dict[tuple[Path, bool], Parser] = {}
+
+
+def build_part(part: str, library: Library | None = None) -> Part:
+    """Build a part from the LDraw library.
+
+    Raises:
+        BrickgateError: the part, or a file it places, is missing or malformed.
+    """
+    library = library or default_library()
+    fine, plain = (_parsers.setdefault((library.folder, it), Parser(library, it)) for it in (True, False))
+    mesh, coarse = build_mesh(part, fine), build_mesh(part, plain)
+    # Some files join round primitives to hand-drawn 16-gons; finer primitives would leave gaps there.
+    if open_edges_mm(mesh) > open_edges_mm(coarse) + SEAM_SLACK_MM:
+        mesh = coarse
+    studs = plain.flatten(f"{part}.dat").studs_ldu
+    return Part(mesh, recess_places(mesh, ldu_to_mm(studs)), resting_poses(mesh))
+
+
+def load_part(part: str, cache_dir: Path, library: Library | None = None) -> Part:
+    """Return a part from the cache folder, building and keeping it first where it is missing or broken."""
+    path = cache_dir / f"{part}.npz"
+    kept = _read(part, path)
+    if kept is not None:
+        return kept
+    built = build_part(part, library)
+    _write(built, path)
+    return built
+
+
+def _write(part: Part, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.stem}-{os.getpid()}.npz")
+    mesh = part.mesh
+    np.savez_compressed(
+        temporary,
+        format=FORMAT,
+        vertices_mm=mesh.vertices_mm,
+        normals=np.round(mesh.normals * NORMAL_STEPS).astype(np.int16),
+        triangles=mesh.triangles.astype(np.uint16 if len(mesh.vertices_mm) < 65536 else np.int32),
+        edges_mm=mesh.edges_mm,
+        edge_normals=np.round(mesh.edge_normals * NORMAL_STEPS).astype(np.int16),
+        recesses_mm=part.recesses_mm,
+        rotations=part.poses.rotations,
+        probabilities=part.poses.probabilities,
+    )
+    temporary.replace(path)
+
+
+def _read(part: str, path: Path) -> Part | None:
+    """Return a kept part, or None where there is none of today's format."""
+    try:
+        with np.load(path) as kept:
+            if int(kept["format"]) != FORMAT:
+                return None
+            vertices = kept["vertices_mm"]
+            mesh = PartMesh(
+                part,
+                vertices,
+                kept["normals"].astype(np.float32) / NORMAL_STEPS,
+                kept["triangles"].astype(np.int32),
+                np.ones(len(vertices), np.float32),
+                kept["edges_mm"],
+                kept["edge_normals"].astype(np.float32) / NORMAL_STEPS,
+            )
+            poses = RestingPoses(kept["rotations"], kept["probabilities"])
+            return Part(mesh, kept["recesses_mm"], poses)
+    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile):
+        return None

@@ -1,0 +1,1 @@
+"""Layered renders of LDraw parts, to be recoloured while training."""
