@@ -41,8 +41,8 @@ CATEGORIES = (*sorted(set(_FIRST_WORDS.values())), OTHER)
 def category_of(title: str) -> str:
     """The category of a part by its LDraw title, one of `CATEGORIES`.
 
-    The first word decides, except that round bricks, plates and tiles are "Round"; what follows "with" tells of details
-    ("with Round Underside Stud") and does not count.
+    The first word decides, except that round bricks, plates and tiles are "Round"; what follows "with" is a
+    detail ("with Round Underside Stud") and does not count.
     """
     words = re.findall(r"[A-Za-z]+", re.split(r"\bwith(?:out)?\b", title, maxsplit=1)[0])
     if not words:

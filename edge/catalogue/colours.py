@@ -22,7 +22,7 @@ Finish = Literal["solid", "transparent", "pearl"]
 
 @dataclass(frozen=True, slots=True)
 class Colour:
-    """One colour; `name` is what marketplaces print, `rgb` the 0…255 values of LDraw (of a part lit evenly)."""
+    """One colour; `name` is what marketplaces print, `rgb` LDraw's 0…255 values (of a part lit evenly)."""
 
     code: int
     ldraw_name: str
@@ -49,8 +49,8 @@ def load_colours(*, retired: bool = False) -> tuple[Colour, ...]:
 def find_colour(name: str, colours: Sequence[Colour]) -> Colour | None:
     """The colour of that name, whatever the case, the punctuation and the spelling of grey.
 
-    Marketplace and LDraw names and LDraw codes win over LEGO's own names, which overlap with them: "Dark Green" is code
-    288, although LEGO calls code 2 so.
+    Marketplace and LDraw names and LDraw codes win over LEGO's own names, which overlap with them:
+    "Dark Green" is code 288, although LEGO calls code 2 so.
     """
     wanted = _plain(name)
     for names in (_common_names, _lego_names):

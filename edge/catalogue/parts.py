@@ -17,8 +17,7 @@ _STARTER = Path(__file__).parent / "starter-parts.csv"
 
 
 class CataloguePart(Protocol):
-    """A part as the catalogue needs it; a bundle's parts are such. Sizes are of the part as LDraw lays it, 0 = not
-    known."""
+    """A part as the catalogue needs it, such as a bundle's. Sizes are as LDraw lays it, 0 when not known."""
 
     @property
     def number(self) -> str: ...
@@ -52,7 +51,7 @@ class PartCatalogue:
         return len(self.parts)
 
     def index(self, number: str) -> int | None:
-        """The place of a part by its number, a mould's or another catalogue's number, or its name; None if unknown.
+        """The place of a part by its number, a mould's or another catalogue's number, or its name; else None.
 
         A mould letter that no part lists is dropped: 3068b is 3068.
         """
@@ -73,7 +72,7 @@ class PartCatalogue:
 
 @dataclass(frozen=True, slots=True)
 class StarterPart:
-    """One family of the starter model: `ldraw_moulds` are its LDraw files, `aliases` numbers of other catalogues."""
+    """One family of the starter model: its LDraw files, and other catalogues' numbers for it."""
 
     number: str
     title: str

@@ -1,0 +1,125 @@
+"""What the schema of bins.yaml cannot see: bins, layout and names that do not go together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from edge.catalogue.categories import CATEGORIES
+from edge.catalogue.colours import find_colour, load_colours, suggest_colour
+from edge.catalogue.spelling import did_you_mean
+from edge.config.bins import BinsConfig, LayoutNode
+from edge.config.document import Document
+from edge.config.findings import Finding, KeyPath
+
+
+def check_bins(
+    config: BinsConfig, document: Document, more_categories: frozenset[str] = frozenset()
+) -> list[Finding]:
+    """The findings about bins.yaml alone.
+
+    Args:
+        more_categories: those of a model bundle, beside the catalogue's own.
+    """
+    return [
+        *_bin_names(config, document),
+        *_leaves(config, document),
+        *_gates_once(config.layout, ("layout",), document),
+        *_colours(config, document),
+        *_categories(config, document, sorted({*CATEGORIES, *more_categories})),
+    ]
+
+
+def nodes(node: LayoutNode, path: KeyPath) -> Iterator[tuple[LayoutNode, KeyPath]]:
+    """Every gate of the layout with the place where it stands in the YAML."""
+    yield node, path
+    for position, exit_ in node.exits.items():
+        if isinstance(exit_, LayoutNode):
+            yield from nodes(exit_, (*path, position))
+
+
+def names(document: Document, path: KeyPath) -> Iterator[tuple[str, KeyPath]]:
+    """The words at a key that holds one word or a list of them."""
+    value = document.get(path)
+    if isinstance(value, tuple):
+        yield from ((str(word), (*path, place)) for place, word in enumerate(value))
+    elif value is not None:
+        yield str(value), path
+
+
+def rule_paths(config: BinsConfig) -> Iterator[KeyPath]:
+    """Where each rule stands."""
+    for place, bin_ in enumerate(config.bins):
+        for number in range(len(bin_.accept)):
+            yield "bins", place, "accept", number
+
+
+def _bin_names(config: BinsConfig, document: Document) -> Iterator[Finding]:
+    first: dict[str, int] = {}
+    for place, bin_ in enumerate(config.bins):
+        if bin_.name in first:
+            yield document.finding(
+                ("bins", place, "name"),
+                f"'{bin_.name}' is bins[{first[bin_.name]}] already; give it another name",
+                value=bin_.name,
+            )
+        first.setdefault(bin_.name, place)
+
+
+def _leaves(config: BinsConfig, document: Document) -> Iterator[Finding]:
+    ways = config.ways()
+    known = [config.default_bin, *(bin_.name for bin_ in config.bins)]
+    if config.default_bin not in ways:
+        hint = did_you_mean(config.default_bin, ways) or "; doubts and refusals must end somewhere"
+        yield document.finding(
+            ("default_bin",),
+            f"the layout leads nowhere to '{config.default_bin}'{hint}",
+            value=config.default_bin,
+        )
+    for node, path in nodes(config.layout, ("layout",)):
+        for position, exit_ in node.exits.items():
+            if isinstance(exit_, str) and exit_ not in known:
+                yield document.finding(
+                    (*path, position),
+                    f"'{exit_}' is neither default_bin nor the name of a bin{did_you_mean(exit_, known)}",
+                    value=exit_,
+                )
+    for place, bin_ in enumerate(config.bins):
+        if bin_.name not in ways:
+            yield document.finding(
+                ("bins", place, "name"),
+                f"'{bin_.name}' cannot be reached: no position of a gate leads there; add it to the layout",
+                value=bin_.name,
+            )
+
+
+def _gates_once(layout: LayoutNode, path: KeyPath, document: Document) -> Iterator[Finding]:
+    first: dict[str, int] = {}
+    for node, place in nodes(layout, path):
+        here = (*place, "gate")
+        if node.gate in first:
+            yield document.finding(
+                here, f"gate '{node.gate}' stands in line {first[node.gate]} already", value=node.gate
+            )
+        first.setdefault(node.gate, document.line(here))
+
+
+def _colours(config: BinsConfig, document: Document) -> Iterator[Finding]:
+    made = load_colours()
+    for rule in rule_paths(config):
+        for name, path in names(document, (*rule, "colour")):
+            if find_colour(name, made) is not None:
+                continue
+            retired = find_colour(name, load_colours(retired=True)) is not None
+            what = "is no longer made, so it is never recognised" if retired else "is no colour"
+            meant = suggest_colour(name, made)
+            hint = f"; did you mean '{meant}'?" if meant else "; such as Red or Light Bluish Gray"
+            yield document.finding(path, f"'{name}' {what}{hint}", value=name)
+
+
+def _categories(config: BinsConfig, document: Document, known: list[str]) -> Iterator[Finding]:
+    lower = {category.lower() for category in known}
+    for rule in rule_paths(config):
+        for name, path in names(document, (*rule, "category")):
+            if name.lower() not in lower:
+                hint = did_you_mean(name, known) or f"; one of {', '.join(known)}"
+                yield document.finding(path, f"'{name}' is no category{hint}", value=name)

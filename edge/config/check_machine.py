@@ -1,0 +1,122 @@
+"""What the schema of machine.yaml cannot see: sections that do not go together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from edge.config.document import Document
+from edge.config.findings import Finding, KeyPath, Severity
+from edge.config.gates import GpioServoGateConfig, GpioSolenoidGateConfig, Pca9685GateConfig
+from edge.config.schema import MachineConfig
+
+
+def check_machine(config: MachineConfig, document: Document) -> list[Finding]:
+    """The findings about machine.yaml alone."""
+    return [
+        *_gate_names(config, document),
+        *_gate_order(config, document),
+        *_gates_clear_of_view(config, document),
+        *_outputs_used_twice(config, document),
+        *_frames_path(config, document),
+        *_sim_and_real(config, document),
+    ]
+
+
+def _gate_names(config: MachineConfig, document: Document) -> Iterator[Finding]:
+    first: dict[str, int] = {}
+    for place, gate in enumerate(config.gates):
+        if gate.name in first:
+            path: KeyPath = ("gates", place, "name")
+            yield document.finding(
+                path,
+                f"'{gate.name}' is gates[{first[gate.name]}] already; give each gate its name",
+                value=gate.name,
+            )
+        first.setdefault(gate.name, place)
+
+
+def _gate_order(config: MachineConfig, document: Document) -> Iterator[Finding]:
+    for place, (before, gate) in enumerate(zip(config.gates, config.gates[1:], strict=False), start=1):
+        if gate.x_mm <= before.x_mm:
+            yield document.finding(
+                ("gates", place, "x_mm"),
+                f"{gate.x_mm:g} must be above {before.x_mm:g} of gate '{before.name}' before it; "
+                "list the gates in the order in which the belt passes them",
+                value=f"{gate.x_mm:g}",
+            )
+
+
+def _gates_clear_of_view(config: MachineConfig, document: Document) -> Iterator[Finding]:
+    view_from_mm = config.camera.station_mm
+    view_to_mm = view_from_mm + config.camera.seen_mm
+    for place, gate in enumerate(config.gates):
+        if gate.x_mm - gate.margin_mm < view_to_mm:
+            yield document.finding(
+                ("gates", place, "x_mm"),
+                f"{gate.x_mm:g} less its margin of {gate.margin_mm:g} is not clear of the camera's view "
+                f"({view_from_mm:g} to {view_to_mm:g} mm); gates come after it",
+                value=f"{gate.x_mm:g}",
+            )
+
+
+def _outputs(config: MachineConfig) -> Iterator[tuple[str, KeyPath]]:
+    """Every pin or channel in use: its name and where it stands."""
+    for section, device in (
+        (("belt", "motor"), config.belt.motor),
+        (("belt", "encoder"), config.belt.encoder),
+        (("feeder",), config.feeder),
+    ):
+        for key in ("pin", "pin_a", "pin_b"):
+            if getattr(device, key, None) is not None:
+                yield f"GPIO {getattr(device, key)}", (*section, key)
+    for place, gate in enumerate(config.gates):
+        if isinstance(gate, GpioServoGateConfig | GpioSolenoidGateConfig):
+            yield f"GPIO {gate.pin}", ("gates", place, "pin")
+        elif isinstance(gate, Pca9685GateConfig):
+            yield f"channel {gate.channel} of the board at {gate.i2c_address:#x}", ("gates", place, "channel")
+
+
+def _outputs_used_twice(config: MachineConfig, document: Document) -> Iterator[Finding]:
+    first: dict[str, int] = {}
+    for output, path in _outputs(config):
+        if output in first:
+            yield document.finding(
+                path, f"{output} is in use already, in line {first[output]}", value=document.get(path)
+            )
+        first.setdefault(output, document.line(path))
+
+
+def _frames_path(config: MachineConfig, document: Document) -> Iterator[Finding]:
+    if config.camera.driver == "frames" and config.camera.path is None:
+        yield document.finding(
+            ("camera", "driver"),
+            "'frames' has no path to a folder or video: give one here, or name it to brickgate replay",
+            Severity.WARNING,
+            "frames",
+        )
+
+
+def _sim_and_real(config: MachineConfig, document: Document) -> Iterator[Finding]:
+    """A simulated camera does not see what real devices do, nor the reverse; recordings go with all."""
+    if config.camera.driver == "frames":
+        return
+    camera_is_sim = config.camera.driver == "sim"
+    devices: list[tuple[KeyPath, str, str]] = [
+        (("belt", "motor", "driver"), "the belt's motor", config.belt.motor.driver),
+        (("belt", "encoder", "driver"), "the encoder", config.belt.encoder.driver),
+        (("feeder", "driver"), "the feeder", config.feeder.driver),
+    ]
+    devices += [
+        (("gates", place, "driver"), f"gate '{gate.name}'", gate.driver)
+        for place, gate in enumerate(config.gates)
+    ]
+    for path, name, driver in devices:
+        if driver in {"none", "constant"} or (driver == "sim") == camera_is_sim:
+            continue
+        kinds = ("real", "simulated") if camera_is_sim else ("simulated", "real")
+        yield document.finding(
+            path,
+            f"{name} is {kinds[0]} ('{driver}') while the camera is {kinds[1]}",
+            Severity.WARNING,
+            driver,
+        )

@@ -1,0 +1,69 @@
+"""Whether the rules of bins.yaml can match any part that the model bundle knows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from edge.catalogue.colours import load_colours
+from edge.catalogue.parts import PartCatalogue
+from edge.config.bins import BinsConfig
+from edge.config.check_bins import names, rule_paths
+from edge.config.document import Document
+from edge.config.findings import Finding, KeyPath, Severity
+from edge.config.matching import accepted_colours, accepted_parts
+
+
+def check_rules(config: BinsConfig, catalogue: PartCatalogue, document: Document) -> list[Finding]:
+    """The findings about parts and rules; `document` is bins.yaml."""
+    return [
+        *_parts(config, catalogue, document),
+        *_lists(config, catalogue),
+        *_never(config, catalogue, document),
+    ]
+
+
+def _parts(config: BinsConfig, catalogue: PartCatalogue, document: Document) -> Iterator[Finding]:
+    for rule in rule_paths(config):
+        for number, path in names(document, (*rule, "parts")):
+            if catalogue.index(number) is None:
+                yield document.finding(path, _unknown_part(number, catalogue), value=number)
+
+
+def _lists(config: BinsConfig, catalogue: PartCatalogue) -> Iterator[Finding]:
+    """A list often is a whole set's inventory, more than the model knows: no reason not to start."""
+    for bin_ in config.bins:
+        for rule in bin_.accept:
+            if rule.part_list is None:
+                continue
+            for number, line in zip(rule.part_list.numbers, rule.part_list.lines, strict=True):
+                if catalogue.index(number) is None:
+                    message = _unknown_part(number, catalogue)
+                    yield Finding(Severity.WARNING, str(rule.part_list.file), line, "", number, message)
+
+
+def _unknown_part(number: str, catalogue: PartCatalogue) -> str:
+    meant = catalogue.suggest(number)
+    return f"the model knows no part '{number}'" + (f"; did you mean '{meant}'?" if meant else "")
+
+
+def _never(config: BinsConfig, catalogue: PartCatalogue, document: Document) -> Iterator[Finding]:
+    """Rules that nothing fits, and rules whose every part goes to bins further up by other rules."""
+    colours = load_colours()
+    owner = np.full((len(catalogue), len(colours)), -1)
+    first_bin: dict[bytes, int] = {}
+    for place, bin_ in enumerate(config.bins):
+        for number, rule in enumerate(bin_.accept):
+            path: KeyPath = ("bins", place, "accept", number)
+            mask = np.outer(accepted_parts(rule, catalogue), accepted_colours(rule, colours))
+            free = mask & (owner < 0)
+            shares = first_bin.setdefault(mask.tobytes(), place) != place
+            if not mask.any():
+                message = "never matches: the model knows no part that fits all of it"
+                yield document.finding(path, message, Severity.WARNING)
+            elif not shares and not free.any():
+                takers = ", ".join(f"'{config.bins[taker].name}'" for taker in np.unique(owner[mask]))
+                message = f"never matches: {takers} takes all of it first; move this rule up"
+                yield document.finding(path, message, Severity.WARNING)
+            owner[free] = place

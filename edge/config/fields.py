@@ -1,0 +1,33 @@
+"""Types of single values in the YAML, and the base of every section."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict
+
+
+class Section(BaseModel):
+    """A mapping of the YAML: unknown keys are errors, and nothing changes once it is read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+def _written_as_number(value: object) -> object:
+    """Part numbers, positions and names may look like whole numbers: 3001 is "3001"."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _one_or_many(value: object) -> object:
+    return (value,) if isinstance(value, str | int | float) else value
+
+
+Text = Annotated[str, BeforeValidator(_written_as_number), Field(min_length=1)]
+Number = Annotated[float, Strict(), Field(allow_inf_nan=False)]
+Whole = Annotated[int, Strict()]
+Texts = Annotated[tuple[Text, ...], BeforeValidator(_one_or_many), Field(min_length=1)]
+"""One text or a list of them."""
+Region = tuple[Whole, Whole, Whole, Whole]
+"""u0, v0, u1, v1 in px, the end excluded."""
+Pin = Annotated[Whole, Field(ge=0, le=53)]
+"""A GPIO by its BCM number, as printed beside the pins on most pin-out cards ("GPIO 18" is 18)."""

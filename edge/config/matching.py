@@ -1,0 +1,53 @@
+"""Which parts and colours a rule accepts: what the checks and the router both go by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.catalogue.colours import Colour, find_colour
+from edge.catalogue.parts import CataloguePart, PartCatalogue
+from edge.config.bins import Rule
+
+Mask = NDArray[np.bool_]
+
+
+def accepted_parts(rule: Rule, catalogue: PartCatalogue) -> Mask:
+    """(K,) the parts that fit all of the rule's keys. A size that is not known fits no bound."""
+    mask = np.ones(len(catalogue), bool)
+    for numbers in (rule.parts, rule.part_list.numbers if rule.part_list else None):
+        if numbers is not None:
+            listed = {catalogue.index(number) for number in numbers}
+            mask &= [index in listed for index in range(len(catalogue))]
+    if rule.category is not None:
+        wanted = {category.lower() for category in rule.category}
+        mask &= [part.category.lower() in wanted for part in catalogue.parts]
+    for low, high, side_mm in _sizes(rule):
+        if low is not None or high is not None:
+            mask &= [_within(side_mm(part), low, high) for part in catalogue.parts]
+    return mask
+
+
+def accepted_colours(rule: Rule, colours: Sequence[Colour]) -> Mask:
+    """(C,) the colours that fit the rule's keys."""
+    mask = np.ones(len(colours), bool)
+    if rule.colour is not None:
+        wanted = {find_colour(name, colours) for name in rule.colour}
+        mask &= [colour in wanted for colour in colours]
+    if rule.transparent is not None:
+        mask &= [colour.transparent == rule.transparent for colour in colours]
+    return mask
+
+
+def _sizes(rule: Rule) -> list[tuple[float | None, float | None, Callable[[CataloguePart], float]]]:
+    return [
+        (rule.min_length_mm, rule.max_length_mm, lambda part: part.length_mm),
+        (rule.min_width_mm, rule.max_width_mm, lambda part: part.width_mm),
+        (rule.min_height_mm, rule.max_height_mm, lambda part: part.height_mm),
+    ]
+
+
+def _within(size_mm: float, low_mm: float | None, high_mm: float | None) -> bool:
+    return size_mm > 0 and (low_mm is None or size_mm >= low_mm) and (high_mm is None or size_mm <= high_mm)

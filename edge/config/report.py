@@ -1,0 +1,63 @@
+"""Everything that is wrong with a machine's configuration, before anything moves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from edge.catalogue.parts import PartCatalogue
+from edge.config.bins import BinsConfig
+from edge.config.check_bins import check_bins
+from edge.config.check_layout import check_layout
+from edge.config.check_machine import check_machine
+from edge.config.check_rules import check_rules
+from edge.config.findings import Finding, Severity, errors, raise_for_errors
+from edge.config.load import read
+from edge.config.schema import MachineConfig
+
+__all__ = ["Finding", "Severity", "check", "errors", "load"]
+
+
+def check(
+    machine_path: str | Path, bins_path: str | Path | None = None, catalogue: PartCatalogue | None = None
+) -> list[Finding]:
+    """Checks the two files, each alone and against each other, in the order of their lines.
+
+    Args:
+        bins_path: None checks machine.yaml alone.
+        catalogue: the parts of the model bundle; None leaves part numbers and rules unchecked.
+    """
+    return _read_and_check(Path(machine_path), Path(bins_path) if bins_path else None, catalogue)[2]
+
+
+def load(
+    machine_path: str | Path, bins_path: str | Path, catalogue: PartCatalogue
+) -> tuple[MachineConfig, BinsConfig, list[Finding]]:
+    """Both configurations, with the warnings, once nothing keeps the machine from starting.
+
+    Raises:
+        ConfigError: the first error.
+    """
+    machine, bins, findings = _read_and_check(Path(machine_path), Path(bins_path), catalogue)
+    raise_for_errors(findings)
+    assert machine is not None
+    assert bins is not None
+    return machine, bins, findings
+
+
+def _read_and_check(
+    machine_path: Path, bins_path: Path | None, catalogue: PartCatalogue | None
+) -> tuple[MachineConfig | None, BinsConfig | None, list[Finding]]:
+    machine, machine_yaml, findings = read(machine_path, MachineConfig)
+    if machine is not None:
+        findings = check_machine(machine, machine_yaml)
+    findings = sorted(findings, key=lambda finding: finding.line)
+    if bins_path is None:
+        return machine, None, findings
+    bins, bins_yaml, of_bins = read(bins_path, BinsConfig)
+    if bins is not None:
+        of_bins = check_bins(bins, bins_yaml, catalogue.categories if catalogue else frozenset())
+        if machine is not None:
+            of_bins += check_layout(machine, bins, bins_yaml)
+        if catalogue is not None:
+            of_bins += check_rules(bins, catalogue, bins_yaml)
+    return machine, bins, [*findings, *sorted(of_bins, key=lambda finding: finding.line)]

@@ -1,0 +1,223 @@
+"""What may stand in machine.yaml: units in the names, bounds beside the fields.
+
+`examples/west-18/machine.yaml` shows all of it with comments. `bins.py` is the schema of the bins.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from edge.config.fields import Number, Pin, Region, Section, Text, Whole
+from edge.config.gates import GateConfig
+from edge.records import TOP_VIEW
+
+Side = Annotated[Whole, Field(ge=64, le=8192)]
+Gain = Annotated[Number, Field(gt=0, le=32)]
+Rate = Annotated[Number, Field(gt=0, le=1000)]
+
+
+class ViewConfig(Section):
+    """Another region of the picture that shows the same part from another side, such as a mirror.
+
+    `shift_mm` is how much further along the belt a part looks in it than in the top view.
+    """
+
+    name: Text
+    region_px: Region
+    shift_mm: Annotated[Number, Field(ge=-1000, le=1000)] = 0.0
+
+
+class CameraConfig(Section):
+    """The camera and how it sees the belt. `px_per_mm` holds at the belt's surface."""
+
+    driver: Literal["sim", "frames", "picamera2"]
+    path: Text | None = None
+    """For `frames`: a folder of pictures or a video."""
+    width_px: Side = 1280
+    height_px: Side = 720
+    frames_per_s: Annotated[Number, Field(gt=0, le=240)] = 12.0
+    px_per_mm: Annotated[Number, Field(gt=0.1, le=100)]
+    belt_direction: Literal["right", "left", "up", "down"] = "right"
+    belt_region_px: Region
+    station_mm: Annotated[Number, Field(ge=0, le=100_000)] = 0.0
+    """Station of the upstream edge of the seen belt."""
+    exposure_s: Annotated[Number, Field(gt=0, le=1)] | None = None
+    gain: Gain | None = None
+    white_balance: tuple[Gain, Gain] | None = None
+    """Red and blue gains; with exposure and gain they lock a real camera."""
+    views: tuple[ViewConfig, ...] = ()
+
+    @property
+    def seen_mm(self) -> float:
+        """Length of the seen belt along its way."""
+        u0, v0, u1, v1 = self.belt_region_px
+        along_px = u1 - u0 if self.belt_direction in {"left", "right"} else v1 - v0
+        return along_px / self.px_per_mm
+
+    @model_validator(mode="after")
+    def _regions_in_picture(self) -> Self:
+        for name, (u0, v0, u1, v1) in [
+            ("belt_region_px", self.belt_region_px),
+            *((f"view '{view.name}'", view.region_px) for view in self.views),
+        ]:
+            if not (0 <= u0 < u1 <= self.width_px and 0 <= v0 < v1 <= self.height_px):
+                raise ValueError(
+                    f"{name} [{u0}, {v0}, {u1}, {v1}] must be u0 < u1 ≤ {self.width_px} and "
+                    f"v0 < v1 ≤ {self.height_px}, inside the picture"
+                )
+        return self
+
+    @field_validator("views")
+    @classmethod
+    def _names_differ(cls, views: tuple[ViewConfig, ...]) -> tuple[ViewConfig, ...]:
+        names = [TOP_VIEW, *(view.name for view in views)]
+        if len(set(names)) < len(names):
+            raise ValueError(f"give each view a name of its own ('{TOP_VIEW}' is the belt's)")
+        return views
+
+
+class NoneMotorConfig(Section):
+    """The belt runs on its own switch."""
+
+    driver: Literal["none"]
+
+
+class SimMotorConfig(Section):
+    """The simulated belt."""
+
+    driver: Literal["sim"]
+
+
+class GpioMotorConfig(Section):
+    """The enable pin of a motor driver or a relay."""
+
+    driver: Literal["gpio"]
+    pin: Pin
+    active_high: bool = True
+
+
+class ConstantEncoderConfig(Section):
+    """No encoder: travel is time × `belt_mm_per_s`."""
+
+    driver: Literal["constant"]
+
+
+class SimEncoderConfig(Section):
+    """The simulated belt's travel."""
+
+    driver: Literal["sim"]
+
+
+class GpioEncoderConfig(Section):
+    """A quadrature encoder, or one light barrier when `pin_b` is left out. Both edges count."""
+
+    driver: Literal["gpio"]
+    pin_a: Pin
+    pin_b: Pin | None = None
+    mm_per_tick: Annotated[Number, Field(gt=0, le=100)]
+    """Belt travel from one edge to the next."""
+
+
+MotorConfig = Annotated[NoneMotorConfig | SimMotorConfig | GpioMotorConfig, Field(discriminator="driver")]
+EncoderConfig = Annotated[
+    ConstantEncoderConfig | SimEncoderConfig | GpioEncoderConfig, Field(discriminator="driver")
+]
+
+
+class BeltConfig(Section):
+    """The belt; its speed is the nominal one, and the truth where there is no encoder."""
+
+    belt_mm_per_s: Annotated[Number, Field(gt=0, le=2000)]
+    motor: MotorConfig = NoneMotorConfig(driver="none")
+    encoder: EncoderConfig = ConstantEncoderConfig(driver="constant")
+
+
+class AcceleratorConfig(Section):
+    """What runs the network; `auto` takes the first that is there: hailo, edgetpu, cpu."""
+
+    driver: Literal["cpu", "edgetpu", "hailo", "auto"] = "cpu"
+    runtime: Literal["litert", "tflite-runtime"] = "litert"
+    threads: Annotated[Whole, Field(ge=1, le=16)] = 1
+
+
+class ModelConfig(Section):
+    """The network: a shipped bundle's name or a folder."""
+
+    bundle: Text = "starter"
+
+
+class FusionConfig(Section):
+    """How looks become one answer."""
+
+    method: Literal["tempered-product", "mean", "majority"] = "tempered-product"
+    exponent: Annotated[Number, Field(gt=0, le=1)] | None = None
+    """Instead of the bundle's fitted exponent of the tempered product."""
+    min_looks: Annotated[Whole, Field(ge=1, le=100)] = 3
+    max_looks: Annotated[Whole, Field(ge=1, le=1000)] = 30
+    sure_above: Annotated[Number, Field(ge=0.5, le=0.9999)] = 0.90
+    """Posterior mass of the bin under which a part is "unsure"."""
+
+    @model_validator(mode="after")
+    def _min_before_max(self) -> Self:
+        if self.min_looks > self.max_looks:
+            raise ValueError(f"min_looks {self.min_looks} is above max_looks {self.max_looks}")
+        return self
+
+
+class NoneFeederConfig(Section):
+    """Parts come by hand."""
+
+    driver: Literal["none"]
+    parts_per_min: Rate = 60.0
+
+
+class SimFeederConfig(Section):
+    """The simulated feeder."""
+
+    driver: Literal["sim"]
+    parts_per_min: Rate = 60.0
+
+
+class GpioFeederConfig(Section):
+    """A vibrating feeder or its relay on a GPIO."""
+
+    driver: Literal["gpio"]
+    pin: Pin
+    active_high: bool = True
+    parts_per_min: Rate = 60.0
+    """The rate at full power."""
+
+
+FeederConfig = Annotated[NoneFeederConfig | SimFeederConfig | GpioFeederConfig, Field(discriminator="driver")]
+
+
+class JournalConfig(Section):
+    """The record of every part."""
+
+    file: Text = "brickgate-journal.jsonl"
+    max_mb: Annotated[Number, Field(gt=0, le=100_000)] = 200.0
+
+
+class SafetyConfig(Section):
+    """When the machine stops by itself."""
+
+    camera_timeout_s: Annotated[Number, Field(gt=0, le=60)] = 2.0
+    max_lateness_s: Annotated[Number, Field(ge=0, le=1)] = 0.0
+    """A command later than this against its latest useful moment is dropped."""
+
+
+class MachineConfig(Section):
+    """machine.yaml."""
+
+    camera: CameraConfig
+    belt: BeltConfig
+    accelerator: AcceleratorConfig = AcceleratorConfig()
+    model: ModelConfig = ModelConfig()
+    fusion: FusionConfig = FusionConfig()
+    feeder: FeederConfig = NoneFeederConfig(driver="none")
+    gates: Annotated[tuple[GateConfig, ...], Field(min_length=1)]
+    """In the order in which the belt passes them."""
+    journal: JournalConfig = JournalConfig()
+    safety: SafetyConfig = SafetyConfig()
