@@ -1,0 +1,69 @@
+"""From pixels of a region to stations along the belt and places across it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edge.records import Box
+from edge.tracking.settings import BeltDirection
+
+EDGE_PX = 2
+"""A blob this close to its region's border may go on unseen beyond it."""
+
+
+@dataclass(frozen=True, slots=True)
+class BeltGeometry:
+    """One region of the picture; stations count from its upstream edge plus `shift_mm`."""
+
+    region_px: Box
+    direction: BeltDirection
+    px_per_mm: float
+    shift_mm: float = 0.0
+
+    @property
+    def along_v(self) -> bool:
+        """True when the belt moves up or down in the picture."""
+        return self.direction in ("up", "down")
+
+    @property
+    def length_mm(self) -> float:
+        """Seen length of the belt."""
+        u0, v0, u1, v1 = self.region_px
+        return ((v1 - v0) if self.along_v else (u1 - u0)) / self.px_per_mm
+
+    def stations_mm(self, u0_px: float, v0_px: float, u1_px: float, v1_px: float) -> tuple[float, float]:
+        """Lead and trail station of a box in picture pixels; lead > trail."""
+        left, top, right, bottom = self.region_px
+        lead, trail = {
+            "right": (u1_px - left, u0_px - left),
+            "left": (right - u0_px, right - u1_px),
+            "down": (v1_px - top, v0_px - top),
+            "up": (bottom - v0_px, bottom - v1_px),
+        }[self.direction]
+        return lead / self.px_per_mm + self.shift_mm, trail / self.px_per_mm + self.shift_mm
+
+    def across_mm(self, u_px: float, v_px: float) -> float:
+        """Place across the belt, 0 in the middle, positive to the right of the way it moves."""
+        left, top, right, bottom = self.region_px
+        offset_px = {
+            "right": v_px - (top + bottom) / 2,
+            "left": (top + bottom) / 2 - v_px,
+            "down": (left + right) / 2 - u_px,
+            "up": u_px - (left + right) / 2,
+        }[self.direction]
+        return offset_px / self.px_per_mm
+
+    def cut_sides(self, box_px: Box) -> tuple[bool, bool, bool]:
+        """Whether a box touches the downstream border (its lead is unseen), the upstream border (its trail is unseen)
+        and a border beside the belt."""
+        u0, v0, u1, v1 = box_px
+        left, top, right, bottom = self.region_px
+        touches = {
+            "left": u0 - left < EDGE_PX,
+            "up": v0 - top < EDGE_PX,
+            "right": right - u1 < EDGE_PX,
+            "down": bottom - v1 < EDGE_PX,
+        }
+        opposite = {"left": "right", "right": "left", "up": "down", "down": "up"}[self.direction]
+        beside = any(hit for side, hit in touches.items() if side not in (self.direction, opposite))
+        return touches[self.direction], touches[opposite], beside

@@ -1,0 +1,55 @@
+"""The belt's travel between frames: what `Frame.belt_mm` says, or what the parts themselves show."""
+
+from __future__ import annotations
+
+from collections import deque
+from statistics import median
+
+SLACK_MM = 3.0
+SLACK_SHARE = 0.3
+"""A trusted travel may be off by this much in one frame."""
+SLOWEST, FASTEST = 0.3, 2.6
+"""A guessed one is searched between these multiples of the usual step: a camera that drops frames skips one."""
+STEPS = 15
+
+
+class BeltMotion:
+    """The travel that the tracker works with."""
+
+    def __init__(self, measure: bool, max_step_mm: float) -> None:
+        self._measure = measure
+        self._max_step_mm = max_step_mm
+        self._last_belt_mm: float | None = None
+        self._steps_mm: deque[float] = deque(maxlen=STEPS)
+        self.travel_mm = 0.0
+        self.step_mm = 0.0
+        """The way since the last frame."""
+
+    def advance(self, belt_mm: float) -> float:
+        """Goes on to the next frame; returns the travel it should have."""
+        told_mm = 0.0 if self._last_belt_mm is None else belt_mm - self._last_belt_mm
+        if self._last_belt_mm is None:
+            self.travel_mm = belt_mm
+        self._last_belt_mm = belt_mm
+        self.step_mm = median(self._steps_mm) if self._measure and self._steps_mm else told_mm
+        self.travel_mm += self.step_mm
+        return self.travel_mm
+
+    def offset_limits_mm(self) -> tuple[float, float]:
+        """How far off, back and ahead, the travel may be."""
+        if not self._measure:
+            slack_mm = SLACK_MM + SLACK_SHARE * self.step_mm
+            return -slack_mm, slack_mm
+        if self.step_mm <= 0:
+            return 0.0, self._max_step_mm
+        return (SLOWEST - 1) * self.step_mm, min((FASTEST - 1) * self.step_mm, self._max_step_mm)
+
+    def correct(self, offsets_mm: list[float]) -> None:
+        """Takes in how much further the parts lie than expected."""
+        if not self._measure or not offsets_mm:
+            return
+        offset_mm = median(offsets_mm)
+        self.travel_mm += offset_mm
+        self.step_mm += offset_mm
+        if self.step_mm > 0:
+            self._steps_mm.append(self.step_mm)
