@@ -1,0 +1,1 @@
+"""From rendered layers to training pictures: colour, belt, light and camera drawn anew for every look."""

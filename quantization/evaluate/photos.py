@@ -1,0 +1,98 @@
+"""Accuracy on photographs that the network never saw: single looks, and the looks at one piece fused.
+
+A set is a folder with `labels.csv` (columns `file`, `part_family`, `view`, `group`; others are ignored). Families that
+the network does not know are left out and counted.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.bundle.preprocess import InputSpec, cut
+from edge.errors import InputError
+
+LogScores = NDArray[np.float32]
+Classify = Callable[[NDArray[np.uint8]], LogScores]
+"""(N, H, W, 3) uint8 RGB pictures → (N, K) log-probabilities."""
+
+
+@dataclass(frozen=True, slots=True)
+class Photo:
+    """One labelled photograph; `family` is the index in the network's classes."""
+
+    file: Path
+    family: int
+    view: str
+    group: str
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoResult:
+    """Log scores (N, K) of a set's photographs, in the order of `photos`."""
+
+    photos: list[Photo]
+    log_scores: LogScores
+
+    def top1(self, views: Sequence[str] | None = None) -> tuple[float, int]:
+        """Share of single looks recognised, and their number; `views` restricts them."""
+        kept = [i for i, photo in enumerate(self.photos) if views is None or photo.view in views]
+        truth = np.array([self.photos[i].family for i in kept])
+        return float((self.log_scores[kept].argmax(1) == truth).mean()), len(kept)
+
+    def fused_top1(self, combine: str = "product") -> tuple[float, int]:
+        """Share of pieces recognised from all their looks, by the product or the mean of scores."""
+        groups: dict[str, list[int]] = {}
+        for i, photo in enumerate(self.photos):
+            groups.setdefault(photo.group, []).append(i)
+        right = 0
+        for members in groups.values():
+            scores = self.log_scores[members]
+            fused = scores.sum(0) if combine == "product" else np.exp(scores).sum(0)
+            right += int(fused.argmax() == self.photos[members[0]].family)
+        return right / len(groups), len(groups)
+
+
+def read_photos(folder: Path, families: Sequence[str]) -> list[Photo]:
+    """The photographs of a set whose family the network knows.
+
+    Raises:
+        InputError: no `labels.csv`, or none of its families is known.
+    """
+    labels = folder / "labels.csv"
+    index = {family: k for k, family in enumerate(families)}
+    try:
+        with labels.open(newline="", encoding="utf-8") as stream:
+            rows = list(csv.DictReader(stream))
+    except OSError as error:
+        raise InputError(f"{labels} cannot be read ({error.strerror}): name a folder of labelled photos") from error
+    photos = [
+        Photo(folder / row["file"], index[row["part_family"]], row["view"], row["group"] or row["file"])
+        for row in rows
+        if row["part_family"] in index and "MISLABELLED" not in row.get("notes", "")
+    ]
+    if not photos:
+        raise InputError(f"{labels}: none of its {len(rows)} photos shows a part of this model")
+    return photos
+
+
+def score_photos(photos: list[Photo], classify: Classify, input_px: int, batch: int = 64) -> PhotoResult:
+    """Classifies photographs, each taken whole as one crop."""
+    spec = InputSpec(input_px, input_px, margin=0.0)
+    pictures = np.stack([_read(photo.file, spec) for photo in photos])
+    scores = [classify(pictures[k : k + batch]) for k in range(0, len(pictures), batch)]
+    return PhotoResult(photos, np.concatenate(scores))
+
+
+def _read(file: Path, spec: InputSpec) -> NDArray[np.uint8]:
+    image = cv2.imread(str(file))
+    if image is None:
+        raise InputError(f"{file} is no picture that OpenCV can read: remove it from the set")
+    height, width = image.shape[:2]
+    return cut(image.astype(np.uint8, copy=False), (0, 0, width, height), spec)

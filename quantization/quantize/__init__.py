@@ -1,0 +1,1 @@
+"""From a trained float network to an int8 TFLite file."""

@@ -1,0 +1,82 @@
+"""MobileNetV2 (Sandler et al. 2018) with torchvision's parameter names and TensorFlow's padding.
+
+Only what every int8 accelerator maps: convolutions, depthwise convolutions, ReLU6, add, global mean, one linear layer.
+Stride-2 layers pad one pixel right and below, as TensorFlow's SAME does on even sizes: the ImageNet weights were trained
+so, and the Keras twin of the export then needs no padding layer.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+BLOCKS = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
+"""(expansion, channels, repeats, first stride) of each stage: table 2 of the paper."""
+LAST_CHANNELS = 1280
+
+
+class SameConv(nn.Conv2d):
+    """A k×k convolution with TensorFlow's SAME padding for even picture sizes."""
+
+    def __init__(self, channels_in: int, channels_out: int, stride: int = 1, groups: int = 1) -> None:
+        padding = 1 if stride == 1 else 0
+        super().__init__(channels_in, channels_out, 3, stride, padding, groups=groups, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(functional.pad(x, (0, 1, 0, 1)) if self.stride[0] == 2 else x)
+
+
+def _activated(conv: nn.Conv2d) -> nn.Sequential:
+    return nn.Sequential(conv, nn.BatchNorm2d(conv.out_channels), nn.ReLU6(inplace=True))
+
+
+class InvertedResidual(nn.Module):
+    """Expand, filter depthwise, project; added to its input where shapes allow."""
+
+    def __init__(self, channels_in: int, channels_out: int, stride: int, expansion: int) -> None:
+        super().__init__()
+        hidden = channels_in * expansion
+        layers: list[nn.Module] = []
+        if expansion != 1:
+            layers.append(_activated(nn.Conv2d(channels_in, hidden, 1, bias=False)))
+        layers.append(_activated(SameConv(hidden, hidden, stride, groups=hidden)))
+        layers += [nn.Conv2d(hidden, channels_out, 1, bias=False), nn.BatchNorm2d(channels_out)]
+        self.conv = nn.Sequential(*layers)
+        self.adds = stride == 1 and channels_in == channels_out
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.conv(x) if self.adds else self.conv(x)
+
+
+class MobileNetV2(nn.Module):
+    """(N, 3, H, W) pictures in −1…1 → (N, classes) logits; H = W a multiple of 32."""
+
+    def __init__(self, classes: int, width: float = 1.0, dropout: float = 0.1) -> None:
+        super().__init__()
+        self.width = width
+        channels = rounded(32 * width)
+        layers: list[nn.Module] = [_activated(SameConv(3, channels, stride=2))]
+        for expansion, wanted, repeats, first_stride in BLOCKS:
+            for k in range(repeats):
+                out = rounded(wanted * width)
+                layers.append(InvertedResidual(channels, out, first_stride if k == 0 else 1, expansion))
+                channels = out
+        last = rounded(LAST_CHANNELS * max(1.0, width))
+        layers.append(_activated(nn.Conv2d(channels, last, 1, bias=False)))
+        self.features = nn.Sequential(*layers)
+        self.classifier = nn.Sequential(nn.Dropout(dropout), nn.Linear(last, classes))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.classifier(functional.adaptive_avg_pool2d(self.features(x), 1).flatten(1))
+
+
+def rounded(channels: float, divisor: int = 8) -> int:
+    """Channels rounded to a multiple of 8, never down by more than a tenth (the paper's reference code)."""
+    near = max(divisor, int(channels + divisor / 2) // divisor * divisor)
+    return near + divisor if near < 0.9 * channels else near
+
+
+def to_input(rgb: Tensor) -> Tensor:
+    """(N, H, W, 3) uint8 → (N, 3, H, W) float in −1…1, as `edge.bundle.preprocess.normalise` does."""
+    return rgb.permute(0, 3, 1, 2).to(torch.float32).sub_(127.5).div_(127.5)
