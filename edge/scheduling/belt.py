@@ -1,0 +1,83 @@
+"""The belt coordinate: how far the belt has come, how fast it runs, and when it will be somewhere."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections import deque
+
+from edge.hardware.interfaces import Encoder
+
+HISTORY_S = 2.0
+SPEED_WINDOW_S = 0.5
+SHORTEST_WINDOW_S = 0.1
+SAMPLE_EVERY_S = 0.01
+
+
+class BeltCoordinate:
+    """Travel and speed of the belt, from its encoder; any thread may ask.
+
+    Every `sample` reads the encoder and keeps the reading, so that the travel at a past instant (a
+    frame's exposure) can be told and the speed is measured. Until there is a tenth of a second of samples the
+    speed is the nominal one.
+    """
+
+    def __init__(self, encoder: Encoder, nominal_mm_per_s: float) -> None:
+        self._encoder = encoder
+        self._nominal_mm_per_s = nominal_mm_per_s
+        self._samples: deque[tuple[float, float]] = deque()
+        self._lock = threading.Lock()
+
+    @property
+    def nominal_mm_per_s(self) -> float:
+        return self._nominal_mm_per_s
+
+    def sample(self, now_s: float) -> float:
+        """The belt's travel now, in mm."""
+        with self._lock:
+            belt_mm = self._encoder.belt_mm()
+            samples = self._samples
+            if not samples or now_s - samples[-1][0] >= SAMPLE_EVERY_S:
+                samples.append((now_s, belt_mm))
+                while samples[0][0] < now_s - HISTORY_S:
+                    samples.popleft()
+            return belt_mm
+
+    def mm_per_s(self) -> float:
+        """The speed over the last half second of samples; 0 when the belt stands."""
+        with self._lock:
+            return self._speed()
+
+    def mm_at(self, instant_s: float) -> float:
+        """The travel at an instant, between samples by interpolation, beyond them at the measured speed."""
+        with self._lock:
+            if not self._samples:
+                return self._encoder.belt_mm()
+            newest_s, newest_mm = self._samples[-1]
+            if instant_s >= newest_s:
+                return newest_mm + self._speed() * (instant_s - newest_s)
+            later_s, later_mm = newest_s, newest_mm
+            for earlier_s, earlier_mm in reversed(self._samples):
+                if earlier_s <= instant_s:
+                    share = (instant_s - earlier_s) / (later_s - earlier_s) if later_s > earlier_s else 0.0
+                    return earlier_mm + share * (later_mm - earlier_mm)
+                later_s, later_mm = earlier_s, earlier_mm
+            return later_mm - self._speed() * (later_s - instant_s)
+
+    def seconds_until(self, target_mm: float, belt_mm: float) -> float:
+        """How long the belt needs from one travel to another at its present speed: inf when it stands."""
+        if target_mm <= belt_mm:
+            return 0.0
+        speed = self.mm_per_s()
+        return (target_mm - belt_mm) / speed if speed > 0 else math.inf
+
+    def _speed(self) -> float:
+        if not self._samples:
+            return self._nominal_mm_per_s
+        newest_s, newest_mm = self._samples[-1]
+        for instant_s, belt_mm in self._samples:
+            if instant_s >= newest_s - SPEED_WINDOW_S:
+                if newest_s - instant_s < SHORTEST_WINDOW_S:
+                    break
+                return (newest_mm - belt_mm) / (newest_s - instant_s)
+        return self._nominal_mm_per_s
