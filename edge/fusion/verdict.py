@@ -1,0 +1,164 @@
+"""From the looks at each track to one answer: a posterior over parts and colours, or "unsure" and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.fusion.evidence import Evidence, Method, posterior
+from edge.records import Prediction, Scores, Verdict
+
+MOST_TRACKS = 4096
+"""Tracks remembered at once; far more than fit on a belt, so that a caller who never forgets stays
+bounded."""
+
+
+class SizeLikelihood(Protocol):
+    """(K,) log-likelihood of a measured rectangle for each part, such as the bundle's `SizeEvidence`."""
+
+    def log_likelihood(self, length_mm: float, width_mm: float) -> Scores: ...
+
+
+@dataclass(frozen=True, slots=True)
+class FusionSettings:
+    """`exponent` tempers the product over parts, `colour_exponent` that over colours, whose errors (lamp,
+    camera) repeat from look to look. `sure_above` is the least posterior of the best part, or of the bin
+    where the caller knows one; `min_looks` the least number of looks for any answer."""
+
+    method: Method = Method.TEMPERED_PRODUCT
+    exponent: float = 0.5
+    colour_exponent: float = 0.25
+    min_looks: int = 1
+    sure_above: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("exponent", "colour_exponent", "sure_above"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} is {getattr(self, name)}: it must lie between 0 and 1")
+        if self.min_looks < 1:
+            raise ValueError(f"min_looks is {self.min_looks}: it must be at least 1")
+
+
+@dataclass(slots=True)
+class _TrackEvidence:
+    parts: Evidence
+    colours: Evidence
+    size_mm: tuple[float, float] | None = None
+    size_scores: NDArray[np.float64] | None = None
+    touching: bool = False
+
+
+class Fusion:
+    """Collects predictions by track. One thread; `forget` a track once it is decided.
+
+    Args:
+        parts: K, the number of parts that a prediction scores.
+        colours: C, the number of colours; 0 when none are measured.
+        settings: how to fuse, and when to be sure.
+        size: how likely each part is to show a measured rectangle; None where sizes are not known.
+        part_prior: (K,) prior probabilities; None for a uniform prior.
+    """
+
+    def __init__(
+        self,
+        parts: int,
+        colours: int,
+        settings: FusionSettings | None = None,
+        size: SizeLikelihood | None = None,
+        part_prior: Scores | None = None,
+    ) -> None:
+        self._parts = parts
+        self._colours = colours
+        self._settings = settings or FusionSettings()
+        self._size = size
+        self._log_prior = (
+            np.zeros(parts) if part_prior is None else np.log(part_prior.astype(np.float64) + 1e-12)
+        )
+        self._tracks: dict[int, _TrackEvidence] = {}
+
+    def __len__(self) -> int:
+        return len(self._tracks)
+
+    def add(self, prediction: Prediction) -> None:
+        """Adds one look, weighted by its quality.
+
+        Raises:
+            ValueError: scores of another length than the parts or colours.
+        """
+        track = self._track(prediction.track_id)
+        track.parts.add(prediction.part_log_scores, prediction.quality)
+        if prediction.colour_log_scores.size:
+            track.colours.add(prediction.colour_log_scores, prediction.quality)
+
+    def set_size(self, track_id: int, length_mm: float, width_mm: float) -> None:
+        """The track's measured rectangle, best as the median over its frames; the newest one counts, once."""
+        track = self._track(track_id)
+        if track.size_mm != (length_mm, width_mm):
+            track.size_mm, track.size_scores = (length_mm, width_mm), None
+
+    def set_touching(self, track_id: int, touching: bool = True) -> None:
+        """Two parts may hide in this track: its verdict is unsure while that holds."""
+        self._track(track_id).touching = touching
+
+    def looks(self, track_id: int) -> int:
+        """Looks that counted for a track."""
+        track = self._tracks.get(track_id)
+        return track.parts.looks if track else 0
+
+    def verdict(self, track_id: int) -> Verdict:
+        """The fused answer so far; for an unknown track the prior, unsure."""
+        track = self._tracks.get(track_id) or self._new_track()
+        parts = posterior(self._log_prior + track.parts.log_scores() + self._size_scores(track))
+        colours = posterior(track.colours.log_scores()) if track.colours.looks else np.zeros(0, np.float32)
+        doubt = self._doubt(track, float(parts.max()))
+        reason = doubt or f"posterior {parts.max():.2f} after {_looks(track.parts.looks)}"
+        return Verdict(track_id, parts, colours, track.parts.looks, bool(doubt), reason)
+
+    def certain(self, track_id: int, mass: float) -> bool:
+        """Whether to stop looking: enough looks at one part, and `mass`, the posterior of the choice at hand
+        (a bin's, or the best part's), reaches `sure_above`."""
+        track = self._tracks.get(track_id)
+        return track is not None and not self._doubt(track, mass)
+
+    def forget(self, track_id: int) -> None:
+        """Drops what is known of a track; unknown tracks are no error."""
+        self._tracks.pop(track_id, None)
+
+    def _doubt(self, track: _TrackEvidence, mass: float) -> str:
+        settings = self._settings
+        if track.touching:
+            return "touching parts"
+        if track.parts.looks < settings.min_looks:
+            return f"too few looks: {track.parts.looks} of {settings.min_looks}"
+        if mass < settings.sure_above:
+            return f"low posterior: {mass:.2f}, sure above {settings.sure_above:.2f}"
+        return ""
+
+    def _size_scores(self, track: _TrackEvidence) -> NDArray[np.float64] | float:
+        if self._size is None or track.size_mm is None:
+            return 0.0
+        if track.size_scores is None:
+            track.size_scores = self._size.log_likelihood(*track.size_mm).astype(np.float64)
+        return track.size_scores
+
+    def _track(self, track_id: int) -> _TrackEvidence:
+        track = self._tracks.get(track_id)
+        if track is None:
+            while len(self._tracks) >= MOST_TRACKS:
+                del self._tracks[next(iter(self._tracks))]
+            track = self._tracks[track_id] = self._new_track()
+        return track
+
+    def _new_track(self) -> _TrackEvidence:
+        settings = self._settings
+        return _TrackEvidence(
+            Evidence(settings.method, settings.exponent, self._parts),
+            Evidence(settings.method, settings.colour_exponent, self._colours),
+        )
+
+
+def _looks(count: int) -> str:
+    return "1 look" if count == 1 else f"{count} looks"
