@@ -1,0 +1,136 @@
+"""Decides on the bin, not on the part: look-alikes that share a bin need no telling apart."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.catalogue.colours import Colour
+from edge.catalogue.parts import PartCatalogue
+from edge.config.bins import BinsConfig
+from edge.records import BinDecision, DecisionReason, Scores, Verdict
+from edge.routing.rules import NOBODY, compile_rules
+
+_TIE = 0.01
+"""Bins whose masses differ by less are equally good: posteriors are not calibrated any finer."""
+_ROUNDING = 1e-6
+
+
+class Router:
+    """Chooses the bin with the least expected cost for each verdict, and balances bins that share a rule.
+
+    A part in the default bin costs 1, in a wrong bin 1 / (1 − `sure_above`), in a right bin nothing. A bin
+    with posterior mass m then costs (1 − m) / (1 − `sure_above`): less than the default bin exactly when m
+    is above `sure_above`.
+
+    `decide` changes nothing and may be asked about one part again and again; tell `sent` once where it went.
+    """
+
+    def __init__(
+        self, bins: BinsConfig, catalogue: PartCatalogue, colours: Sequence[Colour], sure_above: float
+    ) -> None:
+        self.table = compile_rules(bins, catalogue, colours)
+        self._default_bin = bins.default_bin
+        self._sure_above = sure_above
+        self._full_after = {bin_.name: bin_.full_after for bin_ in bins.bins if bin_.full_after is not None}
+        self._counts = dict.fromkeys((*self.table.bins, bins.default_bin), 0)
+        self._reachable = set(bins.ways())
+        # Parts with the same row share one: a decision then costs rows × colours, not parts × colours.
+        self._rows, row_of = np.unique(self.table.group_of, axis=0, return_inverse=True)
+        self._row_of = row_of.reshape(-1)
+        self._uniform = np.full(len(colours), 1 / len(colours))
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Parts sent to each bin since the start or since it was emptied."""
+        return dict(self._counts)
+
+    def sent(self, bin_name: str) -> None:
+        """Counts a part that was really sent to a bin; the balance and `full_after` go by it."""
+        self._counts[bin_name] += 1
+
+    def emptied(self, bin_name: str) -> None:
+        """Starts a bin's count again."""
+        self._counts[bin_name] = 0
+
+    def is_full(self, bin_name: str) -> bool:
+        """Whether `full_after` parts were sent there."""
+        limit = self._full_after.get(bin_name)
+        return limit is not None and self._counts[bin_name] >= limit and bin_name != self._default_bin
+
+    def group_masses(self, part_posterior: Scores, colour_posterior: Scores) -> NDArray[np.float64]:
+        """(G,) posterior mass of each group of `table`, together that of the parts. When the colour was not
+        measured, all are equally likely."""
+        groups = len(self.table.members)
+        by_row = np.bincount(self._row_of, weights=part_posterior, minlength=len(self._rows))
+        if not self.table.uses_colour:
+            masses = np.bincount(self._rows[:, 0], weights=by_row, minlength=groups)
+        else:
+            by_colour = colour_posterior if len(colour_posterior) else self._uniform
+            joint = np.multiply.outer(by_row, by_colour)
+            masses = np.bincount(self._rows.reshape(-1), weights=joint.reshape(-1), minlength=groups)
+        return masses.astype(np.float64, copy=False)
+
+    def decide(self, verdict: Verdict, available: Collection[str] | None = None) -> BinDecision:
+        """The bin for a verdict.
+
+        Of bins that are equally right it is the emptiest; the others are the decision's `candidates`.
+
+        Args:
+            available: bins that may be used now; None: all.
+        """
+        masses = self.group_masses(verdict.part_posterior, verdict.colour_posterior)
+        by_bin = masses @ self.table.members
+        best = int(by_bin.argmax())
+        nobody = float(masses[NOBODY])
+        if verdict.unsure:
+            return self._to_default(verdict, DecisionReason.UNSURE, nobody, verdict.reason)
+        if self._is_sure(nobody) and nobody >= by_bin[best]:
+            return self._to_default(verdict, DecisionReason.NO_RULE, nobody, "no bin asks for it")
+        if not self._is_sure(by_bin[best]):
+            detail = f"{self.table.bins[best]} {by_bin[best]:.2f}, below {self._sure_above:.2f}"
+            return self._to_default(verdict, DecisionReason.UNSURE, nobody, detail)
+        right = [
+            name
+            for name, mass in zip(self.table.bins, by_bin, strict=True)
+            if self._is_sure(mass) and mass >= by_bin[best] - _TIE
+        ]
+        return self._among(right, verdict, float(by_bin[best]), nobody, available)
+
+    def _among(
+        self,
+        right: list[str],
+        verdict: Verdict,
+        mass: float,
+        nobody: float,
+        available: Collection[str] | None,
+    ) -> BinDecision:
+        usable = [
+            name
+            for name in right
+            if name in self._reachable and not self.is_full(name) and (available is None or name in available)
+        ]
+        if not usable:
+            detail = "; ".join(
+                f"{name} is {'full' if self.is_full(name) else 'not available'}" for name in right
+            )
+            return self._to_default(verdict, DecisionReason.REFUSED, nobody, detail)
+        usable.sort(key=self._counts.__getitem__)
+        return BinDecision(
+            track_id=verdict.track_id,
+            bin=usable[0],
+            reason=DecisionReason.CERTAIN,
+            probability=mass,
+            detail=verdict.reason,
+            candidates=tuple(usable[1:]),
+        )
+
+    def _is_sure(self, mass: float) -> bool:
+        return bool(mass >= self._sure_above - _ROUNDING)
+
+    def _to_default(
+        self, verdict: Verdict, reason: DecisionReason, probability: float, detail: str
+    ) -> BinDecision:
+        return BinDecision(verdict.track_id, self._default_bin, reason, probability, detail)
