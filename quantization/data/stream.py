@@ -29,8 +29,9 @@ class LookStream(IterableDataset[tuple[Tensor, Tensor]]):
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         info = get_worker_info()
         worker = info.id if info else 0
-        cv2.setNumThreads(1)
-        torch.set_num_threads(1)
+        if info:  # the cores are the training process's
+            cv2.setNumThreads(1)
+            torch.set_num_threads(1)
         rng = np.random.default_rng([self._seed, worker])
         while True:
             looks = open_layers(self._folder, slice(self._held_out, None))
