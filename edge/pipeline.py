@@ -1,0 +1,235 @@
+"""The way of one part, on one screen: capture → track → classify → fuse → decide → schedule → actuate → journal.
+
+The pipeline knows the stages by what they do; `edge/machine.py` builds them. Everything here runs in the control
+thread and in bounded time: nothing blocks on a disk, a client or a log.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from edge.clock import Clock
+from edge.fusion.verdict import Fusion
+from edge.inference.classifier import Classifier
+from edge.records import (
+    BinDecision,
+    CommandStatus,
+    DecisionReason,
+    Frame,
+    GateReport,
+    Look,
+    Plan,
+    Track,
+    TrackState,
+    Verdict,
+)
+from edge.routing.router import Router
+from edge.scheduling.belt import BeltCoordinate
+from edge.scheduling.dispatcher import Dispatcher
+from edge.scheduling.planner import Planner
+from edge.tracking.tracker import Tracker
+
+CARRIED_LOOKS = 64
+"""Looks that may wait for the network at most; older ones of the same part go first."""
+
+
+@dataclass(slots=True)
+class PartState:
+    """What is known and planned of one part, from its confirmation to its end."""
+
+    track: Track
+    verdict: Verdict | None = None
+    decision: BinDecision | None = None
+    plan: Plan | None = None
+    planned_mm: tuple[float, float] | None = None
+    decision_latency_s: float = 0.0
+    lateness_s: float = 0.0
+    part_id: int | None = None
+    """Its number in the journal, once it is there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One frame's result: the parts in view, and those that have left it for good."""
+
+    frame: Frame
+    parts: list[PartState]
+    finished: list[PartState] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Stages:
+    """The stages of one machine."""
+
+    tracker: Tracker
+    classifier: Classifier
+    fusion: Fusion
+    router: Router
+    planner: Planner
+    dispatcher: Dispatcher
+    belt: BeltCoordinate
+
+
+class Pipeline:
+    """Takes frames one by one through the stages.
+
+    Args:
+        stages: the built stages.
+        clock: the machine's clock, virtual in the simulator.
+        stopwatch: measures how long decisions take; a real clock in either case.
+        record: told of each part that was decided and has left the view, and again when a gate that came late sent
+            it elsewhere; must not block.
+        looks_per_frame: how many looks the network is given at most for one frame; the others wait.
+    """
+
+    def __init__(
+        self,
+        stages: Stages,
+        clock: Clock,
+        stopwatch: Clock,
+        record: Callable[[PartState], None],
+        looks_per_frame: int = 8,
+    ) -> None:
+        self._stages = stages
+        self._clock, self._stopwatch = clock, stopwatch
+        self._record = record
+        self._looks_per_frame = looks_per_frame
+        self._parts: dict[int, PartState] = {}
+        self._riding: dict[int, PartState] = {}
+        self._waiting: deque[Look] = deque(maxlen=CARRIED_LOOKS)
+        self._reports: deque[GateReport] = deque()
+        self.looks = 0
+
+    def process(self, frame: Frame) -> Outcome:
+        """One frame through all stages."""
+        start_s = self._stopwatch.now_s()
+        self._absorb_reports()
+        tracks = self._stages.tracker.update(frame)
+        for track in tracks:
+            self._follow(track)
+        self._classify()
+        finished = [part for track in tracks if (part := self._settle(track, frame, start_s))]
+        self._let_go()
+        return Outcome(frame, list(self._parts.values()), finished)
+
+    def report(self, report: GateReport) -> None:
+        """Takes the dispatcher's word on a command, from any thread; acted on with the next frame."""
+        self._reports.append(report)
+
+    def close(self) -> None:
+        """Records every part that was decided and is still in view; call it once, at the end."""
+        for part in self._parts.values():
+            if part.plan is not None and part.decision is not None:
+                self._record(part)
+        self._parts.clear()
+
+    def _follow(self, track: Track) -> None:
+        """Keeps a confirmed track and its looks, and protects it from the gates from the first moment."""
+        if track.state not in (TrackState.CONFIRMED, TrackState.FINISHED):
+            return
+        part = self._parts.get(track.track_id)
+        if part is None:
+            part = self._parts[track.track_id] = PartState(track)
+            self._stages.dispatcher.submit(
+                self._stages.planner.plan_default(track.track_id, *_extent(track), *self._belt_now())
+            )
+        part.track = track
+        if part.decision is None:
+            self._waiting.extend(track.looks)
+        self._stages.fusion.set_touching(track.track_id, track.touching)
+        if track.complete:
+            self._stages.fusion.set_size(track.track_id, track.length_mm, track.width_mm)
+
+    def _classify(self) -> None:
+        """Gives the network the looks that matter, the oldest first."""
+        for _ in range(min(len(self._waiting), self._looks_per_frame)):
+            look = self._waiting.popleft()
+            part = self._parts.get(look.track_id)
+            if part is not None and part.decision is None:
+                self._stages.fusion.add(self._stages.classifier.classify(look))
+                self.looks += 1
+
+    def _settle(self, track: Track, frame: Frame, start_s: float) -> PartState | None:
+        """Decides a part as soon as its bin is certain, at the latest when it leaves the view, which ends it here."""
+        part = self._parts.get(track.track_id)
+        if part is None:
+            return None
+        leaves = track.state is TrackState.FINISHED
+        if part.decision is None or (leaves and track.touching):
+            self._decide(part, leaves, frame, start_s)
+        if part.decision is not None and part.planned_mm != _extent(track) and (leaves or part.plan is None):
+            self._schedule(part)
+        if not leaves:
+            return None
+        self._record(part)
+        self._stages.fusion.forget(track.track_id)
+        self._riding[track.track_id] = self._parts.pop(track.track_id)
+        return part
+
+    def _decide(self, part: PartState, leaves: bool, frame: Frame, start_s: float) -> None:
+        verdict = self._stages.fusion.verdict(part.track.track_id)
+        decision = self._stages.router.decide(verdict)
+        part.verdict = verdict
+        certain = decision.reason in (DecisionReason.CERTAIN, DecisionReason.NO_RULE) and part.track.complete
+        if not (certain or leaves):
+            return
+        part.decision, part.planned_mm = decision, None
+        waited_s = max(self._clock.now_s() - frame.time_s, 0.0)
+        part.decision_latency_s = waited_s + self._stopwatch.now_s() - start_s
+        self._schedule(part)
+
+    def _schedule(self, part: PartState) -> None:
+        """Plans the part's way on the belt coordinate and hands it to the dispatcher."""
+        assert part.decision is not None
+        before = part.plan
+        part.plan = self._stages.planner.plan(part.decision, *_extent(part.track), *self._belt_now())
+        part.planned_mm = _extent(part.track)
+        self._stages.dispatcher.submit(part.plan)
+        if before is None:
+            self._stages.router.sent(part.plan.bin)
+        for revised in part.plan.revised:
+            self._revise(revised)
+
+    def _absorb_reports(self) -> None:
+        """Plans anew for parts whose gate came late or failed."""
+        while self._reports:
+            report = self._reports.popleft()
+            if part := self._known(report.command.track_id):
+                part.lateness_s = max(part.lateness_s, report.lateness_s)
+            if report.status is CommandStatus.LATE and report.held:
+                command = report.command
+                plan = self._stages.planner.divert(
+                    command.track_id, command.gate, report.held, *self._belt_now()
+                )
+                if plan is not None:
+                    self._stages.dispatcher.submit(plan)
+                    self._revise(plan)
+
+    def _revise(self, plan: Plan) -> None:
+        part = self._known(plan.track_id)
+        if part is None or part.decision is None:
+            return
+        part.plan = plan
+        if part.part_id is not None:
+            self._record(part)
+
+    def _known(self, track_id: int) -> PartState | None:
+        return self._parts.get(track_id) or self._riding.get(track_id)
+
+    def _let_go(self) -> None:
+        """Forgets the parts that have passed their last gate."""
+        now_mm, _ = self._belt_now()
+        for track_id, part in list(self._riding.items()):
+            commands = part.plan.commands if part.plan else ()
+            if all(command.to_belt_mm < now_mm for command in commands):
+                del self._riding[track_id]
+
+    def _belt_now(self) -> tuple[float, float]:
+        now_mm = self._stages.belt.sample(self._clock.now_s())
+        return now_mm, self._stages.belt.mm_per_s()
+
+
+def _extent(track: Track) -> tuple[float, float]:
+    return track.lead_belt_mm, track.trail_belt_mm
