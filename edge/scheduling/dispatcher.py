@@ -1,0 +1,113 @@
+"""Turns plans into gate movements, on time: isolated from vision and I/O, late commands dropped and
+reported."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable
+
+from edge.clock import Clock
+from edge.errors import HardwareError
+from edge.hardware.interfaces import Gate
+from edge.records import CommandStatus, GateReport, Plan
+from edge.scheduling.belt import BeltCoordinate
+from edge.scheduling.lane import BeltState, DispatcherSettings, GateLane
+from edge.scheduling.topology import GateSettings
+
+SHORTEST_SLEEP_S = 0.0005
+
+
+class Dispatcher:
+    """Runs the gates. `submit` and `halt` may come from any thread; `step` is called by one: the simulator in
+    virtual time, or the thread of `run_forever` on the machine.
+
+    A movement starts when the belt is so near that the gate, at the belt's present speed and with some
+    headroom, will just stand still in time. It never starts while another part is in the gate. When it would
+    come too late it is dropped: the gate stays as it is until the part has passed, and the report says in
+    which position.
+    """
+
+    def __init__(
+        self,
+        gates: Iterable[tuple[Gate, GateSettings]],
+        belt: BeltCoordinate,
+        settings: DispatcherSettings,
+        on_failure: Callable[[str], None],
+    ) -> None:
+        """Args:
+        gates: every driver with its settings.
+        belt: travel and speed; the nominal speed is reckoned with at least.
+        settings: headroom, rest and slice.
+        on_failure: told in one line when a gate fails; stops the machine (`Safety.stop`).
+        """
+        self._lanes = {own.name: GateLane(gate, own, settings) for gate, own in gates}
+        self._belt = belt
+        self._settings = settings
+        self._on_failure = on_failure
+        self._lock = threading.Lock()
+        self._halted = False
+        self.counts: Counter[CommandStatus] = Counter()
+
+    def submit(self, plan: Plan) -> None:
+        """Takes over a plan and those it revises; each replaces what its track had, as far as not yet acted
+        on."""
+        with self._lock:
+            for each in (plan, *plan.revised):
+                commands = {command.gate: command for command in each.commands}
+                for name, lane in self._lanes.items():
+                    lane.replace_track(each.track_id, commands.get(name))
+
+    def step(self, now_s: float) -> list[GateReport]:
+        """Does what is due at `now_s` and reports it; returns at once."""
+        with self._lock:
+            belt = self._state(now_s)
+            reports: list[GateReport] = []
+            failures: list[str] = []
+            for lane in self._lanes.values():
+                if not self._halted:
+                    reports += lane.advance(belt)
+                try:
+                    # Asked again: the stop may come from another thread while a gate is being moved.
+                    lane.force_rest(belt) if self._halted else lane.rest_when_idle(belt)
+                except HardwareError as error:
+                    failures.append(str(error))
+        self.counts.update(report.status for report in reports)
+        failures += [report.detail for report in reports if report.status is CommandStatus.FAILED]
+        if failures and not self._halted:
+            self._on_failure(failures[0])
+        return reports
+
+    def next_due_s(self, now_s: float) -> float:
+        """The instant of the next thing to do, at the belt's present speed; infinity when there is none."""
+        with self._lock:
+            belt = self._state(now_s)
+            next_mm = min(
+                (lane.next_mm(belt.mm_per_s) for lane in self._lanes.values()), default=float("inf")
+            )
+            return now_s + max(self._belt.seconds_until(next_mm, belt.belt_mm), SHORTEST_SLEEP_S)
+
+    def halt(self) -> None:
+        """No gate moves any more but to rest, from now on for good; waits for nothing."""
+        self._halted = True
+
+    def run_forever(
+        self, clock: Clock, stop: threading.Event, on_report: Callable[[GateReport], None]
+    ) -> None:
+        """Steps until `stop` is set, sleeping until the next thing is due in slices of a few milliseconds.
+
+        `on_report` must not block. An unforeseen error stops the machine before it is raised.
+        """
+        try:
+            while not stop.is_set():
+                now_s = clock.now_s()
+                for report in self.step(now_s):
+                    on_report(report)
+                clock.sleep_until(min(self.next_due_s(now_s), now_s + self._settings.slice_s))
+        except Exception as error:
+            self._on_failure(f"the dispatcher failed: {error}")
+            raise
+
+    def _state(self, now_s: float) -> BeltState:
+        belt_mm = self._belt.sample(now_s)
+        return BeltState(now_s, belt_mm, max(self._belt.mm_per_s(), self._belt.nominal_mm_per_s))
