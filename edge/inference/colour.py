@@ -91,7 +91,7 @@ class ColourMeter:
     Args:
         colours: the C colours; a transparent one's `rgb` is the tint of the belt seen through it.
         belt_rgb: sRGB of the bare belt as a well exposed picture in white light shows it, when known.
-            Otherwise the belt counts as neutral, and as white or as bright as it looks, whichever explains the
+            Otherwise it counts as neutral, and as white or as bright as it looks, whichever explains the
             part better.
     """
 
@@ -127,9 +127,7 @@ class ColourMeter:
             stretched = stretched * (self._belt / (self._belt @ _LUMINANCE))
         bodies = np.exp(log_light)[:, np.newaxis, np.newaxis] * stretched
         measured = lab(np.minimum(bodies, 1.3).reshape(-1, 3).astype(np.float32))
-        log_scores = (
-            self._difference2(measured) / (-2 * SIGMA**2) + np.repeat(log_prior, len(powers))[:, np.newaxis]
-        )
+        log_scores = self._difference2(measured) / (-2 * SIGMA**2) + np.repeat(log_prior, len(powers))[:, np.newaxis]
         clear = np.clip(CLEAR_PENALTY + CLEAR_SLOPE * (sample.spread - CLEAR_SPREAD), -0.5, 4.0)
         scores = _log_sum(log_scores) - self._rarity - clear * self._transparent
         return _normalise(scores.astype(np.float32))
