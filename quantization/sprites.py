@@ -146,9 +146,7 @@ def outline_mm(points_mm: NDArray[np.floating]) -> list[list[float]]:
     return [[round(float(u), 2), round(float(v), 2)] for u, v in hull]
 
 
-def _scenes(
-    chosen: _Chosen, pose: int, axes_deg: Sequence[float], clear: bool, seed: int
-) -> Iterator[Scene]:
+def _scenes(chosen: _Chosen, pose: int, axes_deg: Sequence[float], clear: bool, seed: int) -> Iterator[Scene]:
     """Scenes by axis, then by tilt. A positive tilt has the camera stand on the axis's side of the part; axes turn
     clockwise in the picture, whose right is the part's x before it is turned. The light differs by axis."""
     for number, axis_deg in enumerate(axes_deg):

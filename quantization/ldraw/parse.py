@@ -77,9 +77,7 @@ class Parser:
             try:
                 self._add(faces, words, clockwise, inverted, (*above, name))
             except (ValueError, IndexError) as error:
-                raise BrickgateError(
-                    f"LDraw file {name}, line {number} is malformed: {line.strip()}"
-                ) from error
+                raise BrickgateError(f"LDraw file {name}, line {number} is malformed: {line.strip()}") from error
             inverted = False
         flat = _join(name, faces)
         self._flat[name] = flat
@@ -89,9 +87,7 @@ class Parser:
         twin = f"48/{name}"
         return twin if self.fine and "/" not in name and self.library.find(twin) else name
 
-    def _add(
-        self, faces: _Faces, words: list[str], clockwise: bool, inverted: bool, above: tuple[str, ...]
-    ) -> None:
+    def _add(self, faces: _Faces, words: list[str], clockwise: bool, inverted: bool, above: tuple[str, ...]) -> None:
         if words[0] == "1":
             numbers = np.array(words[2:14], dtype=np.float64)
             child = self._flatten(" ".join(words[14:]).lower().replace("\\", "/"), above)

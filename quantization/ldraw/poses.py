@@ -37,9 +37,7 @@ def centre_of_mass_mm(mesh: PartMesh) -> NDArray[np.float64]:
     volumes = (a * np.cross(b, c)).sum(axis=1) / 6
     hull = trimesh.convex.convex_hull(mesh.vertices_mm)
     total = volumes.sum()
-    centre = (
-        middle + ((a + b + c) / 4 * volumes[:, None]).sum(axis=0) / total if abs(total) > 1e-6 else middle
-    )
+    centre = middle + ((a + b + c) / 4 * volumes[:, None]).sum(axis=0) / total if abs(total) > 1e-6 else middle
     inside = np.all((centre > hull.bounds[0]) & (centre < hull.bounds[1]))
     return centre if total > 0.02 * hull.volume and inside else np.asarray(hull.center_mass)
 
@@ -51,9 +49,7 @@ def resting_poses(mesh: PartMesh) -> RestingPoses:
     """
     hull = trimesh.convex.convex_hull(mesh.vertices_mm)
     with np.errstate(invalid="ignore"):  # slivers of a hull give trimesh a square root just below zero
-        transforms, probabilities = trimesh.poses.compute_stable_poses(
-            hull, center_mass=centre_of_mass_mm(mesh)
-        )
+        transforms, probabilities = trimesh.poses.compute_stable_poses(hull, center_mass=centre_of_mass_mm(mesh))
     likely = np.nan_to_num(np.asarray(probabilities, dtype=np.float64))
     if likely.sum() <= 0:
         return RestingPoses(np.eye(3, dtype=np.float32)[None], np.ones(1, np.float32))

@@ -60,9 +60,7 @@ def _exit_depth(corners: Doubles, origin: Doubles, axis: Doubles) -> float:
     return float(distance[hit].min()) if hit.any() else float("inf")
 
 
-def with_recesses(
-    mesh: PartMesh, places_mm: Doubles, radius_mm: float = 1.4, shade: float = 0.45
-) -> PartMesh:
+def with_recesses(mesh: PartMesh, places_mm: Doubles, radius_mm: float = 1.4, shade: float = 0.45) -> PartMesh:
     """Return the mesh with a dark disc, shaded like a short cup, at each place."""
     if len(places_mm) == 0:
         return mesh
@@ -88,9 +86,7 @@ def with_recesses(
         side /= np.linalg.norm(side)
         ring = np.outer(np.cos(turn), side) + np.outer(np.sin(turn), np.cross(axis, side))
         middle = point + axis * ABOVE_FACE_MM
-        vertices.append(
-            np.concatenate([middle + ring * radius_mm * 0.8, middle + ring * radius_mm, [middle]])
-        )
+        vertices.append(np.concatenate([middle + ring * radius_mm * 0.8, middle + ring * radius_mm, [middle]]))
         normals.append(np.tile(axis, (2 * SEGMENTS + 1, 1)))
         triangles.append(disc + count)
         shades.append(np.repeat([shade * 1.25, shade * 0.75, shade * 1.5], [SEGMENTS, SEGMENTS, 1]))

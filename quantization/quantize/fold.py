@@ -1,4 +1,4 @@
-"""Folds batch norms into the convolutions before them: what is left is convolutions, ReLU6, adds, a mean and a layer."""
+"""Folds batch norms into the convolutions before them: convolutions, ReLU6, adds, a mean and a layer are left."""
 
 from __future__ import annotations
 

@@ -30,9 +30,7 @@ def write_contact(shard: Path, families: Sequence[str], path: Path) -> None:
         code = COLOURS[int(rng.integers(len(COLOURS)))]
         colour = np.array([int(code[k : k + 2], 16) for k in (0, 2, 4)], np.float32) / 255
         belt = (np.array([0.95, 1.0, 1.02]) * rng.uniform(0.4, 0.8)).astype(np.float32)
-        tile = np.ascontiguousarray(
-            compose(np.asarray(layers[row]), colour, belt, bool(clear[row]))[..., ::-1]
-        )
+        tile = np.ascontiguousarray(compose(np.asarray(layers[row]), colour, belt, bool(clear[row]))[..., ::-1])
         cv2.putText(
             tile,
             str(families[int(family[row])]),

@@ -48,9 +48,7 @@ def claim(plan: ShardPlan, out_dir: Path) -> None:
     wanted = json.loads(json.dumps(asdict(plan)))
     if path.exists():
         if json.loads(path.read_text(encoding="utf-8")) != wanted:
-            raise BrickgateError(
-                f"{out_dir} holds another set of renders: name another folder, or empty this one"
-            )
+            raise BrickgateError(f"{out_dir} holds another set of renders: name another folder, or empty this one")
         return
     temporary = path.with_name(f".set-{os.getpid()}.json")
     temporary.write_text(json.dumps(wanted, indent=1), encoding="utf-8")

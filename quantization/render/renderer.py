@@ -46,9 +46,7 @@ class Renderer:
         try:
             self._gl = moderngl.create_context(require=330, standalone=True, **cast(Any, {"backend": "egl"}))
         except Exception as error:  # moderngl raises bare Exception
-            raise BrickgateError(
-                f"no OpenGL through EGL ({error}): install libegl1 and libgl1-mesa-dri"
-            ) from error
+            raise BrickgateError(f"no OpenGL through EGL ({error}): install libegl1 and libgl1-mesa-dri") from error
         self._make_targets(samples)
         self._programs = {
             name: self._gl.program(vertex_shader=vertex, fragment_shader=fragment)
@@ -98,9 +96,7 @@ class Renderer:
         uploaded = self._upload(mesh)
         if above or not scene.transparent:
             self._draw_shadows(uploaded, len(lights.weights))
-        raw = (
-            self._draw_clear(uploaded, view) if scene.transparent else self._draw_solid(uploaded, view, scene)
-        )
+        raw = self._draw_clear(uploaded, view) if scene.transparent else self._draw_solid(uploaded, view, scene)
         raw[..., 2] = self._draw_ground(view) if above else 1.0
         return RenderedLook(
             layers=encode_layers(raw),
@@ -139,9 +135,7 @@ class Renderer:
         weights[:count] = lights.weights
         world = lights.surroundings
         inverse = view.camera[:, :3].T @ np.linalg.inv(
-            np.array(
-                [[view.focal_px, 0, view.centre_px[0]], [0, view.focal_px, view.centre_px[1]], [0, 0, 1]]
-            )
+            np.array([[view.focal_px, 0, view.centre_px[0]], [0, view.focal_px, view.centre_px[1]], [0, 0, 1]])
         )
         values = {
             "u_place": view.place,  # row-major 3×4 = GLSL's mat3x4 by columns

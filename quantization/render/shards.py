@@ -189,9 +189,7 @@ def read_families(path: Path) -> dict[str, tuple[str, ...]]:
 
 def main() -> None:
     """Render the set that the command line asks for."""
-    parser = argparse.ArgumentParser(
-        prog="python -m quantization.render.shards", description="Render a training set."
-    )
+    parser = argparse.ArgumentParser(prog="python -m quantization.render.shards", description="Render a training set.")
     parser.add_argument("--families", type=Path, required=True, help="CSV: part_family, ldraw_moulds (;)")
     parser.add_argument("--out", type=Path, required=True, help="folder of the set")
     parser.add_argument("--cache", type=Path, required=True, help="folder of built meshes")

@@ -86,18 +86,14 @@ def frame_view(vertices_mm: NDArray[np.float32], scene: Scene, size_px: int) -> 
     middle = np.array([0.0, 0.0, (high[2] - low[2]) / 2])
     radius = float(np.sqrt(((points - middle) ** 2).sum(axis=1).max()))
     if scene.distance_mm < radius + 2:
-        raise BrickgateError(
-            f"camera at {scene.distance_mm:.0f} mm is inside a part of radius {radius:.0f} mm"
-        )
+        raise BrickgateError(f"camera at {scene.distance_mm:.0f} mm is inside a part of radius {radius:.0f} mm")
     axes = camera_axes(scene.elevation_deg, scene.azimuth_deg, scene.roll_deg)
     eye = middle - axes[2] * scene.distance_mm
     camera = np.column_stack([axes, -axes @ eye])
     seen = points @ axes.T + camera[:, 3]
     rays = seen[:, :2] / seen[:, 2:]
     anchor = camera[:, 3]  # the world's origin lies on the belt plane, under the part's middle
-    focal, centre, size = _cut_out(
-        rays.min(axis=0), rays.max(axis=0), float(anchor[2]), scene.framing, size_px
-    )
+    focal, centre, size = _cut_out(rays.min(axis=0), rays.max(axis=0), float(anchor[2]), scene.framing, size_px)
     x0, y0 = rays.min(axis=0) * focal + centre
     x1, y1 = rays.max(axis=0) * focal + centre
     au, av = anchor[:2] / anchor[2] * focal + centre

@@ -161,9 +161,7 @@ class Training:
             else:
                 self.average[name].copy_(value)
 
-    def _log(
-        self, stage: Stage, loss: float, accuracy: float, speed: float, report: Callable[[str], None]
-    ) -> None:
+    def _log(self, stage: Stage, loss: float, accuracy: float, speed: float, report: Callable[[str], None]) -> None:
         p = self.progress
         rate = rate_at(stage, p.pictures_in_stage)
         report(

@@ -1,8 +1,8 @@
 """MobileNetV2 (Sandler et al. 2018) with torchvision's parameter names and TensorFlow's padding.
 
 Only what every int8 accelerator maps: convolutions, depthwise convolutions, ReLU6, add, global mean, one linear layer.
-Stride-2 layers pad one pixel right and below, as TensorFlow's SAME does on even sizes: the ImageNet weights were trained
-so, and the Keras twin of the export then needs no padding layer.
+Stride-2 layers pad one pixel right and below, as TensorFlow's SAME does on even sizes: the ImageNet weights were
+trained so, and the Keras twin of the export then needs no padding layer.
 """
 
 from __future__ import annotations

@@ -1,0 +1,125 @@
+"""A recipe: everything that a model is made from, in one YAML file."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+import edge.catalogue
+from edge.errors import ConfigError, InputError
+
+RECIPES = Path(__file__).parent / "recipes"
+CATALOGUE = Path(edge.catalogue.__file__).parent
+
+Positive = Annotated[int, Field(gt=0)]
+LearningRate = Annotated[float, Field(gt=0, le=1)]
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class RenderRecipe(Strict):
+    """How many looks of each family are rendered, and how large."""
+
+    looks_per_family: Positive
+    size_px: Annotated[int, Field(ge=64, le=512)]
+
+
+class NetworkRecipe(Strict):
+    """MobileNetV2's width."""
+
+    width: Annotated[float, Field(ge=0.25, le=1.4)]
+
+
+class StageRecipe(Strict):
+    """See `quantization.train.loop.Stage`."""
+
+    size_px: Annotated[int, Field(ge=32, le=512, multiple_of=32)]
+    pictures: Positive
+    rate_from: LearningRate
+    rate_to: LearningRate
+    batch: Annotated[int, Field(ge=2, le=1024)] = 64
+
+
+class Recipe(Strict):
+    """One model."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")]
+    families: str
+    seed: int
+    render: RenderRecipe
+    network: NetworkRecipe
+    stages: Annotated[list[StageRecipe], Field(min_length=1)]
+    input_px: Annotated[int, Field(ge=32, le=512, multiple_of=32)]
+    margin: Annotated[float, Field(ge=0, le=0.5)]
+    representative_pictures: Positive
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """One class of the model: its number, the LDraw moulds that it is rendered from, and other names."""
+
+    number: str
+    moulds: tuple[str, ...]
+    aliases: tuple[str, ...]
+    description: str
+
+
+def load_recipe(name_or_file: str) -> Recipe:
+    """A shipped recipe by its name, or one from a file.
+
+    Raises:
+        ConfigError: no such recipe, or one that holds a mistake.
+    """
+    file = Path(name_or_file)
+    if file.suffix not in {".yaml", ".yml"}:
+        file = RECIPES / f"{name_or_file}.yaml"
+    try:
+        return Recipe.model_validate(yaml.safe_load(file.read_text(encoding="utf-8")))
+    except FileNotFoundError as error:
+        shipped = ", ".join(sorted(path.stem for path in RECIPES.glob("*.yaml")))
+        raise ConfigError(f"no recipe {name_or_file}: give a YAML file or one of {shipped}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"]) or "the file"
+        raise ConfigError(f"{file}: {key}: {first['msg']} (found {first['input']!r})") from error
+    except (OSError, yaml.YAMLError) as error:
+        raise ConfigError(f"{file} cannot be read as YAML: {' '.join(str(error).split())}") from error
+
+
+def load_families(recipe: Recipe) -> list[Family]:
+    """The classes of a recipe, in the order of the network's outputs.
+
+    Raises:
+        InputError: the list is missing, empty or names a family twice.
+    """
+    candidates = (Path(recipe.families), RECIPES / recipe.families, CATALOGUE / recipe.families)
+    file = next((path for path in candidates if path.is_file()), None)
+    if file is None:
+        raise InputError(f"no list of families {recipe.families}: give a CSV with part_family and ldraw_moulds")
+    with file.open(newline="", encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    try:
+        families = [_family(row) for row in rows]
+    except KeyError as error:
+        raise InputError(f"{file} has no column {error}: it needs part_family and ldraw_moulds") from error
+    numbers = [family.number for family in families]
+    twice = next((number for number in numbers if numbers.count(number) > 1), None)
+    if not families or twice:
+        raise InputError(f"{file} {f'names {twice} twice' if twice else 'names no family'}: correct the list")
+    return families
+
+
+def _family(row: dict[str, str]) -> Family:
+    return Family(
+        row["part_family"],
+        tuple(row["ldraw_moulds"].split(";")),
+        tuple(filter(None, (row.get("aliases") or "").split(";"))),
+        " ".join((row.get("description") or row["part_family"]).split()),
+    )
