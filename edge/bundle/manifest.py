@@ -109,6 +109,8 @@ def _check_files(folder: Path, manifest: dict[str, Any]) -> None:
         raise BundleError(f"{folder / MANIFEST} lists no files: make or fetch the bundle again")
     for name, expected in files.items():
         file = folder / name
+        if not file.resolve().is_relative_to(folder.resolve()):
+            raise BundleError(f"{folder / MANIFEST} lists {name}, outside the bundle: do not trust this bundle")
         if not file.is_file():
             raise BundleError(f"{file} is missing: make or fetch the bundle again")
         if sha256(file) != expected:
@@ -133,13 +135,20 @@ def _bundle(folder: Path, manifest: dict[str, Any]) -> Bundle:
         model=checked(manifest["model"]),
         input=InputSpec(**manifest["input"]),
         parts=tuple(BundlePart(**{**part, "moulds": tuple(part.get("moulds", ()))}) for part in parts),
-        temperature=float(manifest["temperature"]),
-        fusion_exponent=float(manifest["fusion_exponent"]),
-        unsure_below=float(manifest["unsure_below"]),
+        temperature=_number(manifest, "temperature", 0.01, 100),
+        fusion_exponent=_number(manifest, "fusion_exponent", 0, 1),
+        unsure_below=_number(manifest, "unsure_below", 0, 1),
         size_evidence=checked(size) if size else None,
         accelerators=tuple(manifest["accelerators"]),
         accuracy=dict(manifest.get("accuracy", {})),
     )
+
+
+def _number(manifest: dict[str, Any], name: str, least: float, most: float) -> float:
+    value = float(manifest[name])
+    if not least <= value <= most:
+        raise ValueError(f"{name} = {value} (allowed: {least} to {most})")
+    return value
 
 
 def write_manifest(folder: Path, manifest: dict[str, Any], files: list[str]) -> None:

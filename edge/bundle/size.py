@@ -1,14 +1,16 @@
 """Size as evidence: how likely each part is to lie on the belt with the length and width that were measured.
 
-The factory projects every resting pose of every part on the belt and stores the sides of the smallest enclosing
-rectangle with the pose's probability. A measured rectangle is compared with those in the logarithm, with a tolerance for
-segmentation, perspective and shadow; a uniform floor keeps an odd measurement from vetoing a part.
+The factory projects every resting pose of every part on the belt and stores the sides of the smallest
+enclosing rectangle with the pose's probability. A measured rectangle is compared with those in the logarithm,
+with a tolerance for segmentation, perspective and shadow; a uniform floor keeps an odd measurement from
+vetoing a part.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +24,8 @@ FLOOR = 0.02
 
 @dataclass(frozen=True, slots=True)
 class SizeEvidence:
-    """`sides_mm` (K, P, 2) length ≥ width of each pose, `weights` (K, P) its probability (0 = no such pose)."""
+    """`sides_mm` (K, P, 2) length ≥ width of each pose, `weights` (K, P) its probability (0 = no such
+    pose)."""
 
     sides_mm: NDArray[np.float32]
     weights: NDArray[np.float32]
@@ -44,6 +47,9 @@ def load_size_evidence(file: Path) -> SizeEvidence:
     """Reads `sides_mm` and `weights` from an .npz file."""
     try:
         with np.load(file) as arrays:
-            return SizeEvidence(arrays["sides_mm"], arrays["weights"])
-    except (OSError, ValueError, KeyError) as error:
+            sides_mm, weights = arrays["sides_mm"], arrays["weights"]
+            if weights.ndim != 2 or sides_mm.shape != (*weights.shape, 2):
+                raise ValueError(f"shapes {sides_mm.shape} and {weights.shape} do not fit together")
+            return SizeEvidence(sides_mm, weights)
+    except (OSError, ValueError, KeyError, BadZipFile) as error:
         raise BundleError(f"{file} holds no size evidence ({error}): fetch the bundle again") from error

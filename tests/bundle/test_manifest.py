@@ -1,0 +1,113 @@
+"""Loading a bundle: everything in it is checked first, and each fault has its line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from edge.bundle.manifest import MANIFEST, find_bundle, load_bundle
+from edge.errors import BundleError
+
+
+def edit(folder: Path, **changes: object) -> None:
+    """Replaces entries of a written manifest, without renewing anything else."""
+    path = folder / MANIFEST
+    path.write_text(json.dumps({**json.loads(path.read_text(encoding="utf-8")), **changes}), encoding="utf-8")
+
+
+def test_a_whole_bundle_loads(tiny_bundle: Path) -> None:
+    bundle = load_bundle(tiny_bundle)
+    assert [part.number for part in bundle.parts] == ["3001", "3023"]
+    assert bundle.parts[0].moulds == ("3001a",)
+    assert (bundle.temperature, bundle.fusion_exponent, bundle.unsure_below) == (1.5, 0.6, 0.5)
+    assert bundle.model == tiny_bundle / "model.tflite"
+    assert bundle.size_evidence == tiny_bundle / "size.npz"
+    assert bundle.accuracy == {"synthetic": 0.9}
+
+
+def test_size_evidence_is_optional(tiny_bundle: Path) -> None:
+    edit(tiny_bundle, size_evidence=None)
+    assert load_bundle(tiny_bundle).size_evidence is None
+
+
+def test_an_unknown_name_lists_the_shipped_ones(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match=r"no model bundle at .*nowhere: give a bundle's folder or a shipped name"):
+        find_bundle(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("name", ["model.tflite", "parts.json", "size.npz"])
+def test_a_missing_file_is_named(tiny_bundle: Path, name: str) -> None:
+    (tiny_bundle / name).unlink()
+    with pytest.raises(BundleError, match=f"{name} is missing"):
+        load_bundle(tiny_bundle)
+
+
+def test_a_cut_file_is_named(tiny_bundle: Path) -> None:
+    model = tiny_bundle / "model.tflite"
+    model.write_bytes(model.read_bytes()[:-1])
+    with pytest.raises(BundleError, match=r"model\.tflite was altered or cut short"):
+        load_bundle(tiny_bundle)
+
+
+def test_an_altered_file_of_the_same_length_is_named(tiny_bundle: Path) -> None:
+    model = tiny_bundle / "model.tflite"
+    model.write_bytes(b"B" + model.read_bytes()[1:])
+    with pytest.raises(BundleError, match=r"model\.tflite was altered"):
+        load_bundle(tiny_bundle)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("{", "cannot be read"),
+        ("[]", "is not a bundle of format 1"),
+        ('{"format": 2}', "is not a bundle of format 1"),
+        ('{"format": 1}', "lists no files"),
+        ('{"format": 1, "files": []}', "lists no files"),
+        ('{"format": 1, "files": {"../../etc/hostname": "0"}}', "outside the bundle"),
+    ],
+)
+def test_a_damaged_manifest_is_told(tiny_bundle: Path, text: str, told: str) -> None:
+    (tiny_bundle / MANIFEST).write_text(text, encoding="utf-8")
+    with pytest.raises(BundleError, match=told):
+        load_bundle(tiny_bundle)
+
+
+def test_a_folder_without_manifest_is_no_bundle(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match=r"manifest\.json is missing"):
+        load_bundle(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"temperature": "warm"}, "warm"),
+        ({"temperature": 0}, "temperature"),
+        ({"fusion_exponent": -1}, "fusion_exponent"),
+        ({"unsure_below": 2}, "unsure_below"),
+        ({"model": "other.tflite"}, r"other\.tflite"),
+        ({"input": {"height_px": 32}}, "width_px"),
+        ({"input": {"height_px": 32, "width_px": 48, "margin": 0}}, "48×32"),
+    ],
+)
+def test_a_wrong_entry_is_named(tiny_bundle: Path, changes: dict[str, object], told: str) -> None:
+    edit(tiny_bundle, **changes)
+    with pytest.raises(BundleError, match=told):
+        load_bundle(tiny_bundle)
+
+
+def test_a_missing_entry_is_named(tiny_bundle: Path) -> None:
+    manifest = json.loads((tiny_bundle / MANIFEST).read_text(encoding="utf-8"))
+    del manifest["accelerators"]
+    (tiny_bundle / MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
+    with pytest.raises(BundleError, match="accelerators"):
+        load_bundle(tiny_bundle)
+
+
+def test_every_error_is_one_line(tiny_bundle: Path) -> None:
+    (tiny_bundle / MANIFEST).write_text("{\n\n", encoding="utf-8")
+    with pytest.raises(BundleError) as caught:
+        load_bundle(tiny_bundle)
+    assert "\n" not in str(caught.value)

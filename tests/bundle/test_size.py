@@ -1,0 +1,53 @@
+"""Size as evidence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edge.bundle.dequantize import dequantize, log_softmax
+from edge.bundle.size import SizeEvidence, load_size_evidence
+from edge.errors import BundleError
+
+EVIDENCE = SizeEvidence(
+    sides_mm=np.array([[[32, 16], [32, 11]], [[16, 8], [0, 0]], [[8, 8], [0, 0]]], np.float32),
+    weights=np.array([[0.8, 0.2], [1, 0], [1, 0]], np.float32),
+)
+
+
+def test_the_part_of_that_size_is_likeliest() -> None:
+    assert EVIDENCE.log_likelihood(31.5, 16.2).argmax() == 0
+    assert EVIDENCE.log_likelihood(15.7, 8.3).argmax() == 1
+    assert EVIDENCE.log_likelihood(8.1, 7.8).argmax() == 2
+
+
+def test_the_sides_may_come_in_any_order() -> None:
+    assert np.array_equal(EVIDENCE.log_likelihood(16.2, 31.5), EVIDENCE.log_likelihood(31.5, 16.2))
+
+
+def test_a_wild_measurement_vetoes_nothing() -> None:
+    scores = EVIDENCE.log_likelihood(400.0, 1.0)
+    assert np.isfinite(scores).all()
+    assert np.ptp(scores) < 5
+
+
+def test_a_file_that_holds_none_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "size.npz"
+    file.write_bytes(b"no zip")
+    with pytest.raises(BundleError, match=r"size\.npz holds no size evidence"):
+        load_size_evidence(file)
+
+
+def test_written_evidence_is_read_back(tmp_path: Path) -> None:
+    file = tmp_path / "size.npz"
+    np.savez(file, sides_mm=EVIDENCE.sides_mm, weights=EVIDENCE.weights)
+    assert np.array_equal(load_size_evidence(file).sides_mm, EVIDENCE.sides_mm)
+
+
+def test_dequantizing_and_softmax() -> None:
+    logits = dequantize(np.array([-128, 0, 127], np.int8), 0.1, -128)
+    assert logits.tolist() == pytest.approx([0, 12.8, 25.5])
+    assert float(np.exp(log_softmax(logits)).sum()) == pytest.approx(1, abs=1e-5)
+    assert log_softmax(logits, 10.0).max() < log_softmax(logits, 1.0).max()
