@@ -46,6 +46,8 @@ class BookedPart:
     reservations: dict[str, Reservation] = field(default_factory=dict)
     held: dict[str, str] = field(default_factory=dict)
     """Gates that are known to stand in this position for it, whatever was reserved."""
+    waiting: list[int] = field(default_factory=list)
+    """Tracks that were refused because of this one."""
 
 
 class Bookings:
@@ -97,27 +99,37 @@ class Bookings:
         """What other tracks hold that `position` in this window would break, first come first."""
         return self._timelines[gate].conflicts(*window, position, self.gap_mm(gate, moment), ignore)
 
+    def stands_at(self, gate: str, part: BookedPart) -> str | None:
+        """The position in which the gate is held for the part already, or None."""
+        reservation = part.reservations.get(gate)
+        return part.held.get(gate) or (reservation.position if reservation else None)
+
+    def fixed_at(self, gate: str, part: BookedPart, moment: Moment) -> str | None:
+        """The same, when it cannot be changed any more."""
+        reservation = part.reservations.get(gate)
+        if reservation is not None and self.is_moving(gate, reservation, moment):
+            return reservation.position
+        return part.held.get(gate)
+
+    def has_notice(self, gate: str, from_mm: float, moment: Moment) -> bool:
+        """True when a movement for `from_mm` has not begun and can still be ordered (or called off)."""
+        return from_mm - moment.belt_mm > self._notice_mm(gate, moment)
+
     def is_moving(self, gate: str, reservation: Reservation, moment: Moment) -> bool:
         """True when the gate may already be moving for it (or has moved): it cannot be taken back."""
-        return moment.belt_mm >= reservation.from_mm - self._notice_mm(gate, moment)
+        return not self.has_notice(gate, reservation.from_mm, moment)
 
-    def in_time(
-        self, gate: str, from_mm: float, position: str, moment: Moment, ignore: Collection[int]
-    ) -> bool:
-        """True when the gate can be in `position` by `from_mm`: time to move, held already, or at rest
-        there."""
-        if from_mm - moment.belt_mm >= self._notice_mm(gate, moment):
+    def in_time(self, gate: str, from_mm: float, position: str, moment: Moment, track_id: int) -> bool:
+        """True when the gate can be in `position` by `from_mm`: time to move, held already, or at rest."""
+        if self.has_notice(gate, from_mm, moment):
             return True
         settings = self._gates[gate]
         idle_since_mm = moment.belt_mm - self._resting_mm(settings.move_s, moment)
         near = self._timelines[gate].between(idle_since_mm, max(from_mm, moment.belt_mm) + 1e-6)
         if any(r.position == position and r.from_mm <= from_mm <= r.to_mm for r in near):
             return True
-        return position == settings.rest and all(
-            r.position == position
-            for r in near
-            if r.track_id not in ignore or self.is_moving(gate, r, moment)
-        )
+        own_plan = [r for r in near if r.track_id == track_id and not self.is_moving(gate, r, moment)]
+        return position == settings.rest and all(r.position == position or r in own_plan for r in near)
 
     def reserve(self, part: BookedPart, gate: str, position: str, window: tuple[float, float]) -> None:
         reservation = Reservation(*window, part.track_id, position)
@@ -125,6 +137,15 @@ class Bookings:
         part.reservations[gate] = reservation
         self.parts[part.track_id] = part
         heapq.heappush(self._ends, (reservation.to_mm, part.track_id))
+
+    def book(self, part: BookedPart, steps: Path, bin_name: str, moment: Moment) -> None:
+        """Gives the part this way instead of the one it had; the caller has made sure that it is free."""
+        self.release(part, moment)
+        for gate, position in steps:
+            window = self.window(gate, part)
+            if gate not in part.reservations and window[1] > moment.belt_mm:
+                self.reserve(part, gate, position, window)
+        part.steps, part.bin = steps, bin_name
 
     def release(self, part: BookedPart, moment: Moment) -> None:
         """Gives back what can be given back: a gate that already moves for the part stays reserved."""

@@ -82,18 +82,14 @@ class Dispatcher:
         """The instant of the next thing to do, at the belt's present speed; infinity when there is none."""
         with self._lock:
             belt = self._state(now_s)
-            next_mm = min(
-                (lane.next_mm(belt.mm_per_s) for lane in self._lanes.values()), default=float("inf")
-            )
+            next_mm = min((lane.next_mm(belt.mm_per_s) for lane in self._lanes.values()), default=float("inf"))
             return now_s + max(self._belt.seconds_until(next_mm, belt.belt_mm), SHORTEST_SLEEP_S)
 
     def halt(self) -> None:
         """No gate moves any more but to rest, from now on for good; waits for nothing."""
         self._halted = True
 
-    def run_forever(
-        self, clock: Clock, stop: threading.Event, on_report: Callable[[GateReport], None]
-    ) -> None:
+    def run_forever(self, clock: Clock, stop: threading.Event, on_report: Callable[[GateReport], None]) -> None:
         """Steps until `stop` is set, sleeping until the next thing is due in slices of a few milliseconds.
 
         `on_report` must not block. An unforeseen error stops the machine before it is raised.

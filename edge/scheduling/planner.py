@@ -8,12 +8,19 @@ crosses another part's, that other part gives way too. Refusing is cheap, mixing
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from typing import NamedTuple
 
 from edge.records import BinDecision, Plan
 from edge.scheduling.bookings import BookedPart, Bookings, Moment, PlannerSettings
-from edge.scheduling.timeline import Reservation
-from edge.scheduling.topology import Fork, Path, Step, Topology
+from edge.scheduling.default_way import DefaultWay
+from edge.scheduling.topology import Path, Topology
+
+
+class Obstacle(NamedTuple):
+    """Why a way cannot be had, and the track that holds it, if it is one."""
+
+    why: str
+    track_id: int | None = None
 
 
 class Planner:
@@ -27,6 +34,7 @@ class Planner:
     def __init__(self, topology: Topology, settings: PlannerSettings) -> None:
         self._topology = topology
         self._bookings = Bookings(topology, settings)
+        self._default_way = DefaultWay(topology, self._bookings)
 
     @property
     def bookings(self) -> Bookings:
@@ -52,13 +60,15 @@ class Planner:
         moment = self._bookings.at(now_belt_mm, belt_mm_per_s)
         part = self._part(decision.track_id, lead_belt_mm, trail_belt_mm)
         default = self._topology.default_bin
-        part.wanted = tuple(b for b in (decision.bin, *decision.candidates) if b != default)
-        if not part.wanted or decision.bin == default:
-            return self._settle(part, moment)
-        obstacle = self._grant(part, moment)
-        if obstacle is None:
-            return Plan(part.track_id, part.bin, refused=False, commands=self._bookings.commands(part))
-        return self._settle(part, moment, why=obstacle)
+        wants_default = decision.bin == default
+        part.wanted = () if wants_default else (decision.bin, *(b for b in decision.candidates if b != default))
+        revised = self._retry_waiting(part, moment)
+        obstacle = self._grant(part, moment) if part.wanted else None
+        if part.wanted and obstacle is None:
+            return self._answer(part, revised, moment, refused=False)
+        if obstacle is not None and obstacle.track_id in self._bookings.parts:
+            self._bookings.parts[obstacle.track_id].waiting.append(part.track_id)
+        return self._settle(part, moment, revised, obstacle.why if obstacle else "")
 
     def plan_default(
         self,
@@ -72,11 +82,9 @@ class Planner:
         moment = self._bookings.at(now_belt_mm, belt_mm_per_s)
         part = self._part(track_id, lead_belt_mm, trail_belt_mm)
         part.wanted = ()
-        return self._settle(part, moment)
+        return self._settle(part, moment, {}, "")
 
-    def divert(
-        self, track_id: int, gate: str, held: str, now_belt_mm: float, belt_mm_per_s: float
-    ) -> Plan | None:
+    def divert(self, track_id: int, gate: str, held: str, now_belt_mm: float, belt_mm_per_s: float) -> Plan | None:
         """A command came late and `gate` stands in `held` for the part: plans the rest of its way from there.
 
         Returns:
@@ -89,8 +97,9 @@ class Planner:
         if gate in part.reservations:
             self._bookings.drop(part, gate)
         part.held[gate] = held
-        self._reserve_clipped(part, gate, held, moment)
-        return self._settle(part, moment, why=f"{gate} was late and stayed at {held}")
+        part.wanted = ()
+        self._default_way.follow(part, gate, held, moment)
+        return self._settle(part, moment, {}, f"{gate} was late and stayed at {held}")
 
     def _part(self, track_id: int, lead_mm: float, trail_mm: float) -> BookedPart:
         part = self._bookings.parts.get(track_id)
@@ -99,154 +108,69 @@ class Planner:
         part.lead_mm, part.trail_mm = lead_mm, trail_mm
         return part
 
-    def _grant(self, part: BookedPart, moment: Moment) -> str | None:
+    def _retry_waiting(self, part: BookedPart, moment: Moment) -> dict[int, str]:
+        """Parts that were refused because of this one, while it was not decided, get another chance now that
+        it is: two neighbours that want the same position are thus both served. Only with time to take it
+        back."""
+        revised: dict[int, str] = {}
+        waiting, part.waiting = part.waiting, []
+        if waiting:
+            self._bookings.release(part, moment)
+        for track_id in waiting:
+            other = self._bookings.parts.get(track_id)
+            if other is None or not other.wanted or other.bin != self._topology.default_bin:
+                continue
+            if self._grant(other, moment, revocable=True) is None:
+                revised[track_id] = f"track {part.track_id} was decided and left room"
+        return revised
+
+    def _grant(self, part: BookedPart, moment: Moment, *, revocable: bool = False) -> Obstacle | None:
         """Books the first wanted bin that can be had; otherwise changes nothing and says what was in the
         way."""
-        first_obstacle = None
+        first = None
         for bin_name in part.wanted:
             for steps in self._topology.paths(bin_name):
-                obstacle = self._obstacle(part, steps, moment)
+                obstacle = self._obstacle(part, steps, moment, revocable=revocable)
                 if obstacle is None:
-                    self._book(part, steps, bin_name, moment)
+                    self._bookings.book(part, steps, bin_name, moment)
                     return None
-                first_obstacle = first_obstacle or obstacle
-        return first_obstacle or f"no way leads to {part.wanted[0]}"
+                first = first or obstacle
+        return first or Obstacle(f"no way leads to {part.wanted[0]}")
 
-    def _obstacle(self, part: BookedPart, steps: Path, moment: Moment) -> str | None:
-        bookings, own = self._bookings, (part.track_id,)
+    def _obstacle(self, part: BookedPart, steps: Path, moment: Moment, *, revocable: bool) -> Obstacle | None:
+        bookings = self._bookings
         for gate, position in steps:
             window = bookings.window(gate, part)
-            reservation = part.reservations.get(gate)
-            fixed = reservation is not None and bookings.is_moving(gate, reservation, moment)
-            if gate in part.held or fixed:
-                stands = part.held.get(gate) or (reservation.position if reservation else position)
+            stands = bookings.fixed_at(gate, part, moment)
+            if stands is not None:
                 if stands != position:
-                    return f"{gate} already stands at {stands} for it"
+                    return Obstacle(f"{gate} already stands at {stands} for it")
                 continue
-            conflicts = bookings.conflicts(gate, window, position, moment, own)
+            conflicts = bookings.conflicts(gate, window, position, moment, (part.track_id,))
             if conflicts:
-                return f"{gate} holds {conflicts[0].position} for track {conflicts[0].track_id}"
-            if not bookings.in_time(gate, window[0], position, moment, own):
-                return (
-                    f"{gate} is too near to move in time, {max(window[0] - moment.belt_mm, 0):.0f} mm ahead"
-                )
+                other = conflicts[0]
+                return Obstacle(f"{gate} holds {other.position} for track {other.track_id}", other.track_id)
+            in_time = bookings.in_time(gate, window[0], position, moment, part.track_id)
+            if not in_time or (revocable and not bookings.has_notice(gate, window[0], moment)):
+                ahead_mm = max(window[0] - moment.belt_mm, 0)
+                return Obstacle(f"{gate} is too near to move in time, {ahead_mm:.0f} mm ahead")
         return None
 
-    def _book(self, part: BookedPart, steps: Path, bin_name: str, moment: Moment) -> None:
-        self._bookings.release(part, moment)
-        for gate, position in steps:
-            window = self._bookings.window(gate, part)
-            if gate not in part.reservations and window[1] > moment.belt_mm:
-                self._bookings.reserve(part, gate, position, window)
-        part.steps, part.bin = steps, bin_name
-
-    def _settle(self, part: BookedPart, moment: Moment, why: str = "") -> Plan:
+    def _settle(self, part: BookedPart, moment: Moment, revised: dict[int, str], why: str) -> Plan:
         """Sends the part to the default bin, or as near to it as gates that already move allow."""
-        self._bookings.release(part, moment)
-        asked, steps, revised = bool(why), [], {}
-        node = self._topology.layout
-        while isinstance(node, Fork):
-            position, moved, harm = self._least_harm(part, node, moment)
-            revised.update(
-                {other.track_id: f"made way for track {part.track_id} at {node.gate}" for other in moved}
-            )
-            why = why or harm
-            steps.append(Step(node.gate, position))
-            node = node.ways.get(position) or node.ways[self._topology.default_way(node)]
-        part.steps, part.bin = tuple(steps), node
-        return Plan(
-            part.track_id,
-            node,
-            refused=asked or node != self._topology.default_bin,
-            commands=self._bookings.commands(part),
-            why=why,
-            revised=tuple(
-                self._revise(self._bookings.parts[t], reason, moment) for t, reason in revised.items()
-            ),
-        )
+        outcome = self._default_way.settle(part, moment)
+        for track_id, gate in outcome.gave_way.items():
+            revised[track_id] = f"made way for track {part.track_id} at {gate}"
+        refused = bool(why) or part.bin != self._topology.default_bin
+        return self._answer(part, revised, moment, refused, "; ".join(filter(None, (why, outcome.harm))))
 
-    def _least_harm(self, part: BookedPart, fork: Fork, moment: Moment) -> tuple[str, list[BookedPart], str]:
-        """The position that this gate will have for the part, the parts that gave way for it, and what went
-        wrong."""
-        gate, bookings = fork.gate, self._bookings
-        wish = self._topology.default_way(fork)
-        if gate in part.held:
-            return part.held[gate], [], ""
-        if gate in part.reservations:
-            position = part.reservations[gate].position
-            return position, [], "" if position == wish else f"{gate} already stands at {position} for it"
-        window = bookings.window(gate, part)
-        if window[1] <= moment.belt_mm:
-            return wish, [], ""
-        obstacles = bookings.conflicts(gate, window, wish, moment, (part.track_id,))
-        movable = self._who_gives_way(part, obstacles, moment)
-        if movable is not None:
-            for other in movable:
-                bookings.release(other, moment)
-            for other in movable:
-                self._book(other, self._topology.default_path, self._topology.default_bin, moment)
-            bookings.reserve(part, gate, wish, window)
-            return wish, movable, ""
-        hold = max(obstacles, key=lambda r: (bookings.is_moving(gate, r, moment), r.from_mm))
-        self._reserve_clipped(part, gate, hold.position, moment)
-        return hold.position, [], f"{gate} holds {hold.position} for track {hold.track_id}, too late to undo"
-
-    def _who_gives_way(
-        self, part: BookedPart, obstacles: Iterable[Reservation], moment: Moment
-    ) -> list[BookedPart] | None:
-        """The parts that must ride to the default bin so that `part` can, each with those in its own way;
-        None when one of them cannot any more."""
-        bookings, group = self._bookings, dict[int, BookedPart]()
-        todo = [o.track_id for o in obstacles]
-        while todo:
-            track_id = todo.pop()
-            if track_id in group:
-                continue
-            other = bookings.parts.get(track_id)
-            if other is None or track_id == part.track_id or not self._may_default(other, moment):
-                return None
-            group[track_id] = other
-            for gate, position in self._topology.default_path:
-                window = bookings.window(gate, other)
-                if window[1] > moment.belt_mm:
-                    conflicts = bookings.conflicts(gate, window, position, moment, group)
-                    todo.extend(r.track_id for r in conflicts)
-        return list(group.values())
-
-    def _may_default(self, part: BookedPart, moment: Moment) -> bool:
-        """True when no gate has moved for the part against the default way, and all of that way can be had in
-        time but for what other parts hold."""
-        bookings, default = self._bookings, dict(self._topology.default_path)
-        if any(default.get(gate) != position for gate, position in part.held.items()):
-            return False
-        for gate, reservation in part.reservations.items():
-            if bookings.is_moving(gate, reservation, moment) and default.get(gate) != reservation.position:
-                return False
-        for gate, position in default.items():
-            own, window = part.reservations.get(gate), bookings.window(gate, part)
-            if (own is not None and own.position == position) or window[1] <= moment.belt_mm:
-                continue
-            if not bookings.in_time(gate, window[0], position, moment, (part.track_id,)):
-                return False
-        return True
-
-    def _revise(self, part: BookedPart, why: str, moment: Moment) -> Plan:
-        """The plan of a part that gave way: another bin of its wishes where one is free, or the default
-        bin."""
-        if part.wanted:
-            self._grant(part, moment)
-        refused = bool(part.wanted) and part.bin == self._topology.default_bin
-        return Plan(part.track_id, part.bin, refused, self._bookings.commands(part), why)
-
-    def _reserve_clipped(self, part: BookedPart, gate: str, position: str, moment: Moment) -> None:
-        """Holds the gate as it is for as much of the part as the promises to others leave."""
-        bookings = self._bookings
-        from_mm, to_mm = bookings.window(gate, part)
-        gap_mm = bookings.gap_mm(gate, moment)
-        for other in bookings.conflicts(gate, (from_mm, to_mm), position, moment, (part.track_id,)):
-            if other.from_mm >= from_mm:
-                to_mm = min(to_mm, other.from_mm - gap_mm)
-            else:
-                from_mm = max(from_mm, other.to_mm + gap_mm)
-        if from_mm < to_mm:
-            bookings.reserve(part, gate, position, (from_mm, to_mm))
+    def _answer(self, part: BookedPart, revised: dict[int, str], moment: Moment, refused: bool, why: str = "") -> Plan:
+        others = []
+        for track_id, reason in revised.items():
+            other = self._bookings.parts[track_id]
+            if other.wanted and other.bin == self._topology.default_bin:
+                self._grant(other, moment)
+            gave_up = bool(other.wanted) and other.bin == self._topology.default_bin
+            commands = self._bookings.commands(other)
+            others.append(Plan(track_id, other.bin, gave_up, commands, reason if gave_up else ""))
+        return Plan(part.track_id, part.bin, refused, self._bookings.commands(part), why, tuple(others))

@@ -59,9 +59,7 @@ class Topology:
         self._placed: set[str] = set()
         self._walk(layout, ())
         if default_bin not in self._paths:
-            raise ConfigError(
-                f"bins: layout: no way leads to the default bin {default_bin!r}: name it at the end"
-            )
+            raise ConfigError(f"bins: layout: no way leads to the default bin {default_bin!r}: name it at the end")
         self._default_ways: dict[str, str] = {}
         self._mark_default_ways(layout)
 
@@ -95,9 +93,7 @@ class Topology:
             return
         settings = self.gates.get(node.gate)
         if settings is None:
-            raise ConfigError(
-                f"bins: layout: gate {node.gate!r} is not in the machine: {', '.join(self.gates)}"
-            )
+            raise ConfigError(f"bins: layout: gate {node.gate!r} is not in the machine: {', '.join(self.gates)}")
         if node.gate in self._placed:
             raise ConfigError(f"bins: layout: gate {node.gate!r} comes twice")
         self._placed.add(node.gate)
