@@ -7,7 +7,7 @@ and how much contrast the camera's picture style adds. Each colour is predicted 
 shows, and compared by CIE94.
 
 Sources: CIE 116-1995 (CIE94 with its textile weights, which trust lightness half as much as chroma); Fresnel
-reflection of ABS (n = 1.53) is 4 %; sRGB by IEC 61966-2-1.
+reflection of ABS (n = 1.53) is 4 %, of which a dark surrounding sends back less; sRGB by IEC 61966-2-1.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from edge.records import Look, Scores
 
 Floats = NDArray[np.float32]
 
-GLOSS = 0.04
+GLOSS = 0.03
 """Light mirrored by the surface whatever the plastic's colour: why dark green and dark blue look nearly
 black."""
 SIGMA = 5.0
 """Spread of CIE94 differences; the value with the best log score over sheets of parts of known colour."""
-CONTRASTS = (1.0, 1.2, 1.4)
+CONTRASTS = (1.0, 1.2)
 """Exponents that a camera's picture style may have put on linear light, relative to the belt."""
 WHITE_BELT = 0.85
 """Reflectance of white paper and white belts."""
@@ -37,7 +37,7 @@ EXPOSURE_SIGMA = 1.0
 """Spread of ln(exposure): meters take a white scene for a grey one, a stop and a half too dark."""
 AS_SEEN = 0.05
 """Prior weight of a correct exposure of a belt as grey as it looks, against that of a white belt."""
-SHADE, SHADE_SIGMA = 0.15, 0.35
+SHADE, SHADE_SIGMA = 0.15, 0.25
 """Mean and spread of -ln(brightness) of a part's faces against a face that lies like the belt."""
 LIGHT_STEPS = 7
 SIDE_PX = 64
