@@ -88,3 +88,45 @@ def bundle_of() -> Callable[..., Bundle]:
 @pytest.fixture
 def shared() -> Callable[[str], Path]:
     return find_shared
+
+
+class LitertAccelerator:
+    """The smallest accelerator that runs a TFLite file."""
+
+    name = "litert"
+
+    def __init__(self, model: Path) -> None:
+        self.load(model)
+
+    def load(self, model: Path) -> None:
+        interpreter = pytest.importorskip("ai_edge_litert.interpreter", reason="ai-edge-litert is not installed")
+        self._interpreter = interpreter.Interpreter(str(model), num_threads=1)
+        self._interpreter.allocate_tensors()
+
+    @property
+    def input_spec(self) -> TensorSpec:
+        return _spec(self._interpreter.get_input_details()[0])
+
+    @property
+    def output_spec(self) -> TensorSpec:
+        return _spec(self._interpreter.get_output_details()[0])
+
+    def invoke(self, tensor: NDArray[np.generic]) -> NDArray[np.generic]:
+        self._interpreter.set_tensor(self._interpreter.get_input_details()[0]["index"], tensor)
+        self._interpreter.invoke()
+        return self._interpreter.get_tensor(self._interpreter.get_output_details()[0]["index"])
+
+    def close(self) -> None:
+        del self._interpreter
+
+
+def _spec(details: dict) -> TensorSpec:
+    scale, zero_point = details["quantization"]
+    return TensorSpec(
+        tuple(int(n) for n in details["shape"]), np.dtype(details["dtype"]), float(scale), int(zero_point)
+    )
+
+
+@pytest.fixture
+def litert() -> type[LitertAccelerator]:
+    return LitertAccelerator
