@@ -70,6 +70,16 @@ def suggest_colour(name: str, colours: Iterable[Colour]) -> str | None:
     return spellings[found] if found else None
 
 
+def closest_colour(wanted: Colour, colours: Iterable[Colour]) -> Colour:
+    """The colour of the same finish with the nearest RGB value, such as what replaced a retired grey."""
+
+    def distance(colour: Colour) -> tuple[bool, int]:
+        squares = ((a - b) ** 2 for a, b in zip(wanted.rgb, colour.rgb, strict=True))
+        return colour.finish != wanted.finish, sum(squares)
+
+    return min(colours, key=distance)
+
+
 def _colour(row: dict[str, str]) -> Colour:
     value = int(row["rgb"].removeprefix("#"), 16)
     finish = row["finish"]

@@ -14,6 +14,8 @@ from edge.catalogue.categories import category_of
 from edge.catalogue.spelling import nearest
 
 _STARTER = Path(__file__).parent / "starter-parts.csv"
+_SAME_NUMBER = 0.75
+"""Likeness of a mistyped number: of five digits one wrong, added or left out."""
 
 
 class CataloguePart(Protocol):
@@ -66,7 +68,7 @@ class PartCatalogue:
     def suggest(self, number: str) -> str | None:
         """The known number or name that is spelled most like `number`."""
         known = {_plain(name): name for part in self.parts for name in (*part.moulds, part.name, part.number)}
-        found = nearest(_plain(number), known)
+        found = nearest(_plain(number), known, _SAME_NUMBER)
         return known[found] if found else None
 
 

@@ -6,10 +6,14 @@ import difflib
 from collections.abc import Iterable
 
 
-def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The known word that looks most like `word`, upper and lower case alike; None when none comes near."""
+def nearest(word: str, known: Iterable[str], likeness: float = 0.6) -> str | None:
+    """The known word that looks most like `word`, upper and lower case alike; None when none comes near.
+
+    Args:
+        likeness: the least share of letters in common, 0 to 1.
+    """
     by_lower = {option.lower(): option for option in known}
-    found = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
+    found = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=likeness)
     return by_lower[found[0]] if found else None
 
 

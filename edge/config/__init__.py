@@ -18,7 +18,5 @@ def examples() -> tuple[str, ...]:
 def example(name: str) -> Path:
     """The folder of an example machine, with its `machine.yaml` and `bins.yaml`."""
     if name not in examples():
-        raise ConfigError(
-            f"no example machine '{name}'{did_you_mean(name, examples())} ({', '.join(examples())})"
-        )
+        raise ConfigError(f"no example machine '{name}'{did_you_mean(name, examples())} ({', '.join(examples())})")
     return _EXAMPLES / name

@@ -14,6 +14,8 @@ from edge.config.fields import Number, Section, Text, Texts, Whole
 Way = tuple[tuple[str, str], ...]
 """(gate, position) from the first gate to a bin."""
 LengthMm = Annotated[Number, Field(gt=0, le=10_000)]
+_BIN, _GATE = "<bin>", "<gate>"
+"""pydantic's steps into an exit; no key of a YAML file looks so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +37,7 @@ def _read_part_list(value: Any, info: ValidationInfo) -> Any:
         rows = [line.split("#")[0].strip() for line in file.read_text(encoding="utf-8-sig").splitlines()]
     except (OSError, UnicodeDecodeError) as error:
         why = getattr(error, "strerror", None) or "is no text file"
-        raise ValueError(
-            f"'{value}' cannot be read ({why}): name a text file with a part number a line"
-        ) from error
+        raise ValueError(f"'{value}' cannot be read ({why}): name a text file with a part number a line") from error
     found = [(number, line) for line, number in enumerate(rows, start=1) if number]
     if not found:
         raise ValueError(f"'{value}' holds no part number: write one a line")
@@ -62,9 +62,7 @@ class Rule(Section):
     @model_validator(mode="after")
     def _sensible(self) -> Rule:
         if not self.model_fields_set:
-            raise ValueError(
-                "an empty rule would take every part: name parts, a category, a colour or a size"
-            )
+            raise ValueError("an empty rule would take every part: name parts, a category, a colour or a size")
         for side in ("length", "width", "height"):
             low, high = getattr(self, f"min_{side}_mm"), getattr(self, f"max_{side}_mm")
             if low is not None and high is not None and low > high:
@@ -82,7 +80,7 @@ class BinConfig(Section):
 
 
 def _bin_or_gate(value: Any) -> str:
-    return "gate" if isinstance(value, dict | LayoutNode) else "bin"
+    return _GATE if isinstance(value, dict | LayoutNode) else _BIN
 
 
 class LayoutNode(Section):
@@ -95,9 +93,7 @@ class LayoutNode(Section):
     exits: Annotated[
         dict[
             str,
-            Annotated[
-                Annotated[Text, Tag("bin")] | Annotated[LayoutNode, Tag("gate")], Discriminator(_bin_or_gate)
-            ],
+            Annotated[Annotated[Text, Tag(_BIN)] | Annotated[LayoutNode, Tag(_GATE)], Discriminator(_bin_or_gate)],
         ],
         Field(min_length=1),
     ]

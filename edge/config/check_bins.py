@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from edge.catalogue.categories import CATEGORIES
-from edge.catalogue.colours import find_colour, load_colours, suggest_colour
+from edge.catalogue.colours import closest_colour, find_colour, load_colours, suggest_colour
 from edge.catalogue.spelling import did_you_mean
 from edge.config.bins import BinsConfig, LayoutNode
 from edge.config.document import Document
 from edge.config.findings import Finding, KeyPath
 
 
-def check_bins(
-    config: BinsConfig, document: Document, more_categories: frozenset[str] = frozenset()
-) -> list[Finding]:
+def check_bins(config: BinsConfig, document: Document, more_categories: frozenset[str] = frozenset()) -> list[Finding]:
     """The findings about bins.yaml alone.
 
     Args:
@@ -107,13 +105,17 @@ def _colours(config: BinsConfig, document: Document) -> Iterator[Finding]:
     made = load_colours()
     for rule in rule_paths(config):
         for name, path in names(document, (*rule, "colour")):
-            if find_colour(name, made) is not None:
-                continue
-            retired = find_colour(name, load_colours(retired=True)) is not None
-            what = "is no longer made, so it is never recognised" if retired else "is no colour"
-            meant = suggest_colour(name, made)
-            hint = f"; did you mean '{meant}'?" if meant else "; such as Red or Light Bluish Gray"
-            yield document.finding(path, f"'{name}' {what}{hint}", value=name)
+            if find_colour(name, made) is None:
+                yield document.finding(path, f"'{name}' {_no_colour(name)}", value=name)
+
+
+def _no_colour(name: str) -> str:
+    made = load_colours()
+    retired = find_colour(name, load_colours(retired=True))
+    if retired is not None:
+        return f"is no longer made and not recognised; '{closest_colour(retired, made).name}' comes nearest"
+    meant = suggest_colour(name, made)
+    return "is no colour" + (f"; did you mean '{meant}'?" if meant else ", such as Red or Light Bluish Gray")
 
 
 def _categories(config: BinsConfig, document: Document, known: list[str]) -> Iterator[Finding]:

@@ -31,9 +31,7 @@ def _names(gates: Mapping[str, GateBase], bins: BinsConfig, document: Document) 
         gate = gates.get(node.gate)
         if gate is None:
             hint = did_you_mean(node.gate, gates) or f"; it has {', '.join(gates)}"
-            yield document.finding(
-                (*path, "gate"), f"'{node.gate}' is no gate of machine.yaml{hint}", value=node.gate
-            )
+            yield document.finding((*path, "gate"), f"'{node.gate}' is no gate of machine.yaml{hint}", value=node.gate)
             continue
         for position in node.exits:
             if position not in gate.positions:
@@ -45,9 +43,7 @@ def _names(gates: Mapping[str, GateBase], bins: BinsConfig, document: Document) 
                 )
 
 
-def _order(
-    gates: Mapping[str, GateBase], node: LayoutNode, path: KeyPath, document: Document
-) -> Iterator[Finding]:
+def _order(gates: Mapping[str, GateBase], node: LayoutNode, path: KeyPath, document: Document) -> Iterator[Finding]:
     gate = gates.get(node.gate)
     for position, exit_ in node.exits.items():
         if not isinstance(exit_, LayoutNode):
@@ -56,8 +52,7 @@ def _order(
         if gate and following and following.x_mm <= gate.x_mm and following is not gate:
             yield document.finding(
                 (*path, position, "gate"),
-                f"'{following.name}' at {following.x_mm:g} mm cannot come after "
-                f"'{gate.name}' at {gate.x_mm:g} mm",
+                f"'{following.name}' at {following.x_mm:g} mm cannot come after '{gate.name}' at {gate.x_mm:g} mm",
                 value=following.name,
             )
         yield from _order(gates, exit_, (*path, position), document)
@@ -83,8 +78,7 @@ def _rest(gates: Mapping[str, GateBase], bins: BinsConfig, document: Document) -
     if exit_ != bins.default_bin:
         yield document.finding(
             path,
-            f"with every gate at rest a part ends in '{exit_}'; "
-            f"that must be default_bin '{bins.default_bin}'",
+            f"with every gate at rest a part ends in '{exit_}'; that must be default_bin '{bins.default_bin}'",
             value=exit_,
         )
 

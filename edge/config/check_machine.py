@@ -107,8 +107,7 @@ def _sim_and_real(config: MachineConfig, document: Document) -> Iterator[Finding
         (("feeder", "driver"), "the feeder", config.feeder.driver),
     ]
     devices += [
-        (("gates", place, "driver"), f"gate '{gate.name}'", gate.driver)
-        for place, gate in enumerate(config.gates)
+        (("gates", place, "driver"), f"gate '{gate.name}'", gate.driver) for place, gate in enumerate(config.gates)
     ]
     for path, name, driver in devices:
         if driver in {"none", "constant"} or (driver == "sim") == camera_is_sim:

@@ -11,16 +11,24 @@ from edge.catalogue.parts import PartCatalogue
 from edge.config.bins import BinsConfig
 from edge.config.check_bins import names, rule_paths
 from edge.config.document import Document
-from edge.config.findings import Finding, KeyPath, Severity
+from edge.config.findings import Finding, KeyPath, Severity, dotted
 from edge.config.matching import accepted_colours, accepted_parts
 
 
-def check_rules(config: BinsConfig, catalogue: PartCatalogue, document: Document) -> list[Finding]:
-    """The findings about parts and rules; `document` is bins.yaml."""
+def check_rules(
+    config: BinsConfig, catalogue: PartCatalogue, document: Document, known: list[Finding]
+) -> list[Finding]:
+    """The findings about parts and rules; `document` is bins.yaml.
+
+    Args:
+        known: what was found in it already; a rule with an unknown word in it is not said to match nothing too.
+    """
+    unknown = [*known, *_parts(config, catalogue, document)]
+    wrong_rules = {path for path in rule_paths(config) if any(f.key.startswith(f"{dotted(path)}.") for f in unknown)}
     return [
-        *_parts(config, catalogue, document),
+        *unknown[len(known) :],
         *_lists(config, catalogue),
-        *_never(config, catalogue, document),
+        *_never(config, catalogue, document, wrong_rules),
     ]
 
 
@@ -48,7 +56,9 @@ def _unknown_part(number: str, catalogue: PartCatalogue) -> str:
     return f"the model knows no part '{number}'" + (f"; did you mean '{meant}'?" if meant else "")
 
 
-def _never(config: BinsConfig, catalogue: PartCatalogue, document: Document) -> Iterator[Finding]:
+def _never(
+    config: BinsConfig, catalogue: PartCatalogue, document: Document, wrong_rules: set[KeyPath]
+) -> Iterator[Finding]:
     """Rules that nothing fits, and rules whose every part goes to bins further up by other rules."""
     colours = load_colours()
     owner = np.full((len(catalogue), len(colours)), -1)
@@ -59,7 +69,9 @@ def _never(config: BinsConfig, catalogue: PartCatalogue, document: Document) -> 
             mask = np.outer(accepted_parts(rule, catalogue), accepted_colours(rule, colours))
             free = mask & (owner < 0)
             shares = first_bin.setdefault(mask.tobytes(), place) != place
-            if not mask.any():
+            if path in wrong_rules:
+                pass
+            elif not mask.any():
                 message = "never matches: the model knows no part that fits all of it"
                 yield document.finding(path, message, Severity.WARNING)
             elif not shares and not free.any():

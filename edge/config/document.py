@@ -62,9 +62,7 @@ class Document:
                 return None
         return value
 
-    def finding(
-        self, path: KeyPath, message: str, severity: Severity = Severity.ERROR, value: Any = None
-    ) -> Finding:
+    def finding(self, path: KeyPath, message: str, severity: Severity = Severity.ERROR, value: Any = None) -> Finding:
         """A finding about the value at `path`."""
         shown = "" if value is None else str(value)
         return Finding(severity, str(self.file), self.line(path), dotted(path), shown, message)

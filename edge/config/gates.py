@@ -50,11 +50,7 @@ class ServoBase(GateBase):
     @model_validator(mode="before")
     @classmethod
     def _positions_from_pulses(cls, section: Any) -> Any:
-        if (
-            isinstance(section, dict)
-            and "positions" not in section
-            and isinstance(section.get("pulse_us"), dict)
-        ):
+        if isinstance(section, dict) and "positions" not in section and isinstance(section.get("pulse_us"), dict):
             return {**section, "positions": tuple(section["pulse_us"])}
         return section
 

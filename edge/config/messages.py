@@ -34,22 +34,47 @@ _BOUNDS = {
 
 def explain(error: ValidationError, document: Document, model: type[BaseModel]) -> list[Finding]:
     """The findings of a failed validation of the whole document against `model`."""
-    return [_finding(details, document, model) for details in error.errors(include_url=False)]
+    details = [found for found in error.errors(include_url=False) if not _is_echo(found, document)]
+    missing = dict.fromkeys(
+        (*_path_in(document, found["loc"]), found["loc"][-1]) for found in details if found["type"] == "missing"
+    )
+    findings = []
+    for found in details:
+        if found["type"] == "extra_forbidden":
+            path, message, meant = _unknown_key(found, document, model)
+            missing.pop((*path[:-1], meant), None)
+            findings.append(document.finding(path, message, value=path[-1]))
+        elif found["type"] != "missing":
+            path, message = _wrong_value(found, document)
+            findings.append(document.finding(path, message, value=document.get(path)))
+    return [*findings, *(document.finding(path, "is missing") for path in missing)]
 
 
-def _finding(details: ErrorDetails, document: Document, model: type[BaseModel]) -> Finding:
-    loc = tuple(details["loc"])
-    path = _path_in(document, loc)
+def _is_echo(details: ErrorDetails, document: Document) -> bool:
+    """pydantic calls a list too short when entries of it are wrong, which it reports by themselves."""
+    value = document.get(_path_in(document, details["loc"]))
+    return details["type"] == "too_short" and bool(value) and len(value) >= details.get("ctx", {})["min_length"]
+
+
+def _unknown_key(details: ErrorDetails, document: Document, model: type[BaseModel]) -> tuple[KeyPath, str, str | None]:
+    """Where it stands, what to say, and the key that was probably meant."""
+    path = _path_in(document, details["loc"])
+    known = _keys_at(model, details["loc"][:-1])
+    key = str(path[-1])
+    hint = did_you_mean(key, known) or f"; known here: {', '.join(known)}"
+    return path, f"'{key}' is no key{hint}", nearest(key, known)
+
+
+def _wrong_value(details: ErrorDetails, document: Document) -> tuple[KeyPath, str]:
+    path = _path_in(document, details["loc"])
     value = document.get(path)
-    if details["type"] == "missing":
-        path, value = (*path, loc[-1]), None
-        return document.finding(path, f"is missing{_missing_hint(document, path, loc, model)}")
-    if details["type"] == "extra_forbidden":
-        known = _keys_at(model, loc[:-1], document)
-        key = str(loc[-1])
-        hint = did_you_mean(key, known) or f"; known here: {', '.join(known)}"
-        return document.finding(path, f"'{key}' is no key{hint}", value=key)
-    return document.finding(path, _message(details, value), value=value)
+    message = _message(details, value)
+    if details["type"].startswith("union_tag"):
+        return (*path, "driver"), message
+    first, _, rest = message.partition(" ")
+    if details["type"] == "value_error" and isinstance(value, dict) and first in value:
+        return (*path, first), rest  # a section's complaint begins with the key that it is about
+    return path, message
 
 
 def _message(details: ErrorDetails, value: Any) -> str:
@@ -61,9 +86,9 @@ def _message(details: ErrorDetails, value: Any) -> str:
     elif kind == "literal_error":
         message = _one_of(value, _quoted_words(context["expected"]))
     elif kind == "union_tag_invalid":
-        message = _one_of(context["tag"], _quoted_words(context["expected_tags"]), "driver ")
+        message = _one_of(context["tag"], _quoted_words(context["expected_tags"]))
     elif kind == "union_tag_not_found":
-        message = "'driver' is missing"
+        message = "is missing"
     elif kind in {"too_short", "too_long", "string_too_short"}:
         message = _length(kind, context, value)
     elif value is None and kind != "value_error":
@@ -79,14 +104,12 @@ def _length(kind: str, context: dict[str, Any], value: Any) -> str:
     if kind == "string_too_short":
         return "is an empty text; give a value"
     if kind == "too_short":
-        return (
-            f"needs at least {context['min_length']} entries and has {len(value) if value is not None else 0}"
-        )
+        return f"needs at least {context['min_length']} entries and has {len(value) if value is not None else 0}"
     return f"takes at most {context['max_length']} entries and has {len(value)}"
 
 
-def _one_of(value: Any, allowed: list[str], what: str = "") -> str:
-    return f"{what}{_shown(value)} is none of {', '.join(allowed)}{did_you_mean(str(value), allowed)}"
+def _one_of(value: Any, allowed: list[str]) -> str:
+    return f"{_shown(value)} is none of {', '.join(allowed)}{did_you_mean(str(value), allowed)}"
 
 
 def _quoted_words(expected: str) -> list[str]:
@@ -100,18 +123,7 @@ def _shown(value: Any) -> str:
         return f"the list [{', '.join(map(str, value))}]"
     if isinstance(value, bool):
         return str(value).lower()
-    return (
-        f"{value:g}" if isinstance(value, float) else f"{value}" if isinstance(value, int) else f"'{value}'"
-    )
-
-
-def _missing_hint(document: Document, path: KeyPath, loc: KeyPath, model: type[BaseModel]) -> str:
-    """A misspelt key leaves its right spelling missing: say so once more, where one looks."""
-    beside = document.get(path[:-1])
-    known = _keys_at(model, loc[:-1], document)
-    unknown = [key for key in beside if key not in known] if isinstance(beside, dict) else []
-    meant = nearest(str(path[-1]), unknown)
-    return f"; is '{meant}' meant?" if meant else ""
+    return f"{value:g}" if isinstance(value, float) else f"{value}" if isinstance(value, int) else f"'{value}'"
 
 
 def _path_in(document: Document, loc: KeyPath) -> KeyPath:
@@ -127,7 +139,7 @@ def _path_in(document: Document, loc: KeyPath) -> KeyPath:
     return path
 
 
-def _keys_at(model: type[BaseModel], loc: KeyPath, document: Document) -> list[str]:
+def _keys_at(model: type[BaseModel], loc: KeyPath) -> list[str]:
     """The keys that a mapping may have: walks the model's annotations along pydantic's location."""
     annotation: Any = model
     for step in loc:

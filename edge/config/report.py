@@ -59,5 +59,5 @@ def _read_and_check(
         if machine is not None:
             of_bins += check_layout(machine, bins, bins_yaml)
         if catalogue is not None:
-            of_bins += check_rules(bins, catalogue, bins_yaml)
+            of_bins += check_rules(bins, catalogue, bins_yaml, of_bins)
     return machine, bins, [*findings, *sorted(of_bins, key=lambda finding: finding.line)]

@@ -121,9 +121,7 @@ class GpioEncoderConfig(Section):
 
 
 MotorConfig = Annotated[NoneMotorConfig | SimMotorConfig | GpioMotorConfig, Field(discriminator="driver")]
-EncoderConfig = Annotated[
-    ConstantEncoderConfig | SimEncoderConfig | GpioEncoderConfig, Field(discriminator="driver")
-]
+EncoderConfig = Annotated[ConstantEncoderConfig | SimEncoderConfig | GpioEncoderConfig, Field(discriminator="driver")]
 
 
 class BeltConfig(Section):
