@@ -200,9 +200,7 @@ class Pipeline:
                 part.lateness_s = max(part.lateness_s, report.lateness_s)
             if report.status is CommandStatus.LATE and report.held:
                 command = report.command
-                plan = self._stages.planner.divert(
-                    command.track_id, command.gate, report.held, *self._belt_now()
-                )
+                plan = self._stages.planner.divert(command.track_id, command.gate, report.held, *self._belt_now())
                 if plan is not None:
                     self._stages.dispatcher.submit(plan)
                     self._revise(plan)
