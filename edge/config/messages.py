@@ -56,13 +56,13 @@ def _is_echo(details: ErrorDetails, document: Document) -> bool:
     return details["type"] == "too_short" and bool(value) and len(value) >= details.get("ctx", {})["min_length"]
 
 
-def _unknown_key(details: ErrorDetails, document: Document, model: type[BaseModel]) -> tuple[KeyPath, str, str | None]:
+def _unknown_key(details: ErrorDetails, document: Document, model: type[BaseModel]) -> tuple[KeyPath, str, str]:
     """Where it stands, what to say, and the key that was probably meant."""
     path = _path_in(document, details["loc"])
     known = _keys_at(model, details["loc"][:-1])
     key = str(path[-1])
     hint = did_you_mean(key, known) or f"; known here: {', '.join(known)}"
-    return path, f"'{key}' is no key{hint}", nearest(key, known)
+    return path, f"'{key}' is no key{hint}", nearest(key, known) or key
 
 
 def _wrong_value(details: ErrorDetails, document: Document) -> tuple[KeyPath, str]:
