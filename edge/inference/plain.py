@@ -63,8 +63,7 @@ class PlainClassifier:
         classes = int(np.prod(target.shape))
         if classes != len(labels):
             raise BundleError(
-                f"the model scores {classes} classes, the label file names {len(labels)}:"
-                " give the model's own labels"
+                f"the model scores {classes} classes, the label file names {len(labels)}: give the model's own labels"
             )
 
     def classify(self, image_bgr: ImageBgr) -> Scores:
