@@ -31,8 +31,8 @@ from quantization.train.loop import Stage, Training
 from quantization.train.network import MobileNetV2, to_input
 from quantization.train.start import load_imagenet, unfold_batch_norms
 
-HELD_OUT = 1
-"""Shards that training never draws from."""
+TEST_SEED = 7919
+"""Added to the recipe's seed for the renders of the test."""
 TEST_PARTS = 1020
 LEAST_AGREEMENT = 0.9
 """An int8 model that agrees less often with the float one is broken, and does not enter a bundle."""
@@ -63,6 +63,10 @@ class Workshop:
         return self.folder / "renders"
 
     @property
+    def test_renders(self) -> Path:
+        return self.folder / "renders-test"
+
+    @property
     def meshes(self) -> Path:
         return self.folder / "meshes"
 
@@ -76,18 +80,24 @@ class Workshop:
 
 
 def render(shop: Workshop, workers: int, part_of: tuple[int, int] = (0, 1)) -> None:
-    """Renders what is missing of the training set."""
-    render_shards(
-        [family.number for family in shop.families],
-        {family.number: family.moulds for family in shop.families},
-        shop.recipe.render.looks_per_family,
-        shop.recipe.render.size_px,
-        shop.recipe.seed,
-        shop.renders,
-        workers,
-        shop.meshes,
-        part_of=part_of,
+    """Renders what is missing of the training set, and of the test set with its own seed."""
+    recipe = shop.recipe.render
+    sets = (
+        (shop.test_renders, recipe.test_looks_per_family, shop.recipe.seed + TEST_SEED),
+        (shop.renders, recipe.looks_per_family, shop.recipe.seed),
     )
+    for folder, looks, seed in sets:
+        render_shards(
+            [family.number for family in shop.families],
+            {family.number: family.moulds for family in shop.families},
+            looks,
+            recipe.size_px,
+            seed,
+            folder,
+            workers,
+            shop.meshes,
+            part_of=part_of,
+        )
 
 
 def train(shop: Workshop, weights: Path | None, workers: int) -> None:
@@ -107,7 +117,7 @@ def train(shop: Workshop, weights: Path | None, workers: int) -> None:
         else:
             load_imagenet(network, weights)
             (shop.folder / "weights.txt").write_text(weights.name, encoding="utf-8")
-            first, _ = next(stream(shop.renders, stages[0].size_px, 512, shop.recipe.seed, 0, HELD_OUT))
+            first, _ = next(stream(shop.renders, stages[0].size_px, 512, shop.recipe.seed, 0))
             unfold_batch_norms(network, to_input(first))
         training.average = {name: value.detach().clone() for name, value in network.state_dict().items()}
     training.run(shop.renders, workers, shop.report)
@@ -117,9 +127,7 @@ def quantize(shop: Workshop) -> None:
     """Converts the trained network to int8 TFLite."""
     network = _trained(shop)
     pictures, _ = next(
-        stream(
-            shop.renders, shop.recipe.input_px, shop.recipe.representative_pictures, shop.recipe.seed + 1, 0, HELD_OUT
-        )
+        stream(shop.renders, shop.recipe.input_px, shop.recipe.representative_pictures, shop.recipe.seed + 1, 0)
     )
     model = convert(network, pictures.numpy(), shop.recipe.input_px, shop.converted)
     shop.report(f"{model}: {model.stat().st_size / 1e6:.2f} MB")
@@ -132,7 +140,7 @@ def evaluate(shop: Workshop, photos: list[Path]) -> dict[str, Any]:
         BrickgateError: int8 and float disagree too often for the model to be of use.
     """
     network, int8 = _trained(shop), TfliteModel(shop.converted / "model.tflite")
-    held_out = open_layers(shop.renders, slice(0, HELD_OUT))
+    held_out = open_layers(shop.test_renders)
     fitting = test.make_test_looks(held_out, shop.recipe.input_px, TEST_PARTS, shop.recipe.seed + 10)
     unseen = test.make_test_looks(held_out, shop.recipe.input_px, TEST_PARTS, shop.recipe.seed + 20)
     logits = int8.logits(fitting.pictures)

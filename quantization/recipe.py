@@ -28,6 +28,8 @@ class RenderRecipe(Strict):
     """How many looks of each family are rendered, and how large."""
 
     looks_per_family: Positive
+    test_looks_per_family: Positive = 20
+    """Of another seed, for evaluation: training never sees them."""
     size_px: Annotated[int, Field(ge=64, le=512)]
 
 

@@ -37,14 +37,13 @@ class LayerSet:
         return self.shards[shard][index - self.starts[shard]]
 
 
-def open_layers(folder: Path, only: slice | None = None) -> LayerSet:
-    """Maps the finished shards of a set (all, or a slice of them in the order of their numbers).
+def open_layers(folder: Path) -> LayerSet:
+    """Maps the finished shards of a set.
 
     Raises:
         InputError: the folder holds no finished shard.
     """
     labels = sorted(folder.glob("[0-9]*.npz"))
-    labels = labels[only] if only is not None else labels
     if not labels:
         raise InputError(f"{folder} holds no finished shard of renders: run 'brickgate-model render' first")
     families = tuple(json.loads((folder / "set.json").read_text(encoding="utf-8"))["families"])

@@ -20,11 +20,11 @@ REOPEN_AFTER = 64
 
 class LookStream(IterableDataset[tuple[Tensor, Tensor]]):
     """Batches ((B, S, S, 3) uint8 RGB, (B,) int64 family) from a set's shards, repeatable from `seed` for a finished
-    set. The first `held_out` shards are never drawn from: they are for evaluation."""
+    set."""
 
-    def __init__(self, folder: Path, size_px: int, batch: int, seed: int, held_out: int) -> None:
+    def __init__(self, folder: Path, size_px: int, batch: int, seed: int) -> None:
         self._folder, self._size_px, self._batch = folder, size_px, batch
-        self._seed, self._held_out = seed, held_out
+        self._seed = seed
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         info = get_worker_info()
@@ -34,7 +34,7 @@ class LookStream(IterableDataset[tuple[Tensor, Tensor]]):
             torch.set_num_threads(1)
         rng = np.random.default_rng([self._seed, worker])
         while True:
-            looks = open_layers(self._folder, slice(self._held_out, None))
+            looks = open_layers(self._folder)
             augmenter = Augmenter(looks, self._size_px, self._seed)
             for _ in range(REOPEN_AFTER):
                 chosen = rng.integers(len(looks), size=self._batch)
@@ -42,8 +42,9 @@ class LookStream(IterableDataset[tuple[Tensor, Tensor]]):
                 yield torch.from_numpy(pictures), torch.from_numpy(looks.family[chosen])
 
 
-def stream(folder: Path, size_px: int, batch: int, seed: int, workers: int, held_out: int = 1) -> Iterator:
+def stream(folder: Path, size_px: int, batch: int, seed: int, workers: int) -> Iterator:
     """An endless iterator over `LookStream`'s batches."""
-    dataset = LookStream(folder, size_px, batch, seed, held_out)
+    open_layers(folder)  # says at once, and here, what is missing
+    dataset = LookStream(folder, size_px, batch, seed)
     loader = DataLoader(dataset, batch_size=None, num_workers=workers, prefetch_factor=4 if workers else None)
     return iter(loader)

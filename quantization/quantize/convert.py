@@ -33,7 +33,7 @@ def convert_python() -> str:
         return named
     if importlib.util.find_spec("tensorflow") is None:
         raise BrickgateError(
-            f"TensorFlow is not installed: run './install.sh --model', or name a Python that has it in {PYTHON_VARIABLE}"
+            f"TensorFlow is not installed: run './install.sh --model' or name a Python that has it in {PYTHON_VARIABLE}"
         )
     return sys.executable
 

@@ -1,0 +1,177 @@
+"""The composition root: from two YAML files and a set of devices to a machine whose stages work together.
+
+`simulate`, `replay` and `run` differ in the devices and in who lets time pass; everything else is built here, once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from edge.bundle.manifest import Bundle, load_bundle
+from edge.bundle.size import load_size_evidence
+from edge.catalogue.colours import Colour, load_colours
+from edge.catalogue.parts import PartCatalogue
+from edge.clock import Clock, MonotonicClock
+from edge.config.bins import BinsConfig, LayoutNode
+from edge.config.load import load_machine
+from edge.config.report import load
+from edge.config.schema import MachineConfig
+from edge.fusion.evidence import Method
+from edge.fusion.verdict import Fusion, FusionSettings
+from edge.hardware.interfaces import Accelerator, BeltMotor, Encoder, Feeder, Gate
+from edge.inference.classifier import Classifier
+from edge.inference.colour import ColourMeter
+from edge.journal.journal import Journal
+from edge.parts_record import part_record
+from edge.pipeline import PartState, Pipeline, Stages
+from edge.routing.router import Router
+from edge.safety import Safety
+from edge.scheduling.belt import BeltCoordinate
+from edge.scheduling.bookings import PlannerSettings
+from edge.scheduling.dispatcher import Dispatcher
+from edge.scheduling.lane import DispatcherSettings
+from edge.scheduling.planner import Planner
+from edge.scheduling.topology import Fork, GateSettings, Topology
+from edge.tracking.settings import TrackingSettings, ViewSettings
+from edge.tracking.tracker import Tracker
+
+
+@dataclass(frozen=True, slots=True)
+class Plans:
+    """What a machine is to be: both configurations, the model, and the names of parts and colours."""
+
+    config: MachineConfig
+    bins: BinsConfig
+    bundle: Bundle
+    catalogue: PartCatalogue
+    colours: tuple[Colour, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Devices:
+    """The devices of a machine, real or simulated. `accelerator` has the bundle's model loaded."""
+
+    accelerator: Accelerator
+    gates: Mapping[str, Gate]
+    feeder: Feeder
+    belt_motor: BeltMotor
+    encoder: Encoder
+    clock: Clock
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """A machine ready to be driven."""
+
+    plans: Plans
+    devices: Devices
+    pipeline: Pipeline
+    dispatcher: Dispatcher
+    belt: BeltCoordinate
+    safety: Safety
+    router: Router
+
+
+def read_plans(
+    machine_yaml: str, bins_yaml: str, bundle: str | None = None, warn: Callable[[str], None] = lambda line: None
+) -> Plans:
+    """Reads and checks everything that a machine is made from, before any device is touched.
+
+    Args:
+        bundle: instead of the one that machine.yaml names.
+        warn: told each warning about the configuration.
+
+    Raises:
+        ConfigError: a configuration that must not start the machine.
+        BundleError: a model bundle that is missing or damaged.
+    """
+    loaded = load_bundle(bundle or load_machine(machine_yaml).model.bundle)
+    catalogue = PartCatalogue(loaded.parts)
+    config, bins, findings = load(machine_yaml, bins_yaml, catalogue)
+    for finding in findings:
+        warn(str(finding))
+    return Plans(config, bins, loaded, catalogue, load_colours())
+
+
+def assemble(
+    plans: Plans,
+    devices: Devices,
+    journal: Journal | None,
+    wall_clock_s: Callable[[], float],
+    warn: Callable[[str], None] = lambda line: None,
+    observe: Callable[[PartState], None] = lambda part: None,
+) -> Machine:
+    """Builds the stages around the devices.
+
+    Args:
+        plans: what the machine is to be.
+        devices: opened devices.
+        journal: where each part is recorded; None records nothing.
+        wall_clock_s: seconds since 1970, for the journal.
+        warn: told of devices that do not obey.
+        observe: told of each part, as the journal is.
+    """
+    config = plans.config
+    belt = BeltCoordinate(devices.encoder, config.belt.belt_mm_per_s)
+    gate_settings = [_gate_settings(gate) for gate in config.gates]
+    dispatch = DispatcherSettings(max_lateness_s=config.safety.max_lateness_s)
+
+    def stop(line: str) -> None:
+        safety.stop(line)
+
+    dispatcher = Dispatcher([(devices.gates[own.name], own) for own in gate_settings], belt, dispatch, stop)
+    safety = Safety(devices.feeder, devices.belt_motor, devices.gates.values(), dispatcher.halt, warn)
+    topology = Topology(_fork(plans.bins.layout), gate_settings, plans.bins.default_bin)
+    router = Router(plans.bins, plans.catalogue, plans.colours, config.fusion.sure_above)
+    stages = Stages(
+        tracker=Tracker(tracking_settings(config)),
+        classifier=Classifier(devices.accelerator, plans.bundle, ColourMeter(plans.colours)),
+        fusion=_fusion(plans),
+        router=router,
+        planner=Planner(topology, PlannerSettings(config.belt.belt_mm_per_s)),
+        dispatcher=dispatcher,
+        belt=belt,
+    )
+
+    def record(part: PartState) -> None:
+        if journal is not None:
+            part.part_id = journal.append(part_record(part, plans.bundle.parts, plans.colours, wall_clock_s()))
+        observe(part)
+
+    pipeline = Pipeline(stages, devices.clock, MonotonicClock(), record)
+    return Machine(plans, devices, pipeline, dispatcher, belt, safety, router)
+
+
+def tracking_settings(config: MachineConfig) -> TrackingSettings:
+    """The tracker's view of machine.yaml. Without an encoder the belt's motion is measured on the parts."""
+    camera = config.camera
+    return TrackingSettings(
+        px_per_mm=camera.px_per_mm,
+        belt_direction=camera.belt_direction,
+        belt_region_px=camera.belt_region_px,
+        views=tuple(ViewSettings(view.name, view.region_px, view.shift_mm) for view in camera.views),
+        measure_motion=config.belt.encoder.driver == "constant",
+        max_looks=config.fusion.max_looks,
+    )
+
+
+def _gate_settings(gate: object) -> GateSettings:
+    names = ("name", "x_mm", "positions", "rest", "latency_s", "travel_s", "settle_s", "margin_mm")
+    return GateSettings(**{name: getattr(gate, name) for name in names})
+
+
+def _fork(node: LayoutNode) -> Fork:
+    ways = {position: _fork(way) if isinstance(way, LayoutNode) else way for position, way in node.exits.items()}
+    return Fork(node.gate, ways)
+
+
+def _fusion(plans: Plans) -> Fusion:
+    wanted, bundle = plans.config.fusion, plans.bundle
+    settings = FusionSettings(
+        method=Method(wanted.method),
+        exponent=bundle.fusion_exponent if wanted.exponent is None else wanted.exponent,
+        min_looks=wanted.min_looks,
+    )
+    size = load_size_evidence(bundle.size_evidence) if bundle.size_evidence else None
+    return Fusion(len(bundle.parts), len(plans.colours), settings, size)

@@ -1,0 +1,90 @@
+"""Draws on the camera's picture what the machine makes of it: tracks, verdicts and bins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from edge.errors import InputError
+from edge.pipeline import Outcome, PartState
+from edge.records import Frame, ImageBgr
+from edge.tracking.settings import TrackingSettings
+
+SURE = (80, 200, 80)
+OPEN = (0, 190, 255)
+DEFAULT = (110, 110, 235)
+TEXT_SCALE = 0.55
+
+Label = Callable[[PartState], str]
+
+
+def draw(outcome: Outcome, settings: TrackingSettings, label: Label, default_bin: str) -> ImageBgr:
+    """The frame with a box and two lines of text at each part: what it is taken for, and where it goes."""
+    picture = outcome.frame.image_bgr.copy()
+    for part in (*outcome.parts, *outcome.finished):
+        box = _box(part, outcome.frame, settings)
+        colour = OPEN if part.plan is None else DEFAULT if part.plan.bin == default_bin else SURE
+        cv2.rectangle(picture, box[:2], box[2:], colour, 2)
+        lines = (label(part), f"-> {part.plan.bin}" if part.plan else "...")
+        for row, text in enumerate(lines):
+            _write(picture, text, (box[0], box[3] + 18 * (row + 1)), colour)
+    return picture
+
+
+def _write(picture: ImageBgr, text: str, place: tuple[int, int], colour: tuple[int, int, int]) -> None:
+    plain = text.encode("ascii", "replace").decode()
+    cv2.putText(picture, plain, place, cv2.FONT_HERSHEY_SIMPLEX, TEXT_SCALE, (0, 0, 0), 3, cv2.LINE_AA)
+    cv2.putText(picture, plain, place, cv2.FONT_HERSHEY_SIMPLEX, TEXT_SCALE, colour, 1, cv2.LINE_AA)
+
+
+def _box(part: PartState, frame: Frame, settings: TrackingSettings) -> tuple[int, int, int, int]:
+    """u0, v0, u1, v1 of a track's extent in the picture."""
+    track, scale = part.track, settings.px_per_mm
+    u0, v0, u1, v1 = settings.belt_region_px
+    lead = (frame.belt_mm - track.lead_belt_mm) * scale
+    trail = (frame.belt_mm - track.trail_belt_mm) * scale
+    half = max(track.width_mm, 12.0) * scale / 2
+    side = track.y_mm * scale
+    match settings.belt_direction:
+        case "right":
+            corners = (u0 + trail, (v0 + v1) / 2 + side - half, u0 + lead, (v0 + v1) / 2 + side + half)
+        case "left":
+            corners = (u1 - lead, (v0 + v1) / 2 - side - half, u1 - trail, (v0 + v1) / 2 - side + half)
+        case "down":
+            corners = ((u0 + u1) / 2 - side - half, v0 + trail, (u0 + u1) / 2 - side + half, v0 + lead)
+        case "up":
+            corners = ((u0 + u1) / 2 + side - half, v1 - lead, (u0 + u1) / 2 + side + half, v1 - trail)
+    left, top, right, bottom = (round(corner) for corner in corners)
+    return left, top, right, bottom
+
+
+class VideoWriter:
+    """Writes an .mp4 or .avi video frame by frame; the file is made with the first one.
+
+    Raises:
+        InputError: the place or the format cannot be written.
+    """
+
+    def __init__(self, file: Path, frames_per_s: float) -> None:
+        if file.suffix.lower() not in {".mp4", ".avi"}:
+            raise InputError(f"cannot write a video {file}: give a name that ends in .mp4 or .avi")
+        if not file.parent.is_dir():
+            raise InputError(f"cannot write the video {file}: the folder {file.parent} is missing")
+        self._file, self._frames_per_s = file, frames_per_s
+        self._writer: cv2.VideoWriter | None = None
+
+    def write(self, picture: ImageBgr) -> None:
+        if self._writer is None:
+            fourcc = cv2.VideoWriter.fourcc(*("mp4v" if self._file.suffix.lower() == ".mp4" else "MJPG"))
+            size = (picture.shape[1], picture.shape[0])
+            self._writer = cv2.VideoWriter(str(self._file), fourcc, self._frames_per_s, size)
+            if not self._writer.isOpened():
+                raise InputError(f"the video {self._file} cannot be written: choose another place or .avi")
+        self._writer.write(np.ascontiguousarray(picture))
+
+    def close(self) -> None:
+        if self._writer is not None:
+            self._writer.release()

@@ -1,0 +1,53 @@
+"""From what the pipeline knows of a part to its line in the journal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from edge.bundle.manifest import BundlePart
+from edge.catalogue.colours import Colour
+from edge.pipeline import PartState
+from edge.records import DecisionReason, PartRecord, Scores
+
+TOP = 5
+COLOURS = 3
+
+
+def part_record(part: PartState, parts: Sequence[BundlePart], colours: Sequence[Colour], time_s: float) -> PartRecord:
+    """The record of a decided part; its number is the part's own, or −1 for a new one.
+
+    Args:
+        time_s: of the decision, in seconds since 1970.
+    """
+    assert part.decision is not None
+    assert part.plan is not None
+    assert part.verdict is not None
+    decision, plan, track, verdict = part.decision, part.plan, part.track, part.verdict
+    reason = DecisionReason.REFUSED if plan.refused else decision.reason
+    return PartRecord(
+        part_id=-1 if part.part_id is None else part.part_id,
+        time_s=round(time_s, 3),
+        frame_first=track.first_frame,
+        frame_last=track.last_frame,
+        looks=verdict.looks,
+        top=best(verdict.part_posterior, [entry.number for entry in parts], TOP),
+        colour=best(verdict.colour_posterior, [colour.name for colour in colours], COLOURS),
+        bin_wanted=decision.bin,
+        bin=plan.bin,
+        reason=str(reason),
+        detail=plan.why or decision.detail,
+        probability=round(decision.probability, 4),
+        gates=tuple(f"{command.gate}={command.position}" for command in plan.commands),
+        decision_latency_s=round(part.decision_latency_s, 4),
+        lateness_s=round(part.lateness_s, 4),
+        length_mm=round(track.length_mm, 1),
+        width_mm=round(track.width_mm, 1),
+    )
+
+
+def best(posterior: Scores, names: Sequence[str], count: int) -> tuple[tuple[str, float], ...]:
+    """The likeliest names with their posterior, best first; empty for an empty posterior."""
+    order = np.argsort(-posterior, kind="stable")[:count]
+    return tuple((str(names[int(k)]), round(float(posterior[k]), 4)) for k in order)

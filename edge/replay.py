@@ -1,0 +1,168 @@
+"""`brickgate replay`: the machine's whole path on recorded frames, with simulated gates and virtual time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edge.clock import VirtualClock
+from edge.errors import HardwareError
+from edge.hardware.frames import FramesCamera
+from edge.hardware.interfaces import Accelerator
+from edge.machine import Devices, Machine, Plans, assemble, tracking_settings
+from edge.overlay import VideoWriter, draw
+from edge.parts_record import best
+from edge.pipeline import Outcome, PartState
+
+
+class FollowingEncoder:
+    """The travel of a belt whose only witness is a recording: time × the configured speed."""
+
+    def __init__(self, clock: VirtualClock, belt_mm_per_s: float) -> None:
+        self._clock, self._belt_mm_per_s = clock, belt_mm_per_s
+
+    def start(self) -> None:
+        return
+
+    def belt_mm(self) -> float:
+        return self._clock.now_s() * self._belt_mm_per_s
+
+    def close(self) -> None:
+        return
+
+
+class IdleFeeder:
+    """There is nothing to feed: a recording holds what it holds."""
+
+    def set_rate(self, parts_per_min: float) -> None:
+        if parts_per_min < 0:
+            raise ValueError(f"a feeder's rate is {parts_per_min}: it must not be below 0")
+
+    def close(self) -> None:
+        return
+
+
+class IdleBeltMotor:
+    """There is no belt to run."""
+
+    def start(self) -> None:
+        return
+
+    def stop(self) -> None:
+        return
+
+    def close(self) -> None:
+        return
+
+
+class FollowingGate:
+    """A gate that does what it is told and keeps a record of it."""
+
+    def __init__(self, name: str, positions: tuple[str, ...], rest: str) -> None:
+        self.name, self.positions, self.rest = name, positions, rest
+        self.moves: list[str] = []
+        self._open = True
+
+    def move_to(self, position: str) -> None:
+        if not self._open:
+            raise HardwareError(f"gate {self.name} is closed")
+        if position not in self.positions:
+            raise ValueError(f"gate {self.name} has no position {position}: {', '.join(self.positions)}")
+        self.moves.append(position)
+
+    def close(self) -> None:
+        self._open = False
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayResult:
+    """What a recording showed: `frames`, `fps` reached, and the parts in the order in which they left the view."""
+
+    frames: int
+    fps: float
+    parts: list[dict[str, Any]]
+
+    def to_json(self) -> dict[str, Any]:
+        return {"frames": self.frames, "fps": round(self.fps, 1), "parts": self.parts}
+
+
+def replay(
+    plans: Plans,
+    accelerator: Accelerator,
+    recording: Path,
+    video: Path | None = None,
+    progress: Callable[[int], None] = lambda frames: None,
+) -> ReplayResult:
+    """Runs a recording through the machine, as fast as it goes.
+
+    Args:
+        recording: a folder of pictures or a video.
+        video: where to write what the camera saw, with tracks and verdicts drawn.
+        progress: told the number of frames done.
+
+    Raises:
+        InputError: the recording cannot be read, or does not fit the configured regions.
+    """
+    config = plans.config
+    clock = VirtualClock()
+    camera = FramesCamera(recording, config.camera.frames_per_s, config.belt.belt_mm_per_s)
+    gates = {gate.name: FollowingGate(gate.name, gate.positions, gate.rest) for gate in config.gates}
+    encoder = FollowingEncoder(clock, config.belt.belt_mm_per_s)
+    devices = Devices(accelerator, gates, IdleFeeder(), IdleBeltMotor(), encoder, clock)
+    parts: list[PartState] = []
+    machine = assemble(plans, devices, None, clock.now_s, observe=parts.append)
+    writer = VideoWriter(video, config.camera.frames_per_s) if video else None
+    start_s, frames = time.perf_counter(), 0
+    camera.start()
+    try:
+        while (frame := camera.next_frame(timeout_s=10.0)) is not None:
+            clock.sleep_until(frame.time_s)
+            outcome = machine.pipeline.process(frame)
+            for report in machine.dispatcher.step(clock.now_s()):
+                machine.pipeline.report(report)
+            if writer:
+                writer.write(_drawn(outcome, plans))
+            frames += 1
+            progress(frames)
+        machine.pipeline.close()
+    finally:
+        camera.close()
+        if writer:
+            writer.close()
+    seconds = time.perf_counter() - start_s
+    unique = {part.track.track_id: part for part in parts}
+    return ReplayResult(frames, frames / seconds if seconds else 0.0, [_entry(p, machine) for p in unique.values()])
+
+
+def _drawn(outcome: Outcome, plans: Plans) -> Any:
+    return draw(outcome, tracking_settings(plans.config), lambda part: name_of(part, plans), plans.bins.default_bin)
+
+
+def name_of(part: PartState, plans: Plans) -> str:
+    """The likeliest part with its posterior, in a few words."""
+    if part.verdict is None:
+        return f"#{part.track.track_id}"
+    ((number, score),) = best(part.verdict.part_posterior, [entry.number for entry in plans.bundle.parts], 1)
+    return f"#{part.track.track_id} {number} {score:.0%}"
+
+
+def _entry(part: PartState, machine: Machine) -> dict[str, Any]:
+    assert part.verdict is not None
+    assert part.plan is not None
+    plans = machine.plans
+    names = {entry.number: entry.name for entry in plans.bundle.parts}
+    codes = {colour.name: colour.code for colour in plans.colours}
+    top = best(part.verdict.part_posterior, list(names), 5)
+    colours = best(part.verdict.colour_posterior, list(codes), 3)
+    return {
+        "track": part.track.track_id,
+        "first_frame": part.track.first_frame,
+        "last_frame": part.track.last_frame,
+        "looks": part.verdict.looks,
+        "top": [{"part": number, "name": names[number], "score": score} for number, score in top],
+        "colour": [{"name": name, "ldraw_code": codes[name], "score": score} for name, score in colours],
+        "bin": part.plan.bin,
+    }
