@@ -11,19 +11,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.light import FloatImage, evidence, log_image
 from edge.records import ImageBgr
 
-FloatImage = NDArray[np.float32]
 MaskImage = NDArray[np.uint8]
 
-DARK_FLOOR = 16.0
-"""Added to pixel values before the logarithm, so that noise in the dark stays small."""
-LOG_TABLE = np.log(np.arange(256, dtype=np.float32) + DARK_FLOOR).reshape(1, 256)
-SHADOW_SHARE = 0.5
-SHADOW_DEPTH = 0.2
-"""Even darkening counts half up to twice this depth: soft shadows are no deeper, dark parts are."""
 LEAST_THRESHOLD = 0.10
-NOISE_FACTOR = 3.2
+NOISE_FACTOR = 3.6
+"""In units of the upper quartile of the bare belt's evidence, which for a mottled belt is 0.83 standard deviations."""
+MOST_NOISE = 0.15
 LEARNING_RATE = 0.06
 WARM_UP_FRAMES = 12
 ABSORB_MM = 300.0
@@ -32,24 +28,6 @@ the model was made."""
 STILL_TRAVEL_MM = 0.2
 LEAST_PART_PX = 9
 SAMPLES_PER_SIDE = 28
-NEUTRAL = np.full((1, 3), 1 / 3, np.float32)
-SUM = np.ones((1, 3), np.float32)
-
-
-def log_image(image_bgr: ImageBgr) -> FloatImage:
-    """Logarithm of the pixel values, (H, W, 3) float32."""
-    return cv2.LUT(image_bgr, LOG_TABLE).astype(np.float32, copy=False)
-
-
-def evidence(residual: FloatImage) -> FloatImage:
-    """(H, W) how strongly each pixel speaks for something lying on the belt: the length of its log residual, where
-    even darkening, as in a shadow, counts less."""
-    mean = cv2.transform(residual, NEUTRAL)
-    squares = cv2.transform(cv2.multiply(residual, residual), SUM)
-    chroma = squares - 3 * mean * mean
-    dark = np.maximum(-SHADOW_SHARE * mean, -mean - SHADOW_DEPTH)
-    light = np.maximum(mean, dark)
-    return cv2.sqrt(np.maximum(chroma + 3 * light * light, 0))  # pyright: ignore[reportReturnType]
 
 
 class Background:
@@ -118,9 +96,10 @@ class Background:
         return planes
 
     def _measure_noise(self, found: FloatImage) -> None:
-        median = float(np.median(found[:: self._step[0], :: self._step[1]]))
+        middle, upper = np.percentile(found[:: self._step[0], :: self._step[1]], (50, 75))
+        noise = min(float(upper), 2 * float(middle), MOST_NOISE)
         rate = 1.0 if self._frames <= 1 else 0.1
-        self._noise += rate * (min(median, 0.3) - self._noise)
+        self._noise += rate * (noise - self._noise)
 
 
 def without_parts(log_bgr: FloatImage) -> FloatImage:

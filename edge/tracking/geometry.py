@@ -13,12 +13,12 @@ EDGE_PX = 2
 
 @dataclass(frozen=True, slots=True)
 class BeltGeometry:
-    """One region of the picture; stations count from its upstream edge plus `shift_mm`."""
+    """One region of the picture; its upstream edge is at station `start_mm`."""
 
     region_px: Box
     direction: BeltDirection
     px_per_mm: float
-    shift_mm: float = 0.0
+    start_mm: float = 0.0
 
     @property
     def along_v(self) -> bool:
@@ -26,10 +26,10 @@ class BeltGeometry:
         return self.direction in ("up", "down")
 
     @property
-    def length_mm(self) -> float:
-        """Seen length of the belt."""
+    def end_mm(self) -> float:
+        """Station of the downstream edge."""
         u0, v0, u1, v1 = self.region_px
-        return ((v1 - v0) if self.along_v else (u1 - u0)) / self.px_per_mm
+        return self.start_mm + ((v1 - v0) if self.along_v else (u1 - u0)) / self.px_per_mm
 
     def stations_mm(self, u0_px: float, v0_px: float, u1_px: float, v1_px: float) -> tuple[float, float]:
         """Lead and trail station of a box in picture pixels; lead > trail."""
@@ -40,7 +40,7 @@ class BeltGeometry:
             "down": (v1_px - top, v0_px - top),
             "up": (bottom - v0_px, bottom - v1_px),
         }[self.direction]
-        return lead / self.px_per_mm + self.shift_mm, trail / self.px_per_mm + self.shift_mm
+        return lead / self.px_per_mm + self.start_mm, trail / self.px_per_mm + self.start_mm
 
     def across_mm(self, u_px: float, v_px: float) -> float:
         """Place across the belt, 0 in the middle, positive to the right of the way it moves."""

@@ -8,14 +8,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.light import FloatImage, evidence, log_image
 from edge.records import Box, Detection, ImageBgr
-from edge.tracking.background import Background, FloatImage, MaskImage, evidence, log_image
+from edge.tracking.background import Background, MaskImage
 from edge.tracking.geometry import BeltGeometry
 from edge.tracking.shape import Contour, has_neck, has_two_colours, measure_outline
 
 COARSE_PX_PER_MM = 1.25
 """Scale of the small picture: a part of 5 mm still covers 6 × 6 pixels."""
-SEED_FACTOR = 1.8
+SEED_FACTOR = 1.6
 """A blob needs some evidence this far above the threshold; its rim only needs the threshold."""
 HALF_CONTRAST = 0.42
 MOST_CONTRAST = 1.1

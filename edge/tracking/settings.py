@@ -12,8 +12,8 @@ BeltDirection = Literal["right", "left", "up", "down"]
 
 @dataclass(frozen=True, slots=True)
 class ViewSettings:
-    """Another region of the picture that shows the same parts, a mirror for instance. A part at station x of the belt
-    is seen there at station `x - shift_mm`, counted from the upstream edge of `region_px` at the view's own scale."""
+    """Another region of the picture that shows the same parts, a mirror for instance. A part x mm down
+    the seen belt is seen there `x + shift_mm` below the upstream edge of `region_px`, at the view's own scale."""
 
     name: str
     region_px: Box
@@ -31,6 +31,8 @@ class TrackingSettings:
     px_per_mm: float
     belt_direction: BeltDirection
     belt_region_px: Box
+    station_mm: float = 0.0
+    """Station of the upstream edge of the seen belt, on the axis of the gates."""
     views: tuple[ViewSettings, ...] = ()
     min_area_mm2: float = 12.0
     """Smaller blobs are lint."""

@@ -155,7 +155,7 @@ class Tracker:
             track.missed += 1
         if track.state is TrackState.TENTATIVE and track.ready(settings.confirm_hits):
             track.state = TrackState.CONFIRMED
-        gone = track.missed > 0 and track.expected(travel_mm).trail_mm >= self._top.geometry.length_mm
+        gone = track.missed > 0 and track.expected(travel_mm).trail_mm >= self._top.geometry.end_mm
         patience = settings.max_missed_frames if track.state is TrackState.CONFIRMED else 1
         if gone or track.missed > patience:
             confirmed = track.state is TrackState.CONFIRMED
@@ -173,13 +173,13 @@ class _View:
 
     @classmethod
     def of_belt(cls, settings: TrackingSettings) -> _View:
-        geometry = BeltGeometry(settings.belt_region_px, settings.belt_direction, settings.px_per_mm)
+        geometry = BeltGeometry(settings.belt_region_px, settings.belt_direction, settings.px_per_mm, settings.station_mm)
         return cls(TOP_VIEW, geometry, settings.min_area_mm2, 0.0)
 
     @classmethod
     def of_view(cls, settings: TrackingSettings, view: ViewSettings) -> _View:
         scale = view.px_per_mm or settings.px_per_mm
-        geometry = BeltGeometry(view.region_px, settings.belt_direction, scale, view.shift_mm)
+        geometry = BeltGeometry(view.region_px, settings.belt_direction, scale, settings.station_mm - view.shift_mm)
         return cls(view.name, geometry, settings.min_area_mm2 / 2, view.tolerance_mm)
 
 
