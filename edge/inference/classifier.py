@@ -4,7 +4,7 @@ colour."""
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 from typing import Literal
 
@@ -35,7 +35,8 @@ class LookMilliseconds:
 
 
 class Classifier:
-    """Recognises looks with the model of `bundle`, which `accelerator` has loaded.
+    """Recognises looks with the model of `bundle`, which `accelerator` has loaded. The window is the mask's box with
+    the bundle's margin; a look without a mask is framed already, its whole crop is the window.
 
     Args:
         accelerator: has the bundle's model loaded.
@@ -56,6 +57,7 @@ class Classifier:
     ) -> None:
         self._accelerator = accelerator
         self._bundle = bundle
+        self._framed = replace(bundle.input, margin=0.0)
         self._colours = colours
         self._clock = clock or MonotonicClock()
         self._dtype = _check_input(accelerator, bundle)
@@ -89,7 +91,8 @@ class Classifier:
         return LookMilliseconds(1e3 * invoke_s, 1e3 * max(median(self._look_s) - invoke_s, 0.0))
 
     def _score_parts(self, look: Look) -> Scores:
-        tensor = to_tensor(cut(look.crop_bgr, box_of(look), self._bundle.input, look.mm_per_px), self._table)
+        spec = self._framed if look.mask is None else self._bundle.input
+        tensor = to_tensor(cut(look.crop_bgr, box_of(look), spec, look.mm_per_px), self._table)
         start_s = self._clock.now_s()
         stored = self._accelerator.invoke(tensor)
         self._invoke_s.append(self._clock.now_s() - start_s)
@@ -98,7 +101,7 @@ class Classifier:
 
 
 def box_of(look: Look) -> Box:
-    """The part's box in its crop: around its mask, or the whole crop where there is none."""
+    """The part's box in its crop: around its mask, or the whole crop where there is none or it is empty."""
     height, width = look.crop_bgr.shape[:2]
     if look.mask is None:
         return 0, 0, width, height

@@ -49,12 +49,12 @@ DARK, BRIGHT = 0.30, 0.95
 LEAST_PIXELS = 12
 
 PEARL_PENALTY = 1.0
-CLEAR_PENALTY = 1.5
+CLEAR_PENALTY, CLEAR_LEAST, CLEAR_MOST = 1.5, 1.0, 4.0
 CLEAR_SPREAD = 0.8
 CLEAR_SLOPE = 2.0
-"""Pearl and transparent parts are rarer (log-prior); light fills them, so that their faces differ less in
-brightness. The penalty grows by this slope with ln(bright/dark) above the spread at which both kinds are
-alike."""
+"""Log-priors: one part in ten is transparent. Light fills those, so that their faces differ less in
+brightness: the penalty grows by this slope with ln(bright ÷ dark) above the spread at which both kinds are
+alike. A flat tile differs as little, hence the least penalty."""
 
 _LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
 _TEXTILE_KL, _TEXTILE_K1, _TEXTILE_K2 = 2.0, 0.048, 0.014
@@ -128,7 +128,7 @@ class ColourMeter:
         bodies = np.exp(log_light)[:, np.newaxis, np.newaxis] * stretched
         measured = lab(np.minimum(bodies, 1.3).reshape(-1, 3).astype(np.float32))
         log_scores = self._difference2(measured) / (-2 * SIGMA**2) + np.repeat(log_prior, len(powers))[:, np.newaxis]
-        clear = np.clip(CLEAR_PENALTY + CLEAR_SLOPE * (sample.spread - CLEAR_SPREAD), -0.5, 4.0)
+        clear = np.clip(CLEAR_PENALTY + CLEAR_SLOPE * (sample.spread - CLEAR_SPREAD), CLEAR_LEAST, CLEAR_MOST)
         scores = _log_sum(log_scores) - self._rarity - clear * self._transparent
         return _normalise(scores.astype(np.float32))
 

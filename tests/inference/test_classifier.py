@@ -55,6 +55,16 @@ def test_the_window_is_the_masks_box_with_the_margin(channel_network, bundle_of)
     assert red.mean() == pytest.approx(40 * 20 / 48**2, abs=0.05)
 
 
+def test_a_look_without_a_mask_is_the_window_itself(channel_network, bundle_of) -> None:
+    image = coloured((0, 255, 0), 64)
+    image[:, :32] = (0, 0, 255)
+    network = channel_network()
+    Classifier(network, bundle_of()).classify(look_at(image))
+    red = network.inputs[0][0, :, :, 0] > 0
+    assert red[:, :16].all()
+    assert not red[:, 16:].any()
+
+
 def test_an_empty_mask_means_the_whole_crop() -> None:
     assert box_of(look_at(coloured((0, 0, 0)), np.zeros((60, 60), np.bool_))) == (0, 0, 60, 60)
 

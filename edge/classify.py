@@ -1,0 +1,263 @@
+"""`brickgate classify`: pictures in, answers out, one at a time.
+
+Each picture is one look: the part is found in it, recognised and its colour measured; pictures of one group are looks
+at one part and are fused.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from statistics import median
+from typing import Any, Protocol, TextIO
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from edge.bundle.dequantize import log_softmax
+from edge.bundle.manifest import Bundle
+from edge.bundle.size import load_size_evidence
+from edge.catalogue.colours import Colour
+from edge.clock import Clock, MonotonicClock
+from edge.errors import InputError
+from edge.fusion.verdict import Fusion, FusionSettings
+from edge.hardware.interfaces import Accelerator
+from edge.inference.classifier import NO_COLOUR, Classifier
+from edge.inference.colour import ColourMeter
+from edge.inference.finder import Found, find_part
+from edge.inference.picture import Group, Picture, read_picture
+from edge.inference.plain import PlainClassifier
+from edge.records import TOP_VIEW, ImageBgr, Look, Prediction, Scores, Verdict
+
+TOP = 5
+COLOURS = 3
+TURNS = 4
+MARGIN = 0.25
+"""Background kept around the part, as a share of its longer side, as the tracker does."""
+PLAIN_SURE_ABOVE = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A part (its number) or a colour (its LDraw code) with the name people know and its posterior."""
+
+    key: str
+    name: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one group of pictures shows. `errors` has a line for each picture that could not be used; with no look
+    at all the answer is empty."""
+
+    files: tuple[str, ...]
+    looks: int = 0
+    top: tuple[Named, ...] = ()
+    colour: tuple[Named, ...] = ()
+    unsure: bool = True
+    reason: str = ""
+    ms: float = 0.0
+    errors: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """The answer in plain values: `files` and `error` alone where no picture could be used."""
+        if not self.looks:
+            return {"files": list(self.files), "error": "; ".join(self.errors)}
+        return {
+            "files": list(self.files),
+            "looks": self.looks,
+            "top": [{"part": n.key, "name": n.name, "score": round(n.score, 4)} for n in self.top],
+            "colour": [{"name": n.name, "ldraw_code": int(n.key), "score": round(n.score, 4)} for n in self.colour],
+            "unsure": self.unsure,
+            "ms": round(self.ms, 2),
+        }
+
+
+class Recogniser(Protocol):
+    """Names what the pictures of one part show. `parts` and `colours` are (key, name) in the order of a verdict."""
+
+    parts: tuple[tuple[str, str], ...]
+    colours: tuple[tuple[str, str], ...]
+
+    def recognise(self, images: Sequence[tuple[Picture, ImageBgr]]) -> Verdict: ...
+
+
+def classify_pictures(
+    groups: Iterable[Group], recogniser: Recogniser, top: int = TOP, clock: Clock | None = None
+) -> Iterator[Answer]:
+    """One answer a group, each as soon as it is known; pictures that cannot be read are named in `Answer.errors`."""
+    clock = clock or MonotonicClock()
+    for group in groups:
+        images: list[tuple[Picture, ImageBgr]] = []
+        errors: list[str] = []
+        for picture in group:
+            try:
+                images.append((picture, read_picture(picture.file)))
+            except InputError as error:
+                errors.append(str(error))
+        if not images:
+            yield Answer(tuple(str(picture.file) for picture in group), errors=tuple(errors))
+            continue
+        start_s = clock.now_s()
+        verdict = recogniser.recognise(images)
+        yield Answer(
+            files=tuple(str(picture.file) for picture, _ in images),
+            looks=verdict.looks,
+            top=_named(recogniser.parts, verdict.part_posterior, top),
+            colour=_named(recogniser.colours, verdict.colour_posterior, COLOURS),
+            unsure=verdict.unsure,
+            reason=verdict.reason,
+            ms=1e3 * (clock.now_s() - start_s),
+            errors=tuple(errors),
+        )
+
+
+class PartRecogniser:
+    """Recognises parts and colours.
+
+    Args:
+        accelerator: has the bundle's model loaded.
+        bundle: the model bundle.
+        colours: the catalogue's colours.
+        views_per_picture: 1 to 4 quarter turns of each picture, averaged into one look.
+    """
+
+    def __init__(
+        self, accelerator: Accelerator, bundle: Bundle, colours: Sequence[Colour], views_per_picture: int = 1
+    ) -> None:
+        if not 1 <= views_per_picture <= TURNS:
+            raise ValueError(f"views_per_picture is {views_per_picture}: 1 to {TURNS} quarter turns are there")
+        self.parts = tuple((part.number, part.name) for part in bundle.parts)
+        self.colours = tuple((str(colour.code), colour.name) for colour in colours)
+        self._views = views_per_picture
+        self._classifier = Classifier(accelerator, bundle, ColourMeter(colours))
+        self._settings = FusionSettings(exponent=bundle.fusion_exponent, sure_above=bundle.unsure_below)
+        self._size = load_size_evidence(bundle.size_evidence) if bundle.size_evidence else None
+
+    def recognise(self, images: Sequence[tuple[Picture, ImageBgr]]) -> Verdict:
+        """The fused verdict over the parts of the bundle and the colours."""
+        fusion = Fusion(len(self.parts), len(self.colours), self._settings, self._size)
+        sizes_mm: list[tuple[float, float]] = []
+        for index, (picture, image) in enumerate(images):
+            found = find_part(image)
+            look = _look(image, found, index, picture.mm_per_px)
+            fusion.add(self._predict(look))
+            if picture.mm_per_px is not None and look.mask is not None and _is_whole(found, image):
+                sizes_mm.append(_size_mm(look.mask, picture.mm_per_px))
+        if sizes_mm:
+            lengths_mm, widths_mm = zip(*sizes_mm, strict=True)
+            fusion.set_size(0, median(lengths_mm), median(widths_mm))
+        return fusion.verdict(0)
+
+    def _predict(self, look: Look) -> Prediction:
+        first = self._classifier.classify(look)
+        if self._views == 1:
+            return first
+        others = [self._classifier.classify(_turned(look, turn)) for turn in range(1, self._views)]
+        mean = np.mean([view.part_log_scores for view in (first, *others)], axis=0)
+        return replace(first, part_log_scores=log_softmax(mean))
+
+
+class PlainRecogniser:
+    """Names whole pictures with a plain TFLite classifier."""
+
+    def __init__(self, classifier: PlainClassifier) -> None:
+        self.parts = tuple((str(index), label) for index, label in enumerate(classifier.labels))
+        self.colours: tuple[tuple[str, str], ...] = ()
+        self._classifier = classifier
+
+    def recognise(self, images: Sequence[tuple[Picture, ImageBgr]]) -> Verdict:
+        """The fused verdict over the labels."""
+        fusion = Fusion(len(self.parts), 0, FusionSettings(sure_above=PLAIN_SURE_ABOVE))
+        for index, (_, image) in enumerate(images):
+            scores = self._classifier.classify(image)
+            fusion.add(Prediction(0, index, TOP_VIEW, scores, NO_COLOUR, 1.0))
+        return fusion.verdict(0)
+
+
+def _look(image: ImageBgr, found: Found, index: int, mm_per_px: float | None) -> Look:
+    """The part with some background around it; a tight crop as it is."""
+    if found.tight:
+        return Look(0, index, TOP_VIEW, image, mm_per_px, 1.0, found.background_bgr, None)
+    u0, v0, u1, v1 = found.box_px
+    margin = round(MARGIN * max(u1 - u0, v1 - v0))
+    rows = slice(max(v0 - margin, 0), v1 + margin)
+    columns = slice(max(u0 - margin, 0), u1 + margin)
+    crop, mask = image[rows, columns], np.ascontiguousarray(found.mask[rows, columns])
+    return Look(0, index, TOP_VIEW, crop, mm_per_px, 1.0, found.background_bgr, mask)
+
+
+def _turned(look: Look, turns: int) -> Look:
+    crop = np.ascontiguousarray(np.rot90(look.crop_bgr, turns))
+    mask = None if look.mask is None else np.ascontiguousarray(np.rot90(look.mask, turns))
+    return replace(look, crop_bgr=crop, mask=mask)
+
+
+def _is_whole(found: Found, image: ImageBgr) -> bool:
+    """Whether the part lies clear of the picture's border, so that its size can be measured."""
+    u0, v0, u1, v1 = found.box_px
+    return u0 > 0 and v0 > 0 and u1 < image.shape[1] and v1 < image.shape[0]
+
+
+def _size_mm(mask: NDArray[np.bool_], mm_per_px: float) -> tuple[float, float]:
+    """Sides of the smallest rectangle around a part's mask."""
+    _, (first, second), _ = cv2.minAreaRect(cv2.findNonZero(mask.view(np.uint8)))
+    return (first + 1) * mm_per_px, (second + 1) * mm_per_px
+
+
+def _named(names: Sequence[tuple[str, str]], posterior: Scores, count: int) -> tuple[Named, ...]:
+    best = np.argsort(-posterior, kind="stable")[:count]
+    return tuple(Named(names[k][0], names[k][1], float(posterior[k])) for k in best)
+
+
+def print_json(answers: Iterable[Answer], out: TextIO, problems: TextIO) -> int:
+    """One JSON line an answer, as it comes; errors also as lines on `problems`. Returns the exit code."""
+    failed = False
+    for answer in answers:
+        failed |= _print_errors(answer, problems)
+        print(json.dumps(answer.to_json(), ensure_ascii=False), file=out, flush=True)
+    return int(failed)
+
+
+def print_table(answers: Iterable[Answer], console: Console, problems: TextIO) -> int:
+    """A table for people, one row an answer; errors as lines on `problems`. Returns the exit code."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for title, right in (
+        ("picture", False),
+        ("part", False),
+        ("score", True),
+        ("next best", False),
+        ("colour", False),
+        ("ms", True),
+    ):
+        table.add_column(title, justify="right" if right else "left", overflow="fold")
+    failed = False
+    for answer in answers:
+        failed |= _print_errors(answer, problems)
+        if answer.looks:
+            table.add_row(*_cells(answer))
+    if table.row_count:
+        console.print(table)
+    return int(failed)
+
+
+def _print_errors(answer: Answer, problems: TextIO) -> bool:
+    for error in answer.errors:
+        print(error, file=problems, flush=True)
+    return bool(answer.errors)
+
+
+def _cells(answer: Answer) -> tuple[Text, ...]:
+    best = answer.top[0]
+    name = Text(answer.files[0] if len(answer.files) == 1 else f"{answer.files[0]} +{len(answer.files) - 1}")
+    part = Text.assemble((best.key, "bold"), " ", best.name, (" unsure" if answer.unsure else "", "yellow"))
+    others = ", ".join(f"{n.key} {n.score:.0%}" for n in answer.top[1:3])
+    colour = f"{answer.colour[0].name} {answer.colour[0].score:.0%}" if answer.colour else "–"
+    return name, part, Text(f"{best.score:.0%}"), Text(others), Text(colour), Text(f"{answer.ms:.1f}")
