@@ -40,7 +40,7 @@ def test_packages_that_must_not_meet_are_kept_apart(source: str, forbidden: str)
 
 def test_every_part_of_edge_has_a_layer() -> None:
     (layers,) = [contract["layers"] for contract in _contracts() if contract["type"] == "layers"]
-    placed = {name.strip(" ()") for layer in layers for name in layer.replace(":", "|").split("|")}
+    placed = {name.strip(" ()") for layer in layers for name in layer.split("|")}
     modules = {path.stem for path in (REPOSITORY / "edge").glob("*.py")} - {"__init__"}
     packages = {path.parent.name for path in (REPOSITORY / "edge").glob("*/__init__.py")}
     assert modules | packages <= placed
