@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from edge.clock import VirtualClock
+from edge.hardware.interfaces import Gate
 from edge.records import BinDecision, DecisionReason, GateReport, Plan
 from edge.scheduling.belt import BeltCoordinate
 from edge.scheduling.bookings import PlannerSettings
@@ -107,7 +108,7 @@ class Belt:
 class Bench:
     """Planner, dispatcher and belt together, in virtual time."""
 
-    def __init__(self, topology: Topology, step_s: float = 0.004) -> None:
+    def __init__(self, topology: Topology, step_s: float = 0.004, broken: dict[str, Gate] | None = None) -> None:
         self.topology, self.step_s = topology, step_s
         self.clock = VirtualClock()
         self.belt = Belt(self.clock)
@@ -116,7 +117,7 @@ class Bench:
         self.planner = Planner(topology, PlannerSettings(SPEED_MM_PER_S))
         self.failures: list[str] = []
         self.dispatcher = Dispatcher(
-            [(gate, topology.gates[name]) for name, gate in self.gates.items()],
+            [((broken or {}).get(name, gate), topology.gates[name]) for name, gate in self.gates.items()],
             self.coordinate,
             DispatcherSettings(),
             self.failures.append,
