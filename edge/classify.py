@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from statistics import median
 from typing import Any, Protocol, TextIO
 
@@ -21,18 +23,19 @@ from rich.table import Table
 from rich.text import Text
 
 from edge.bundle.dequantize import log_softmax
-from edge.bundle.manifest import Bundle
+from edge.bundle.manifest import Bundle, load_bundle
 from edge.bundle.size import load_size_evidence
-from edge.catalogue.colours import Colour
+from edge.catalogue.colours import Colour, load_colours
 from edge.clock import Clock, MonotonicClock
 from edge.errors import InputError
 from edge.fusion.verdict import Fusion, FusionSettings
 from edge.hardware.interfaces import Accelerator
+from edge.hardware.tflite import CpuAccelerator
 from edge.inference.classifier import NO_COLOUR, Classifier
 from edge.inference.colour import ColourMeter
 from edge.inference.finder import Found, find_part
 from edge.inference.picture import Group, Picture, read_picture
-from edge.inference.plain import PlainClassifier
+from edge.inference.plain import PlainClassifier, read_labels
 from edge.records import TOP_VIEW, ImageBgr, Look, Prediction, Scores, Verdict
 
 TOP = 5
@@ -119,6 +122,31 @@ def classify_pictures(
         )
 
 
+@contextmanager
+def open_recogniser(bundle: str, model: Path | None = None, labels: Path | None = None) -> Iterator[Recogniser]:
+    """Opens a bundle, or a plain model with its label file, on the CPU.
+
+    Raises:
+        BundleError: a bundle or model that is missing, damaged or does not fit.
+        InputError: a model without labels, or labels without a model.
+        HardwareError: no TFLite runtime.
+    """
+    if (model is None) != (labels is None):
+        raise InputError("--model and --labels belong together: name the TFLite file and its label file")
+    accelerator = CpuAccelerator()
+    try:
+        if model is not None and labels is not None:
+            names = read_labels(labels)
+            accelerator.load(model)
+            yield PlainRecogniser(PlainClassifier(accelerator, names))
+        else:
+            loaded = load_bundle(bundle)
+            accelerator.load(loaded.model)
+            yield PartRecogniser(accelerator, loaded, load_colours())
+    finally:
+        accelerator.close()
+
+
 class PartRecogniser:
     """Recognises parts and colours.
 
@@ -169,7 +197,7 @@ class PlainRecogniser:
     """Names whole pictures with a plain TFLite classifier."""
 
     def __init__(self, classifier: PlainClassifier) -> None:
-        self.parts = tuple((str(index), label) for index, label in enumerate(classifier.labels))
+        self.parts = tuple((label, label) for label in classifier.labels)
         self.colours: tuple[tuple[str, str], ...] = ()
         self._classifier = classifier
 
@@ -229,15 +257,12 @@ def print_json(answers: Iterable[Answer], out: TextIO, problems: TextIO) -> int:
 def print_table(answers: Iterable[Answer], console: Console, problems: TextIO) -> int:
     """A table for people, one row an answer; errors as lines on `problems`. Returns the exit code."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for title, right in (
-        ("picture", False),
-        ("part", False),
-        ("score", True),
-        ("next best", False),
-        ("colour", False),
-        ("ms", True),
-    ):
-        table.add_column(title, justify="right" if right else "left", overflow="fold")
+    table.add_column("picture", overflow="ellipsis", no_wrap=True, min_width=12)
+    table.add_column("part")
+    table.add_column("score", justify="right")
+    table.add_column("next best")
+    table.add_column("colour")
+    table.add_column("ms", justify="right")
     failed = False
     for answer in answers:
         failed |= _print_errors(answer, problems)
@@ -256,8 +281,10 @@ def _print_errors(answer: Answer, problems: TextIO) -> bool:
 
 def _cells(answer: Answer) -> tuple[Text, ...]:
     best = answer.top[0]
-    name = Text(answer.files[0] if len(answer.files) == 1 else f"{answer.files[0]} +{len(answer.files) - 1}")
-    part = Text.assemble((best.key, "bold"), " ", best.name, (" unsure" if answer.unsure else "", "yellow"))
-    others = ", ".join(f"{n.key} {n.score:.0%}" for n in answer.top[1:3])
-    colour = f"{answer.colour[0].name} {answer.colour[0].score:.0%}" if answer.colour else "–"
-    return name, part, Text(f"{best.score:.0%}"), Text(others), Text(colour), Text(f"{answer.ms:.1f}")
+    first, *more = answer.files
+    picture = Text(Path(first).name + (f" +{len(more)}" if more else ""))
+    name = "" if best.name == best.key else f" {best.name}"
+    part = Text.assemble((best.key, "bold"), name, (" unsure" if answer.unsure else "", "yellow"))
+    others = Text("\n".join(f"{other.key} {other.score:.0%}" for other in answer.top[1:3]))
+    colour = Text("\n".join(f"{colour.name} {colour.score:.0%}" for colour in answer.colour[:2]))
+    return picture, part, Text(f"{best.score:.0%}"), others, colour, Text(f"{answer.ms:.1f}")

@@ -20,7 +20,8 @@ from edge.errors import BundleError, InputError
 from edge.hardware.interfaces import Accelerator, TensorSpec
 from edge.records import ImageBgr, Scores
 
-LEAST_SHARE = 1e-4
+LEAST_SHARE = 1e-6
+"""Quantized shares below half a step are stored as 0; so many of them must not add up to much."""
 
 
 def read_labels(file: Path) -> tuple[str, ...]:

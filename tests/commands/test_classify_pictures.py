@@ -14,8 +14,16 @@ from rich.console import Console
 from edge.bundle.manifest import Bundle, BundlePart
 from edge.bundle.preprocess import InputSpec
 from edge.catalogue.colours import load_colours
-from edge.classify import PartRecogniser, PlainRecogniser, classify_pictures, print_json, print_table
+from edge.classify import (
+    PartRecogniser,
+    PlainRecogniser,
+    classify_pictures,
+    open_recogniser,
+    print_json,
+    print_table,
+)
 from edge.clock import VirtualClock
+from edge.errors import BundleError, InputError
 from edge.hardware.interfaces import TensorSpec
 from edge.inference.picture import read_manifest, single_pictures
 from edge.inference.plain import PlainClassifier
@@ -195,5 +203,18 @@ def test_the_table_has_a_row_a_picture(tmp_path: Path, recogniser: PartRecognise
 def test_a_plain_model_names_labels(tmp_path: Path) -> None:
     recogniser = PlainRecogniser(PlainClassifier(ChannelNetwork(), ("red", "green", "blue")))
     (answer,) = classify_pictures(single_pictures([save(tmp_path / "a.png", RED, (480, 360))]), recogniser)
-    assert answer.top[0].name == "red"
+    assert answer.top[0].name == answer.top[0].key == "red"
     assert answer.to_json()["colour"] == []
+
+
+def test_a_model_and_its_labels_belong_together(tmp_path: Path) -> None:
+    with (
+        pytest.raises(InputError, match="--model and --labels belong together"),
+        open_recogniser("starter", model=tmp_path / "m.tflite"),
+    ):
+        pass
+
+
+def test_a_missing_bundle_is_told(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match="no model bundle at"), open_recogniser(str(tmp_path / "nowhere")):
+        pass
