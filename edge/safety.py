@@ -1,4 +1,4 @@
-"""One way to stop the machine: feeder off, belt off, gates at rest; from any thread, as often as one likes."""
+"""The one way to stop: feeder off, belt off, gates at rest, whatever else goes wrong."""
 
 from __future__ import annotations
 
@@ -8,46 +8,100 @@ from collections.abc import Callable, Iterable
 from edge.errors import HardwareError
 from edge.hardware.interfaces import BeltMotor, Feeder, Gate
 
+LOCK_S = 0.5
+
 
 class Safety:
-    """Brings the machine into its safe state and keeps the first reason.
+    """Starts the moving things and stops them for good. Every call may come from any thread, a signal handler
+    included, at any moment and as often as one likes.
 
-    Args:
-        feeder, belt_motor, gates: the devices; each is told even if an earlier one fails.
-        halt: ends all further gate movements (`Dispatcher.halt`), called first.
-        warn: told in one line of a device that does not obey.
+    Whatever moves is started through here, so that nothing can start after a stop: a control loop that has
+    not heard of it yet finds `start_belt` and `set_feed_rate` refusing.
     """
 
     def __init__(
         self,
-        feeder: Feeder,
-        belt_motor: BeltMotor,
+        feeder: Feeder | None,
+        belt_motor: BeltMotor | None,
         gates: Iterable[Gate],
-        halt: Callable[[], None] = lambda: None,
-        warn: Callable[[str], None] = lambda line: None,
+        halt_dispatcher: Callable[[], None] = lambda: None,
+        notify: Callable[[str], None] = lambda _reason: None,
     ) -> None:
-        self._feeder, self._belt_motor, self._gates = feeder, belt_motor, tuple(gates)
-        self._halt, self._warn = halt, warn
+        """Args:
+        feeder: None when parts come by hand.
+        belt_motor: None when the belt has its own switch.
+        gates: all of them.
+        halt_dispatcher: keeps the dispatcher from moving a gate again; must return at once.
+        notify: told the reason, once, when everything has been stopped.
+        """
+        self._feeder = feeder
+        self._belt_motor = belt_motor
+        self._gates = tuple(gates)
+        self._halt_dispatcher = halt_dispatcher
+        self._notify = notify
+        # Re-entrant: a signal may come while this very thread is in the middle of a stop.
         self._lock = threading.RLock()
         self._reason: str | None = None
+        self.problems: tuple[str, ...] = ()
+        """What went wrong in the last `stop`, one line each."""
 
     @property
     def reason(self) -> str | None:
-        """Why the machine was stopped; None while it was not."""
+        """Why the machine was stopped first, or None while it may run."""
         return self._reason
 
-    def stop(self, reason: str) -> None:
-        """Stops everything. A second call does it again, for a device may have missed the first."""
-        with self._lock:
-            self._reason = self._reason or reason
-            self._halt()
-            self._obey(lambda: self._feeder.set_rate(0.0))
-            self._obey(self._belt_motor.stop)
-            for gate in self._gates:
-                self._obey(lambda gate=gate: gate.move_to(gate.rest))
+    @property
+    def stopped(self) -> bool:
+        return self._reason is not None
 
-    def _obey(self, order: Callable[[], None]) -> None:
+    def start_belt(self) -> bool:
+        """Starts the belt; False, and nothing happens, after a stop."""
+        with self._lock:
+            if self._reason is None and self._belt_motor is not None:
+                self._belt_motor.start()
+            return self._reason is None
+
+    def set_feed_rate(self, parts_per_min: float) -> bool:
+        """Sets the feeder's rate; False, and nothing happens, after a stop."""
+        with self._lock:
+            if self._reason is None and self._feeder is not None:
+                self._feeder.set_rate(parts_per_min)
+            return self._reason is None
+
+    def stop(self, reason: str) -> None:
+        """Feeder off, belt off, gates at rest: each is tried even when another fails. Never raises; the first
+        reason is kept, and a later call tries everything again."""
+        first = self._reason is None
+        if first:
+            self._reason = reason
+        # A thread that hangs inside a driver keeps the lock: stop without it rather than not at all.
+        locked = self._lock.acquire(timeout=LOCK_S)
         try:
-            order()
-        except HardwareError as error:
-            self._warn(f"while stopping: {error}")
+            problems = self._stop_devices()
+        finally:
+            if locked:
+                self._lock.release()
+        if first:
+            _try("notice of the stop", lambda: self._notify(reason), problems)
+        self.problems = tuple(problems)
+
+    def _stop_devices(self) -> list[str]:
+        problems: list[str] = []
+        if self._feeder is not None:
+            feeder = self._feeder
+            _try("feeder", lambda: feeder.set_rate(0), problems)
+        if self._belt_motor is not None:
+            _try("belt motor", self._belt_motor.stop, problems)
+        _try("dispatcher", self._halt_dispatcher, problems)
+        for gate in self._gates:
+            _try(f"gate {gate.name}", lambda gate=gate: gate.move_to(gate.rest), problems)
+        return problems
+
+
+def _try(device: str, act: Callable[[], None], problems: list[str]) -> None:
+    try:
+        act()
+    except HardwareError as error:
+        problems.append(str(error))
+    except Exception as error:
+        problems.append(f"{device}: could not be stopped: {error}")

@@ -1,0 +1,174 @@
+"""A stop stops everything: twice, from any thread, in the middle of anything, whatever fails."""
+
+from __future__ import annotations
+
+import threading
+from itertools import product
+
+import pytest
+
+from edge.errors import HardwareError
+from edge.safety import Safety
+
+
+class Device:
+    """Feeder, belt motor and gate in one: remembers its state and may refuse a command."""
+
+    positions, rest = ("left", "pass"), "pass"
+
+    def __init__(self, name: str, error: Exception | None = None) -> None:
+        self.name, self.error, self.state = name, error, "moving"
+        self.before = lambda: None
+
+    def set_rate(self, parts_per_min: float) -> None:
+        self._to("off" if parts_per_min == 0 else f"{parts_per_min:g}")
+
+    def start(self) -> None:
+        self._to("on")
+
+    def stop(self) -> None:
+        self._to("off")
+
+    def move_to(self, position: str) -> None:
+        self._to(position)
+
+    def close(self) -> None: ...
+
+    def _to(self, state: str) -> None:
+        before, self.before = self.before, lambda: None
+        before()
+        if self.error:
+            raise self.error
+        self.state = state
+
+
+@pytest.fixture
+def devices():
+    return {name: Device(name) for name in ("feeder", "belt", "g1", "g2")}
+
+
+@pytest.fixture
+def build(devices):
+    def make(**more):
+        return Safety(devices["feeder"], devices["belt"], [devices["g1"], devices["g2"]], **more)
+
+    return make
+
+
+def states(devices):
+    return [device.state for device in devices.values()]
+
+
+def test_a_stop_leaves_feeder_and_belt_off_and_gates_at_rest(devices, build):
+    safety = build()
+    assert safety.start_belt()
+    assert safety.set_feed_rate(60)
+    assert states(devices) == ["60", "on", "moving", "moving"]
+    safety.stop("a test")
+    assert states(devices) == ["off", "off", "pass", "pass"]
+    assert (safety.stopped, safety.reason, safety.problems) == (True, "a test", ())
+
+
+def test_nothing_starts_after_a_stop(devices, build):
+    safety = build()
+    safety.stop("a test")
+    assert not safety.start_belt()
+    assert not safety.set_feed_rate(60)
+    assert states(devices) == ["off", "off", "pass", "pass"]
+
+
+def test_the_first_reason_is_kept_and_told_once(build):
+    told = []
+    safety = build(notify=told.append)
+    safety.stop("first")
+    safety.stop("second")
+    assert safety.reason == "first"
+    assert told == ["first"]
+
+
+@pytest.mark.parametrize(
+    ("name", "error"),
+    list(product(["feeder", "belt", "g1", "g2"], [HardwareError("gone"), OSError("broken"), KeyError("x")])),
+)
+def test_one_device_that_fails_keeps_no_other_from_stopping(devices, build, name, error):
+    devices[name].error = error
+    safety = build()
+    safety.stop("a test")
+    expected = {"feeder": "off", "belt": "off", "g1": "pass", "g2": "pass", name: "moving"}
+    assert {key: device.state for key, device in devices.items()} == expected
+    assert len(safety.problems) == 1
+
+
+def test_a_failing_device_is_tried_again_by_the_next_stop(devices, build):
+    devices["belt"].error = HardwareError("belt: no answer")
+    safety = build()
+    safety.stop("first")
+    devices["belt"].error = None
+    safety.stop("second")
+    assert devices["belt"].state == "off"
+    assert safety.problems == ()
+
+
+@pytest.mark.parametrize("name", ["feeder", "belt", "g1", "g2"])
+def test_a_stop_in_the_middle_of_a_stop_finishes_both(devices, build, name):
+    safety = build()
+    devices[name].before = lambda: safety.stop("a signal")
+    safety.stop("a test")
+    assert states(devices) == ["off", "off", "pass", "pass"]
+    assert safety.reason == "a test"
+
+
+def test_a_stop_from_another_thread_while_the_feeder_is_being_started_wins(devices, build):
+    safety = build()
+    entered, go_on = threading.Event(), threading.Event()
+
+    def hold():
+        entered.set()
+        go_on.wait(10)
+
+    devices["feeder"].before = hold
+    starter = threading.Thread(target=safety.set_feed_rate, args=(60,))
+    starter.start()
+    assert entered.wait(10)
+    stopper = threading.Thread(target=safety.stop, args=("a test",))
+    stopper.start()
+    go_on.set()
+    starter.join(10)
+    stopper.join(10)
+    assert states(devices) == ["off", "off", "pass", "pass"]
+
+
+def test_a_thread_that_hangs_in_a_driver_keeps_nothing_from_stopping(devices, build, monkeypatch):
+    monkeypatch.setattr("edge.safety.LOCK_S", 0.01)
+    safety = build()
+    entered, go_on = threading.Event(), threading.Event()
+
+    def hang():
+        entered.set()
+        go_on.wait(10)
+
+    devices["belt"].before = hang
+    starter = threading.Thread(target=safety.start_belt)
+    starter.start()
+    assert entered.wait(10)
+    safety.stop("a test")
+    assert states(devices) == ["off", "off", "pass", "pass"]
+    go_on.set()
+    starter.join(10)
+
+
+def test_a_broken_notice_or_dispatcher_stops_nothing_from_stopping(devices, build):
+    def fail(*_args):
+        raise RuntimeError("no")
+
+    safety = build(notify=fail, halt_dispatcher=fail)
+    safety.stop("a test")
+    assert states(devices) == ["off", "off", "pass", "pass"]
+    assert len(safety.problems) == 2
+
+
+def test_a_machine_without_feeder_and_motor_stops_its_gates(devices):
+    safety = Safety(None, None, [devices["g1"]])
+    assert safety.start_belt()
+    safety.stop("a test")
+    assert devices["g1"].state == "pass"
