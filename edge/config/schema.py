@@ -184,6 +184,8 @@ class GpioFeederConfig(Section):
     driver: Literal["gpio"]
     pin: Pin
     active_high: bool = True
+    pwm_hz: Annotated[Number, Field(ge=1, le=1000)] | None = None
+    """Pulses a second of a motor driver, whose power then follows the rate; left out: a relay, on or off."""
     parts_per_min: Rate = 60.0
     """The rate at full power."""
 

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from edge.errors import HardwareError, InputError
-from edge.hardware.interfaces import Encoder
+from edge.hardware.exposure import ExposureTravel
 from edge.hardware.picture import read_picture
 from edge.records import Frame, ImageBgr
 
@@ -18,14 +18,15 @@ PICTURE_ENDINGS = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", "
 
 
 class FramesCamera:
-    """Plays a recording as fast as it is asked for. `start` begins at its first frame, whenever it is called.
+    """Plays a recording as fast as it is asked for, or, with `live`, at the rate it was recorded at. `start` begins at
+    its first frame, whenever it is called.
 
     Args:
         path: a folder, whose pictures are taken in the natural order of their names (9 before 10), or a video.
         frames_per_s: the rate at which it was recorded: a frame's time is its index by this.
         belt_mm_per_s: the belt's speed; a frame's travel is its time by this.
-        encoder: where the travel is read instead, at the moment the frame is asked for.
         size_px: width and height that every frame must have; None takes those of the first.
+        live: the belt of a running machine: frames then come when they are due on its clock and carry its travel.
 
     Raises:
         InputError: (at `start`) nothing at the path or nothing that can be played; (at `next_frame`) a damaged
@@ -37,13 +38,14 @@ class FramesCamera:
         path: Path,
         frames_per_s: float,
         belt_mm_per_s: float = 0.0,
-        encoder: Encoder | None = None,
         size_px: tuple[int, int] | None = None,
+        live: ExposureTravel | None = None,
     ) -> None:
         self._path = path
         self._frames_per_s = frames_per_s
         self._belt_mm_per_s = belt_mm_per_s
-        self._encoder = encoder
+        self._live = live
+        self._start_s = 0.0
         self._expected_px = size_px
         self._size_px = size_px
         self._images: Iterator[tuple[str, ImageBgr]] | None = None
@@ -58,6 +60,7 @@ class FramesCamera:
         else:
             raise InputError(f"{self._path}: no such recording: give a folder of pictures or a video")
         self._index, self._size_px = 0, self._expected_px
+        self._start_s = self._live.clock.now_s() if self._live else 0.0
 
     def next_frame(self, timeout_s: float) -> Frame | None:
         if self._images is None:
@@ -66,8 +69,12 @@ class FramesCamera:
         if source is None or image is None:
             return None
         self._check_size(source, image)
-        time_s = self._index / self._frames_per_s
-        belt_mm = self._belt_mm_per_s * time_s if self._encoder is None else self._encoder.belt_mm()
+        time_s = self._start_s + self._index / self._frames_per_s
+        if self._live is None:
+            belt_mm = self._belt_mm_per_s * time_s
+        else:
+            self._live.clock.sleep_until(time_s)
+            belt_mm = self._live.mm_at(time_s)
         frame = Frame(self._index, time_s, belt_mm, image)
         self._index += 1
         return frame

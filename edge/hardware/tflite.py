@@ -119,15 +119,33 @@ class CpuAccelerator:
 
 
 class EdgeTpuAccelerator(CpuAccelerator):
-    """Runs a model that was compiled for the Edge TPU on a Coral; operators left over run on one CPU core."""
+    """Runs a model that was compiled for the Edge TPU on a Coral; operators left over run on one CPU core. `load`
+    refuses a model that was not compiled: all of it would run on the CPU, unnoticed."""
 
     kind = "edgetpu"
 
     def __init__(self, runtime: Runtime = "litert") -> None:
         super().__init__(runtime)
 
+    def load(self, model: Path) -> None:
+        if not is_compiled_for_edge_tpu(model):
+            raise BundleError(
+                f"{model} is not compiled for the Edge TPU: run edgetpu_compiler on it, or set accelerator.driver: cpu"
+            )
+        super().load(model)
+
     def _delegates(self, module: Any) -> list[Any]:
         return [load_edge_tpu_delegate(module)]
+
+
+def is_compiled_for_edge_tpu(model: Path) -> bool:
+    """Whether a TFLite file holds an operator that only the Edge TPU knows.
+
+    Raises:
+        BundleError: the file cannot be read or is no TFLite model.
+    """
+    _check_file(model)
+    return _EDGE_TPU_OPERATOR.encode() in model.read_bytes()
 
 
 def load_edge_tpu_delegate(module: Any) -> Any:

@@ -1,0 +1,25 @@
+"""Where the belt was when a picture was taken: a moment before the picture is there to be read."""
+
+from __future__ import annotations
+
+from edge.clock import Clock
+from edge.hardware.interfaces import Encoder
+
+
+class ExposureTravel:
+    """Tells the belt's travel at an instant just past, by the encoder's present reading and the speed since the
+    reading before. Ask once a frame."""
+
+    def __init__(self, encoder: Encoder, clock: Clock) -> None:
+        self.clock = clock
+        self._encoder = encoder
+        self._before: tuple[float, float] | None = None
+
+    def mm_at(self, instant_s: float) -> float:
+        """The belt's travel at `instant_s`; the first time, that of now."""
+        now_s, now_mm = self.clock.now_s(), self._encoder.belt_mm()
+        before, self._before = self._before, (now_s, now_mm)
+        if before is None or now_s <= before[0]:
+            return now_mm
+        speed_mm_per_s = (now_mm - before[1]) / (now_s - before[0])
+        return now_mm - speed_mm_per_s * max(now_s - instant_s, 0.0)

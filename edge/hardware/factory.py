@@ -1,0 +1,121 @@
+"""From machine.yaml to devices: the only file that names drivers. Each imports its vendor's library when it is made.
+
+Nothing here opens a simulated device: `brickgate simulate` does that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from edge.clock import Clock, MonotonicClock
+from edge.config.gates import GpioServoGateConfig, GpioSolenoidGateConfig, Pca9685GateConfig, SimGateConfig
+from edge.config.schema import (
+    AcceleratorConfig,
+    GpioEncoderConfig,
+    GpioFeederConfig,
+    GpioMotorConfig,
+    MachineConfig,
+    SimEncoderConfig,
+    SimFeederConfig,
+    SimMotorConfig,
+)
+from edge.errors import ConfigError, HardwareError
+from edge.hardware.auto import AutoAccelerator
+from edge.hardware.constant_encoder import ConstantEncoder
+from edge.hardware.exposure import ExposureTravel
+from edge.hardware.frames import FramesCamera
+from edge.hardware.gpio_encoder import GpioEncoder
+from edge.hardware.gpio_feed import GpioBeltMotor, GpioFeeder
+from edge.hardware.gpio_gates import GpioServoGate, GpioSolenoidGate
+from edge.hardware.idle import IdleBeltMotor, IdleFeeder
+from edge.hardware.interfaces import Accelerator, BeltMotor, Camera, Encoder, Feeder, Gate
+from edge.hardware.pca9685 import Pca9685Board, Pca9685Gate
+from edge.hardware.picamera import PiCamera
+from edge.hardware.tflite import CpuAccelerator, EdgeTpuAccelerator
+
+
+def make_accelerator(config: AcceleratorConfig, say: Callable[[str], None] = lambda line: None) -> Accelerator:
+    """The accelerator, no model loaded yet.
+
+    Args:
+        say: told what `auto` has chosen, when the model is loaded.
+    """
+    if config.driver == "hailo":
+        raise HardwareError("accelerator hailo: there is no driver for it yet: set accelerator.driver: cpu or edgetpu")
+    if config.driver == "edgetpu":
+        return EdgeTpuAccelerator(config.runtime)
+    if config.driver == "cpu":
+        return CpuAccelerator(config.runtime, config.threads)
+    return AutoAccelerator(config.runtime, config.threads, say)
+
+
+def make_camera(config: MachineConfig, encoder: Encoder, clock: Clock) -> Camera:
+    """The camera, not started. Its frames carry the encoder's travel and times of `clock`."""
+    camera, travel = config.camera, ExposureTravel(encoder, clock)
+    if camera.driver == "sim":
+        raise _simulated("camera.driver")
+    if camera.driver == "picamera2":
+        return PiCamera(camera, travel)
+    if camera.path is None:
+        raise ConfigError("camera.path is missing: name the folder of pictures or the video that 'frames' plays")
+    return FramesCamera(
+        Path(camera.path), camera.frames_per_s, size_px=(camera.width_px, camera.height_px), live=travel
+    )
+
+
+def make_gates(config: MachineConfig, clock: Clock) -> dict[str, Gate]:
+    """Every gate by its name, moving to rest. When one cannot be opened, those before it are closed again."""
+    gates: dict[str, Gate] = {}
+    boards: dict[int, Pca9685Board] = {}
+    try:
+        for gate in config.gates:
+            match gate:
+                case SimGateConfig():
+                    raise _simulated(f"gate '{gate.name}'")
+                case GpioSolenoidGateConfig():
+                    gates[gate.name] = GpioSolenoidGate(gate)
+                case GpioServoGateConfig():
+                    gates[gate.name] = GpioServoGate(gate, clock)
+                case Pca9685GateConfig(i2c_address=address):
+                    board = boards[address] if address in boards else Pca9685Board(address, clock)
+                    gates[gate.name] = Pca9685Gate(gate, boards.setdefault(address, board))
+    except (ConfigError, HardwareError):
+        for opened in gates.values():
+            with suppress(HardwareError):
+                opened.close()
+        raise
+    return gates
+
+
+def make_feeder(config: MachineConfig) -> Feeder:
+    """The feeder, standing still."""
+    feeder = config.feeder
+    if isinstance(feeder, SimFeederConfig):
+        raise _simulated("feeder.driver")
+    return GpioFeeder(feeder) if isinstance(feeder, GpioFeederConfig) else IdleFeeder()
+
+
+def make_belt_motor(config: MachineConfig, clock: Clock | None = None) -> BeltMotor:
+    """The belt's motor, off. `clock` is what a belt without an encoder is reckoned by."""
+    motor = config.belt.motor
+    if isinstance(motor, SimMotorConfig):
+        raise _simulated("belt.motor")
+    return GpioBeltMotor(motor, clock or MonotonicClock()) if isinstance(motor, GpioMotorConfig) else IdleBeltMotor()
+
+
+def make_encoder(config: MachineConfig, clock: Clock, belt_motor: BeltMotor | None = None) -> Encoder:
+    """The encoder, not started. Without one, the belt's travel is its speed by the time that `belt_motor` was on, or
+    by all time where nothing tells when it runs."""
+    encoder = config.belt.encoder
+    if isinstance(encoder, SimEncoderConfig):
+        raise _simulated("belt.encoder")
+    if isinstance(encoder, GpioEncoderConfig):
+        return GpioEncoder(encoder)
+    running_s = belt_motor.running_s if isinstance(belt_motor, GpioBeltMotor) else clock.now_s
+    return ConstantEncoder(config.belt.belt_mm_per_s, running_s)
+
+
+def _simulated(key: str) -> ConfigError:
+    return ConfigError(f"{key} is simulated: use `brickgate simulate`, or name a real driver")
