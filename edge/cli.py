@@ -1,0 +1,232 @@
+"""`brickgate`: the machine's command line. Parsing only; each command's work is in a module of its own."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from edge.errors import BrickgateError, ConfigError, InputError
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+DEFAULT_EXAMPLE = "west-18"
+
+Config = Annotated[str, typer.Option("--config", help="machine.yaml, or a shipped example's name.")]
+Bins = Annotated[str | None, typer.Option("--bins", help="bins.yaml; default: the one beside the machine.yaml.")]
+Bundle = Annotated[str | None, typer.Option("--bundle", help="Model bundle: a shipped name or a folder.")]
+AsJson = Annotated[bool, typer.Option("--json", help="JSON on standard output instead of tables.")]
+Video = Annotated[Path | None, typer.Option("--video", help="Write what the camera saw, with verdicts (.mp4, .avi).")]
+JournalFile = Annotated[Path | None, typer.Option("--journal", help="Where each part is recorded.")]
+
+
+def _warn(line: str) -> None:
+    typer.echo(line, err=True)
+
+
+def _machine_files(config: str, bins: str | None) -> tuple[str, str]:
+    """The two YAML files of a machine, from a path or an example's name."""
+    from edge.config import example, examples
+
+    if config in examples():
+        folder = example(config)
+        return str(folder / "machine.yaml"), bins or str(folder / "bins.yaml")
+    return config, bins or str(Path(config).parent / "bins.yaml")
+
+
+@app.command()
+def simulate(
+    config: Config = DEFAULT_EXAMPLE,
+    bins: Bins = None,
+    bundle: Bundle = None,
+    parts: Annotated[int, typer.Option(min=1, max=10_000_000, help="Parts to feed.")] = 200,
+    ppm: Annotated[float | None, typer.Option(min=0.1, max=1000, help="Parts a minute; default as configured.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of every random draw of the machine and the parts.")] = 1,
+    realtime: Annotated[bool, typer.Option("--realtime", help="As fast as the real machine, not faster.")] = False,
+    journal: JournalFile = None,
+    video: Video = None,
+    as_json: AsJson = False,
+) -> None:
+    """Runs the whole machine in simulation: parts on a belt, the network, the gates, the bins."""
+    from edge.machine import read_plans
+    from edge.simulate import SimulateOptions, print_result, run_simulation
+
+    plans = read_plans(*_machine_files(config, bins), bundle, _warn)
+    options = SimulateOptions(parts, ppm or plans.config.feeder.parts_per_min, seed, realtime, journal, video)
+    with _progress("sorting", parts, hidden=as_json) as advance:
+        result = run_simulation(plans, options, _warn, advance)
+    if as_json:
+        typer.echo(json.dumps(result.to_json()))
+    else:
+        print_result(result, plans, Console())
+
+
+@app.command()
+def replay(
+    recording: Annotated[Path, typer.Argument(metavar="FRAMES|VIDEO", help="A folder of pictures, or a video.")],
+    config: Config,
+    bins: Bins = None,
+    bundle: Bundle = None,
+    video: Video = None,
+    as_json: AsJson = False,
+) -> None:
+    """Runs recorded frames through the machine, with simulated gates."""
+    from edge.machine import read_plans
+    from edge.replay import open_accelerator, print_parts
+    from edge.replay import replay as run_replay
+
+    plans = read_plans(*_machine_files(config, bins), bundle, _warn)
+    with open_accelerator(plans, _warn) as accelerator:
+        result = run_replay(plans, accelerator, recording, video)
+    if as_json:
+        typer.echo(json.dumps(result.to_json(), ensure_ascii=False))
+    else:
+        print_parts(result, Console())
+
+
+@app.command()
+def run(
+    config: Config,
+    bins: Bins = None,
+    bundle: Bundle = None,
+    journal: JournalFile = None,
+) -> None:
+    """Runs the real machine until Ctrl-C."""
+    from edge.journal.journal import Journal
+    from edge.machine import read_plans
+    from edge.run import run as run_machine
+
+    plans = read_plans(*_machine_files(config, bins), bundle, _warn)
+    written = Journal.open(journal or Path(plans.config.journal.file), plans.config.journal.max_mb, _warn)
+    try:
+        report = run_machine(plans, written, _warn)
+    finally:
+        written.close()
+    dropped = f", {report.dropped_frames} dropped" if report.dropped_frames else ""
+    typer.echo(f"{report.reason}: {report.frames} frames{dropped}, {report.parts} parts, recorded in {written.file}")
+
+
+@app.command()
+def classify(
+    pictures: Annotated[
+        list[Path] | None, typer.Argument(metavar="PICTURE…", help="Pictures of one part each.")
+    ] = None,
+    bundle: Annotated[str, typer.Option("--bundle", help="Model bundle: a shipped name or a folder.")] = "starter",
+    manifest: Annotated[Path | None, typer.Option("--manifest", help="CSV: file, optional group, mm_per_px.")] = None,
+    mm_per_px: Annotated[float | None, typer.Option("--mm-per-px", help="Scale of the pictures, when known.")] = None,
+    top: Annotated[int, typer.Option("--top", min=1, max=1000, help="How many parts to name.")] = 5,
+    model: Annotated[Path | None, typer.Option("--model", help="Any TFLite classifier instead of a bundle.")] = None,
+    labels: Annotated[Path | None, typer.Option("--labels", help="Its label file, one label a line.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Names the part and its colour in pictures."""
+    from edge.classify import classify_pictures, open_recogniser, print_json, print_table
+    from edge.inference.picture import read_manifest, single_pictures
+
+    if not pictures and not manifest:
+        raise InputError("nothing to classify: name pictures, or a list with --manifest")
+    if mm_per_px is not None and not 0 < mm_per_px < 1000:
+        raise InputError(f"--mm-per-px is {mm_per_px}: give millimetres per pixel, such as 0.2")
+    groups = single_pictures(pictures or [], mm_per_px)
+    if manifest:
+        groups += read_manifest(manifest, mm_per_px)
+    with open_recogniser(bundle, model, labels) as recogniser:
+        answers = classify_pictures(groups, recogniser, top)
+        if as_json:
+            code = print_json(answers, sys.stdout, sys.stderr)
+        else:
+            code = print_table(answers, Console(), sys.stderr)
+    raise typer.Exit(code)
+
+
+@app.command("check-config")
+def check_config(
+    files: Annotated[list[Path], typer.Argument(metavar="F…", help="machine.yaml and bins.yaml, in any order.")],
+    bundle: Bundle = None,
+) -> None:
+    """Says what is wrong with a configuration, by file, line and key."""
+    from edge.config.command import check_files
+
+    raise typer.Exit(check_files(files, bundle, typer.echo))
+
+
+@app.command()
+def doctor() -> None:
+    """Says what hardware and libraries are there, and what is missing."""
+    from edge.hardware.doctor import inspect, print_checks
+
+    print_checks(inspect(), Console())
+
+
+@app.command()
+def export(
+    journal: Annotated[Path, typer.Option("--journal", help="A journal of run or simulate.")],
+    output_format: Annotated[str, typer.Option("--format", help="csv")] = "csv",
+) -> None:
+    """Writes every part sorted as a table, to standard output."""
+    from edge.journal.export import export_csv
+
+    if output_format != "csv":
+        raise InputError(f"--format is '{output_format}': csv can be written")
+    export_csv(journal, sys.stdout)
+
+
+@app.command()
+def bench(
+    bundle: Annotated[str, typer.Option("--bundle", help="Model bundle: a shipped name or a folder.")] = "starter",
+    frames: Annotated[int, typer.Option(min=5, max=10_000, help="Frames measured for each number of parts.")] = 60,
+    as_json: AsJson = False,
+) -> None:
+    """Measures what a frame costs, stage by stage."""
+    from edge.bench import print_report, run_bench
+    from edge.bundle.manifest import load_bundle
+    from edge.hardware.tflite import CpuAccelerator
+
+    loaded = load_bundle(bundle)
+    accelerator = CpuAccelerator()
+    accelerator.load(loaded.model)
+    print_report(run_bench(accelerator, loaded, frames), sys.stdout, as_json=as_json)
+
+
+class _progress:  # noqa: N801
+    """A progress bar on standard error; entered, it gives a function that takes the number done."""
+
+    def __init__(self, what: str, total: int, hidden: bool) -> None:
+        self._total = total
+        columns = (TextColumn(what), BarColumn(), TextColumn("{task.completed}/{task.total}"), TimeRemainingColumn())
+        self._bar = Progress(*columns, console=Console(stderr=True), disable=hidden, transient=True)
+
+    def __enter__(self) -> Callable[[int], None]:
+        self._bar.start()
+        task = self._bar.add_task("", total=self._total)
+        return lambda done: self._bar.update(task, completed=done)
+
+    def __exit__(self, *error: object) -> None:
+        self._bar.stop()
+
+
+def main() -> None:
+    """Entry point: problems are one line, never a traceback."""
+    try:
+        app()
+    except ConfigError as error:
+        _warn(str(error))
+        raise SystemExit(error.exit_code) from None
+    except BrickgateError as error:
+        _warn(f"error: {error}")
+        raise SystemExit(error.exit_code) from None
+    except KeyboardInterrupt:
+        _warn("stopped")
+        raise SystemExit(130) from None
+    except BrokenPipeError:
+        sys.stderr.close()
+        raise SystemExit(1) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,71 @@
+"""`brickgate check-config`: the findings of a machine's files, one line each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import yaml
+
+from edge.bundle.manifest import load_bundle
+from edge.catalogue.parts import PartCatalogue
+from edge.config.findings import errors
+from edge.config.load import load_machine
+from edge.config.report import check
+from edge.errors import BrickgateError, ConfigError
+
+BINS_KEYS = {"default_bin", "layout", "bins"}
+
+
+def check_files(files: Sequence[Path], bundle: str | None, say: Callable[[str], None]) -> int:
+    """Checks a machine.yaml, with or without its bins.yaml, and prints what is wrong.
+
+    Args:
+        files: one or two files, told apart by their keys.
+        bundle: whose parts the rules may name; default the machine's own, where it can be had.
+        say: told each line.
+
+    Returns:
+        The exit code: 2 with an error, 0 with warnings alone.
+
+    Raises:
+        ConfigError: other than one machine.yaml and at most one bins.yaml was named.
+    """
+    bins = [file for file in files if _is_bins(file)]
+    machines = [file for file in files if file not in bins]
+    if len(machines) != 1 or len(bins) > 1:
+        raise ConfigError(
+            f"give one machine.yaml and, if wanted, one bins.yaml (found {len(machines)} and {len(bins)})"
+        )
+    findings = check(machines[0], bins[0] if bins else None, _catalogue(machines[0], bundle, say))
+    for finding in findings:
+        say(str(finding))
+    wrong = len(errors(findings))
+    names = " and ".join(str(file) for file in (*machines, *bins))
+    say(f"{names}: {_count(wrong, 'error')}, {_count(len(findings) - wrong, 'warning')}")
+    return 2 if wrong else 0
+
+
+def _is_bins(file: Path) -> bool:
+    try:
+        value = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        return file.name.startswith("bins")
+    return isinstance(value, dict) and bool(BINS_KEYS & value.keys())
+
+
+def _catalogue(machine: Path, bundle: str | None, say: Callable[[str], None]) -> PartCatalogue | None:
+    """The parts of the model; None, with a word, when the configuration or the model cannot be read."""
+    try:
+        name = bundle or load_machine(machine).model.bundle
+    except ConfigError:
+        return None
+    try:
+        return PartCatalogue(load_bundle(name).parts)
+    except BrickgateError as error:
+        say(f"part numbers and rules are not checked: {error}")
+        return None
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" + ("" if number == 1 else "s")

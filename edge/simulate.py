@@ -1,0 +1,237 @@
+"""`brickgate simulate`: the real pipeline on the simulated machine, in virtual time, scored against the truth."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from edge.clock import MonotonicClock
+from edge.hardware.tflite import CpuAccelerator
+from edge.journal.journal import Journal
+from edge.machine import Devices, Machine, Plans, assemble, tracking_settings
+from edge.overlay import VideoWriter, draw
+from edge.pipeline import PartState
+from edge.records import CommandStatus, GateReport
+from edge.replay import name_of
+from edge.sim.build import SimMachine, build_world
+from edge.sim.parts import SimPart
+from edge.sim.score import Decided, Fate, Score, score
+
+EPOCH_S = 1_767_225_600.0
+"""2026-01-01: virtual time starts there in the journal, so that the same seed writes the same journal."""
+FLUSH_EVERY_FRAMES = 200
+
+
+@dataclass(frozen=True, slots=True)
+class SimulateOptions:
+    """How long and how a simulation runs."""
+
+    parts: int
+    parts_per_min: float
+    seed: int
+    realtime: bool = False
+    journal: Path | None = None
+    video: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SimulateResult:
+    """What a simulation came to."""
+
+    score: Score
+    looks: int
+    frames: int
+    latencies_s: list[float]
+    late_commands: int
+    virtual_s: float
+    wall_s: float
+    stopped: str | None
+
+    def to_json(self) -> dict[str, Any]:
+        """The figures of the run, in plain values."""
+        s = self.score
+        latency = np.percentile(self.latencies_s, [50, 99]) if self.latencies_s else (0.0, 0.0)
+        return {
+            "parts_fed": s.parts_fed,
+            **{str(fate): s.fates[fate] for fate in Fate},
+            "purity": round(s.purity, 5),
+            "recovery": round(s.recovery, 5),
+            "ppm": round(60 * s.parts_fed / self.virtual_s, 2) if self.virtual_s else 0.0,
+            "part_top1": round(s.part_top1, 5),
+            "bin_accuracy": round(s.bin_accuracy, 5),
+            "looks_per_part": round(self.looks / s.parts_fed, 3) if s.parts_fed else 0.0,
+            "frames": self.frames,
+            "decision_latency_s": {"p50": round(float(latency[0]), 5), "p99": round(float(latency[1]), 5)},
+            "late_commands": self.late_commands,
+            "virtual_s": round(self.virtual_s, 3),
+            "wall_s": round(self.wall_s, 3),
+            "stopped": self.stopped,
+            "bins": {
+                name: {"right": tally.right, "wrong": tally.wrong, "belong": tally.wanted}
+                for name, tally in s.bins.items()
+            },
+        }
+
+
+def run_simulation(
+    plans: Plans, options: SimulateOptions, warn: Callable[[str], None], progress: Callable[[int], None]
+) -> SimulateResult:
+    """Feeds the parts, lets the machine sort them, and compares where each ended with where it belongs.
+
+    Args:
+        warn: told in one line of what the user should know.
+        progress: told the number of parts that have been fed.
+
+    Raises:
+        BrickgateError: the journal, the video or the model cannot be used.
+    """
+    sim = build_world(
+        plans.config, plans.bins, plans.colours,
+        seed=options.seed, parts=options.parts, parts_per_min=options.parts_per_min,
+    )  # fmt: skip
+    with ExitStack() as stack:
+        accelerator = CpuAccelerator(plans.config.accelerator.runtime, plans.config.accelerator.threads)
+        accelerator.load(plans.bundle.model)
+        stack.callback(accelerator.close)
+        world = sim.world
+        devices = Devices(accelerator, world.gates, world.feeder, world.belt_motor, world.encoder, world.clock)
+        journal = None
+        if options.journal:
+            journal = Journal.open(options.journal, plans.config.journal.max_mb, warn, threaded=False)
+            stack.callback(journal.close)
+        decided: dict[int, PartState] = {}
+        machine = assemble(
+            plans, devices, journal, lambda: EPOCH_S + world.clock.now_s(), warn,
+            lambda part: decided.update({part.track.track_id: part}),
+        )  # fmt: skip
+        return _drive(sim, machine, options, journal, decided, progress)
+
+
+def _drive(
+    sim: SimMachine,
+    machine: Machine,
+    options: SimulateOptions,
+    journal: Journal | None,
+    decided: dict[int, PartState],
+    progress: Callable[[int], None],
+) -> SimulateResult:
+    world, camera, plans = sim.world, sim.camera, machine.plans
+    late = 0
+
+    def tick(now_s: float) -> None:
+        nonlocal late
+        for report in machine.dispatcher.step(now_s):
+            late += _is_late(report)
+            machine.pipeline.report(report)
+
+    world.on_tick(tick)
+    world.read_belt_mm = lambda: machine.belt.sample(world.clock.now_s())
+    writer = VideoWriter(options.video, plans.config.camera.frames_per_s) if options.video else None
+    pace = MonotonicClock()
+    start_s, frames = pace.now_s(), 0
+    camera.start()
+    world.encoder.start()
+    world.belt_motor.start()
+    world.feeder.set_rate(options.parts_per_min)
+    try:
+        while machine.safety.reason is None and (frame := camera.next_frame(timeout_s=2.0)) is not None:
+            outcome = machine.pipeline.process(frame)
+            frames += 1
+            progress(len(world.truth))
+            if writer:
+                writer.write(
+                    draw(outcome, tracking_settings(plans.config), lambda p: name_of(p, plans), plans.bins.default_bin)
+                )
+            if journal and frames % FLUSH_EVERY_FRAMES == 0:
+                journal.flush()
+            if options.realtime:
+                pace.sleep_until(start_s + world.clock.now_s())
+    finally:
+        machine.pipeline.close()
+        machine.safety.stop(machine.safety.reason or "the run has ended")
+        camera.close()
+        if writer:
+            writer.close()
+    reason = machine.safety.reason
+    return SimulateResult(
+        score=_score(world.truth, decided.values(), machine),
+        looks=machine.pipeline.looks,
+        frames=frames,
+        latencies_s=[part.decision_latency_s for part in decided.values()],
+        late_commands=late,
+        virtual_s=world.clock.now_s(),
+        wall_s=time.monotonic() - start_s,
+        stopped=None if reason == "the run has ended" else reason,
+    )
+
+
+def _is_late(report: GateReport) -> bool:
+    return report.status is CommandStatus.LATE
+
+
+def _score(truth: list[SimPart], parts: Any, machine: Machine) -> Score:
+    plans, table = machine.plans, machine.router.table
+    colour_of = {colour.code: k for k, colour in enumerate(plans.colours)}
+
+    def belongs(part: SimPart) -> tuple[str, ...]:
+        index = plans.catalogue.index(part.family)
+        return () if index is None else table.wanted_by(index, colour_of[part.colour.code])
+
+    return score(truth, [_decided(part, machine) for part in parts], belongs, table.bins, plans.bins.default_bin)
+
+
+def _decided(part: PartState, machine: Machine) -> Decided:
+    assert part.verdict is not None
+    assert part.plan is not None
+    verdict, track, router = part.verdict, part.track, machine.router
+    masses = router.group_masses(verdict.part_posterior, verdict.colour_posterior)
+    by_bin = masses @ router.table.members
+    best = int(by_bin.argmax())
+    default = machine.plans.bins.default_bin
+    return Decided(
+        x_belt_mm=(track.lead_belt_mm + track.trail_belt_mm) / 2,
+        y_mm=track.y_mm,
+        part=machine.plans.bundle.parts[int(verdict.part_posterior.argmax())].number,
+        refused=part.plan.refused,
+        best_bin=router.table.bins[best] if by_bin[best] >= masses[0] else default,
+    )
+
+
+def print_result(result: SimulateResult, plans: Plans, console: Console) -> None:
+    """The bins at a glance, then the sum of the run."""
+    s = result.score
+    table = Table(title=f"{s.parts_fed} parts in {len(s.bins) - 1} bins", title_justify="left")
+    for heading, right in (("bin", False), ("parts", True), ("wrong", True), ("of those that belong there", False)):
+        table.add_column(heading, justify="right" if right else "left")
+    for name, tally in s.bins.items():
+        if name == plans.bins.default_bin:
+            continue
+        share = tally.right / tally.wanted if tally.wanted else 1.0
+        bar = "█" * round(24 * share)
+        wrong = f"[bold red]{tally.wrong}[/]" if tally.wrong else "·"
+        table.add_row(name, str(tally.right + tally.wrong), wrong, f"[green]{bar:<24}[/] {tally.right}/{tally.wanted}")
+    table.add_section()
+    doubts = s.fates[Fate.UNSURE] + s.fates[Fate.REFUSED]
+    default = s.bins[plans.bins.default_bin]
+    table.add_row(f"{plans.bins.default_bin} (belt's end)", str(default.right + doubts), "·", f"{doubts} not sorted")
+    console.print(table)
+    console.print(
+        f"[bold]right {s.fates[Fate.RIGHT]}[/]  wrong {s.fates[Fate.WRONG]}  unsure {s.fates[Fate.UNSURE]}"
+        f"  refused {s.fates[Fate.REFUSED]}  lost {s.fates[Fate.LOST]}"
+    )
+    rate = 60 * s.parts_fed / result.virtual_s if result.virtual_s else 0.0
+    speed = result.virtual_s / result.wall_s if result.wall_s else 0.0
+    console.print(
+        f"purity {s.purity:.2%}  recovery {s.recovery:.2%}  {rate:.0f} parts/min"
+        f"  {result.looks / max(s.parts_fed, 1):.1f} looks a part  {speed:.1f}× real time"
+    )
+    if result.stopped:
+        console.print(f"[bold red]the machine stopped itself:[/] {result.stopped}")
