@@ -52,12 +52,7 @@ def find_colour(name: str, colours: Sequence[Colour]) -> Colour | None:
     Marketplace and LDraw names and LDraw codes win over LEGO's own names, which overlap with them:
     "Dark Green" is code 288, although LEGO calls code 2 so.
     """
-    wanted = _plain(name)
-    for names in (_common_names, _lego_names):
-        for colour in colours:
-            if wanted in {_plain(known) for known in names(colour)}:
-                return colour
-    return None
+    return _by_name(tuple(colours)).get(_plain(name))
 
 
 def suggest_colour(name: str, colours: Iterable[Colour]) -> str | None:
@@ -95,12 +90,16 @@ def _colour(row: dict[str, str]) -> Colour:
     )
 
 
-def _common_names(colour: Colour) -> tuple[str, ...]:
-    return colour.name, colour.ldraw_name, str(colour.code)
-
-
-def _lego_names(colour: Colour) -> tuple[str, ...]:
-    return (colour.lego_name,)
+@cache
+def _by_name(colours: tuple[Colour, ...]) -> dict[str, Colour]:
+    """Later names do not replace earlier ones: LEGO's come last."""
+    index: dict[str, Colour] = {}
+    for colour in colours:
+        for name in (colour.name, colour.ldraw_name, str(colour.code)):
+            index.setdefault(_plain(name), colour)
+    for colour in colours:
+        index.setdefault(_plain(colour.lego_name), colour)
+    return index
 
 
 def _plain(name: str) -> str:

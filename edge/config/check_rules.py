@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from edge.config.bins import BinsConfig
 from edge.config.check_bins import names, rule_paths
 from edge.config.document import Document
 from edge.config.findings import Finding, KeyPath, Severity, dotted
-from edge.config.matching import accepted_colours, accepted_parts
+from edge.config.matching import accepted_colours, accepted_parts, rule_key
 
 
 def check_rules(
@@ -62,13 +62,13 @@ def _never(
     """Rules that nothing fits, and rules whose every part goes to bins further up by other rules."""
     colours = load_colours()
     owner = np.full((len(catalogue), len(colours)), -1)
-    first_bin: dict[bytes, int] = {}
+    first_bin: dict[Hashable, int] = {}
     for place, bin_ in enumerate(config.bins):
         for number, rule in enumerate(bin_.accept):
             path: KeyPath = ("bins", place, "accept", number)
             mask = np.outer(accepted_parts(rule, catalogue), accepted_colours(rule, colours))
             free = mask & (owner < 0)
-            shares = first_bin.setdefault(mask.tobytes(), place) != place
+            shares = first_bin.setdefault(rule_key(rule, catalogue, colours), place) != place
             if path in wrong_rules:
                 pass
             elif not mask.any():

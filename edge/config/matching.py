@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +39,23 @@ def accepted_colours(rule: Rule, colours: Sequence[Colour]) -> Mask:
     if rule.transparent is not None:
         mask &= [colour.transparent == rule.transparent for colour in colours]
     return mask
+
+
+def rule_key(rule: Rule, catalogue: PartCatalogue, colours: Sequence[Colour]) -> Hashable:
+    """Equal for rules that say the same, in whatever order and spelling. Rules that only happen to fit the same
+    parts of this catalogue differ: there the order of the bins decides."""
+
+    def known(numbers: Sequence[str] | None) -> Hashable:
+        return None if numbers is None else frozenset(catalogue.canonical(number) or number for number in numbers)
+
+    return (
+        known(rule.parts),
+        known(rule.part_list.numbers if rule.part_list else None),
+        None if rule.category is None else frozenset(category.lower() for category in rule.category),
+        None if rule.colour is None else frozenset(find_colour(name, colours) or name for name in rule.colour),
+        rule.transparent,
+        *((low, high) for low, high, _ in _sizes(rule)),
+    )
 
 
 def _sizes(rule: Rule) -> list[tuple[float | None, float | None, Callable[[CataloguePart], float]]]:

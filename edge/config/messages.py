@@ -103,8 +103,10 @@ def _message(details: ErrorDetails, value: Any) -> str:
 def _length(kind: str, context: dict[str, Any], value: Any) -> str:
     if kind == "string_too_short":
         return "is an empty text; give a value"
+    if kind == "too_short" and not value:
+        return "is empty; give at least one entry"
     if kind == "too_short":
-        return f"needs at least {context['min_length']} entries and has {len(value) if value is not None else 0}"
+        return f"needs at least {context['min_length']} entries and has {len(value)}"
     return f"takes at most {context['max_length']} entries and has {len(value)}"
 
 

@@ -113,9 +113,7 @@ class Router:
             if name in self._reachable and not self.is_full(name) and (available is None or name in available)
         ]
         if not usable:
-            detail = "; ".join(
-                f"{name} is {'full' if self.is_full(name) else 'not available'}" for name in right
-            )
+            detail = "; ".join(f"{name} is {'full' if self.is_full(name) else 'not available'}" for name in right)
             return self._to_default(verdict, DecisionReason.REFUSED, nobody, detail)
         usable.sort(key=self._counts.__getitem__)
         return BinDecision(
@@ -130,7 +128,5 @@ class Router:
     def _is_sure(self, mass: float) -> bool:
         return bool(mass >= self._sure_above - _ROUNDING)
 
-    def _to_default(
-        self, verdict: Verdict, reason: DecisionReason, probability: float, detail: str
-    ) -> BinDecision:
+    def _to_default(self, verdict: Verdict, reason: DecisionReason, probability: float, detail: str) -> BinDecision:
         return BinDecision(verdict.track_id, self._default_bin, reason, probability, detail)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from edge.catalogue.colours import Colour
 from edge.catalogue.parts import PartCatalogue
 from edge.config.bins import BinsConfig
-from edge.config.matching import accepted_colours, accepted_parts
+from edge.config.matching import accepted_colours, accepted_parts, rule_key
 
 NOBODY = 0
 """The group of parts that no bin asks for."""
@@ -35,22 +35,22 @@ class RuleTable:
 
 
 def compile_rules(config: BinsConfig, catalogue: PartCatalogue, colours: Sequence[Colour]) -> RuleTable:
-    """The table of K parts × C colours: the first bin with a matching rule takes a cell, and shares it with
-    the bins that have a rule for exactly the same parts and colours."""
-    masks = [
-        [np.outer(accepted_parts(rule, catalogue), accepted_colours(rule, colours)) for rule in bin_.accept]
-        for bin_ in config.bins
+    """The table of K parts × C colours: the first bin with a matching rule takes a cell, and shares it with the
+    bins that have the same rule."""
+    rules = [
+        (place, rule_key(rule, catalogue, colours), rule)
+        for place, bin_ in enumerate(config.bins)
+        for rule in bin_.accept
     ]
-    sharers: dict[bytes, dict[int, None]] = {}
-    for place, of_bin in enumerate(masks):
-        for mask in of_bin:
-            sharers.setdefault(mask.tobytes(), {})[place] = None
+    sharers: dict[Hashable, dict[int, None]] = {}
+    for place, key, _ in rules:
+        sharers.setdefault(key, {})[place] = None
     groups: dict[tuple[int, ...], int] = {(): NOBODY}
     group_of = np.full((len(catalogue), len(colours)), NOBODY)
-    for of_bin in masks:
-        for mask in of_bin:
-            group = groups.setdefault(tuple(sharers[mask.tobytes()]), len(groups))
-            group_of[mask & (group_of == NOBODY)] = group
+    for _, key, rule in rules:
+        group = groups.setdefault(tuple(sharers[key]), len(groups))
+        mask = np.outer(accepted_parts(rule, catalogue), accepted_colours(rule, colours))
+        group_of[mask & (group_of == NOBODY)] = group
     members = np.zeros((len(groups), len(config.bins)))
     for places, group in groups.items():
         members[group, list(places)] = 1
