@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from edge.catalogue.colours import Colour, load_colours
+from edge.catalogue.colours import Colour
 from edge.config.bins import BinsConfig, LayoutNode
 from edge.config.schema import MachineConfig
 from edge.errors import InputError
@@ -24,12 +24,47 @@ from edge.sim.world import SimWorld
 
 
 @dataclass(frozen=True, eq=False)
-class Simulation:
-    """A simulated machine: its physics, its camera and a way to break it."""
+class SimMachine:
+    """A simulated machine: its physics with all other devices, its camera, and a board to break them on."""
 
     world: SimWorld
     camera: SimCamera
     faults: FaultBoard
+
+
+def build_world(
+    machine: MachineConfig,
+    bins: BinsConfig,
+    colours: Sequence[Colour],
+    *,
+    seed: int,
+    parts: int,
+    parts_per_min: float | None = None,
+    families: Collection[str] | None = None,
+    atlas: SpriteAtlas | None = None,
+    **feed: Any,
+) -> SimMachine:
+    """Build the simulated machine of two YAML files, standing still.
+
+    To run it, start the camera, the encoder and the belt motor and set the feeder's rate. Frames carry the encoder's
+    reading; a machine that reads the belt otherwise sets `world.read_belt_mm`.
+
+    Args:
+        machine: machine.yaml.
+        bins: bins.yaml.
+        colours: colours that come.
+        seed: everything random follows from it.
+        parts: how many parts are fed.
+        parts_per_min: as `FeedSettings`; the feeder itself stands until `set_rate`. None: the YAML's.
+        families: part numbers that come; None: all that there are sprites of.
+        atlas: sprites; None: the shipped ones.
+        feed: other fields of `FeedSettings`.
+
+    Raises:
+        InputError: no sprites, or none of the wanted families.
+    """
+    settings = sim_settings(machine, bins, parts=parts, parts_per_min=parts_per_min, **feed)
+    return build(settings, colours, seed=seed, families=families, atlas=atlas)
 
 
 def sim_settings(
@@ -71,41 +106,28 @@ def sim_settings(
     )
 
 
-def build_simulation(
+def build(
     settings: SimSettings,
+    colours: Sequence[Colour],
     *,
     seed: int,
     families: Collection[str] | None = None,
-    colours: Sequence[Colour] | None = None,
     atlas: SpriteAtlas | None = None,
-) -> Simulation:
-    """Build a machine that stands still: start the camera, the encoder and the belt motor, and set the feeder's rate.
-
-    Frames carry the encoder's reading; a machine that reads the belt otherwise sets `world.read_belt_mm`.
-
-    Args:
-        settings: from `sim_settings`.
-        seed: everything random follows from it.
-        families: part numbers that come; None: all that there are sprites of.
-        colours: colours that come; None: those in production.
-        atlas: sprites; None: the shipped ones.
-
-    Raises:
-        InputError: no sprites, or none of the wanted families.
-    """
+) -> SimMachine:
+    """As `build_world`, from settings."""
     atlas = atlas or SpriteAtlas()
     shapes = [shape for shape in atlas.shapes if families is None or shape.family in families]
     if not shapes:
         raise InputError("the simulated machine has sprites of none of the wanted parts: name starter parts")
     part_rng, light_rng, scene_rng = map(np.random.default_rng, np.random.SeedSequence([seed, 0]).spawn(3))
     feed = settings.feed
-    maker = PartMaker(shapes, colours or load_colours(), feed.transparent_share, feed.half_width_mm, part_rng)
+    maker = PartMaker(shapes, colours, feed.transparent_share, feed.half_width_mm, part_rng)
     world = SimWorld(settings, maker, seed)
     world.read_belt_mm = world.encoder.belt_mm
     light = Light(settings.camera, light_rng)
     scene = BeltScene(settings.camera, settings.belt.belt_mm_per_s, light.pedestal, scene_rng)
     camera = SimCamera(world, settings.camera, scene, Actors(atlas, scene, light), light, seed)
-    return Simulation(world, camera, FaultBoard(world, camera))
+    return SimMachine(world, camera, FaultBoard(world, camera))
 
 
 def _exits(node: LayoutNode) -> Iterator[tuple[str, dict[str, str]]]:

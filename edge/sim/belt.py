@@ -1,0 +1,109 @@
+"""The simulated belt, its motor and its encoder."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from edge.errors import HardwareError
+from edge.sim.settings import BeltSettings
+
+
+class SimBelt:
+    """A belt whose speed ramps and ripples. `travel_mm` is the truth; the encoder only measures it."""
+
+    def __init__(self, settings: BeltSettings, rng: np.random.Generator) -> None:
+        self.settings = settings
+        self.travel_mm = 0.0
+        self.time_s = 0.0
+        self.running = False
+        self.stalled = False
+        """A fault: the belt slips or is blocked, whatever the motor does."""
+        self.speed_factor = 1.0
+        """A fault: the motor runs faster or slower than it should."""
+        self._level = 0.0
+        self._phases = rng.uniform(0, 2 * math.pi, 2)
+
+    @property
+    def speed_mm_per_s(self) -> float:
+        """Speed of this instant."""
+        if self.stalled:
+            return 0.0
+        settings, turn = self.settings, 2 * math.pi * self.time_s / self.settings.ripple_period_s
+        # Two periods without a common multiple: the seam and the roller of a real belt.
+        ripple = 0.7 * math.sin(turn + self._phases[0]) + 0.3 * math.sin(2.618 * turn + self._phases[1])
+        return settings.belt_mm_per_s * self.speed_factor * self._level * (1 + settings.ripple * ripple)
+
+    def advance(self, duration_s: float) -> None:
+        """Move on for a short time, in which the speed is taken as constant."""
+        step = duration_s / self.settings.ramp_s if self.settings.ramp_s > 0 else 1.0
+        self._level = min(self._level + step, 1.0) if self.running else max(self._level - step, 0.0)
+        self.time_s += duration_s
+        self.travel_mm += self.speed_mm_per_s * duration_s
+
+
+class SimBeltMotor:
+    """Switches the simulated belt on and off."""
+
+    def __init__(self, belt: SimBelt) -> None:
+        self._belt = belt
+        self._closed = False
+
+    def start(self) -> None:
+        if self._closed:
+            raise HardwareError("belt motor (sim): started after it was closed: open the machine again")
+        self._belt.running = True
+
+    def stop(self) -> None:
+        self._belt.running = False
+
+    def close(self) -> None:
+        self.stop()
+        self._closed = True
+
+
+class SimEncoder:
+    """Counts whole ticks of the simulated belt, with a small error of scale."""
+
+    def __init__(self, belt: SimBelt, rng: np.random.Generator) -> None:
+        self._belt = belt
+        self._scale = 1.0 + float(rng.normal(0, belt.settings.tick_error))
+        self._counted_mm = 0.0
+        self._seen_mm = 0.0
+        self._dropped = False
+        self._started = False
+        self._closed = False
+
+    @property
+    def dropped(self) -> bool:
+        """A fault: while True, no tick is counted."""
+        return self._dropped
+
+    @dropped.setter
+    def dropped(self, dropped: bool) -> None:
+        self._count()
+        self._dropped = dropped
+
+    def start(self) -> None:
+        if self._closed:
+            raise HardwareError("encoder (sim): started after it was closed: open the machine again")
+        self._count()
+        self._counted_mm, self._started = 0.0, True
+
+    def belt_mm(self) -> float:
+        if not self._started or self._closed:
+            state = "after it was closed" if self._closed else "before it was started"
+            raise HardwareError(f"encoder (sim): read {state}: start the machine first")
+        self._count()
+        tick_mm = self._belt.settings.mm_per_tick
+        return math.floor(self._counted_mm / tick_mm) * tick_mm
+
+    def close(self) -> None:
+        self._closed = True
+
+    def _count(self) -> None:
+        travelled_mm = self._belt.travel_mm - self._seen_mm
+        self._seen_mm = self._belt.travel_mm
+        if not self._dropped:
+            self._counted_mm += travelled_mm * self._scale

@@ -1,0 +1,91 @@
+"""The simulated camera's light: lens shading, drift of exposure and white balance, sensor noise."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.records import ImageBgr
+from edge.sim.settings import CameraSettings
+
+FULL = 200.0
+"""Shading value of a pixel that loses nothing: leaves room for gains up to 1.27."""
+STEP = 0.003
+"""Shading is made anew when a gain has changed by so much."""
+NOISE_ROOM_PX = 96
+CHROMA_SHARE = 0.6
+
+Bytes = NDArray[np.uint8]
+Floats = NDArray[np.float32]
+
+
+class Light:
+    """What happens to a picture between the belt and the file, except blur. Gains are B, G, R."""
+
+    scale = 1 / FULL
+
+    def __init__(self, settings: CameraSettings, rng: np.random.Generator) -> None:
+        self._settings = settings
+        self._rng = rng
+        self._phases = rng.uniform(0, 2 * np.pi, (4, 2))
+        self._base = rng.normal(0, 0.012, 3)
+        self._lens = _lens_shading(settings, rng)
+        self._made: Floats | None = None
+        self._shading: Bytes = np.zeros((0, 0, 3), np.uint8)
+        self._bank = _noise_bank(settings, rng)
+        self._offset = int(self._bank.mean() + 0.5)
+
+    @property
+    def pedestal(self) -> int:
+        """What the noise adds on average; everything drawn before it is darker by so much."""
+        return self._offset
+
+    def gains(self, time_s: float) -> Floats:
+        """(3,) gains: exposure and white balance wander on two slow waves each."""
+        turn = 2 * np.pi * time_s / self._settings.drift_period_s
+        waves = 0.7 * np.sin(turn + self._phases[:, 0]) + 0.3 * np.sin(2.7 * turn + self._phases[:, 1])
+        exposure, *balance = 1 + self._settings.drift * waves * np.array([1.0, 0.4, 0.2, 0.4])
+        return np.float32(exposure * (np.array(balance) + self._base))
+
+    def shading(self, gains: Floats) -> Bytes:
+        """(h, w, 3) factors of the belt region, `FULL` = 1; the same array until the gains have changed."""
+        if self._made is None or float(np.abs(gains / self._made - 1).max()) > STEP:
+            self._made = gains
+            shading = self._lens[..., None] * (gains * FULL)
+            self._shading = np.clip(shading + 0.5, 0, 255).astype(np.uint8)
+        return self._shading
+
+    def lens_at(self, u_px: float, v_px: float) -> float:
+        """Light that the lens leaves at a place of the picture."""
+        u0, v0, u1, v1 = self._settings.region_px
+        u, v = min(max(int(u_px), u0), u1 - 1), min(max(int(v_px), v0), v1 - 1)
+        return float(self._lens[v - v0, u - u0])
+
+    def add_noise(self, image: ImageBgr) -> ImageBgr:
+        """Adds noise from a random place of the bank, in place."""
+        height, width = image.shape[:2]
+        down, across = (int(k) for k in self._rng.integers(0, NOISE_ROOM_PX, 2))
+        return np.asarray(
+            cv2.add(image, self._bank[down : down + height, across : across + width], dst=image), np.uint8
+        )
+
+
+def _lens_shading(settings: CameraSettings, rng: np.random.Generator) -> Floats:
+    """(h, w) of the belt region: darker towards the corners, and brighter towards the lamp."""
+    u0, v0, u1, v1 = settings.region_px
+    v, u = np.mgrid[v0:v1, u0:u1].astype(np.float32)
+    across = (u - settings.width_px / 2) / (settings.width_px / 2)
+    down = (v - settings.height_px / 2) / (settings.width_px / 2)
+    lamp = rng.normal(0, 0.02, 2)
+    return (1 - settings.vignetting * (across**2 + down**2) + lamp[0] * across + lamp[1] * down).astype(np.float32)
+
+
+def _noise_bank(settings: CameraSettings, rng: np.random.Generator) -> Bytes:
+    height, width = settings.height_px + NOISE_ROOM_PX, settings.width_px + NOISE_ROOM_PX
+    grey = rng.standard_normal((height, width, 1), np.float32)
+    colour = CHROMA_SHARE * rng.standard_normal((height, width, 3), np.float32)
+    # A camera interpolates colour from its mosaic: neighbours share what noise is in it.
+    colour = cv2.GaussianBlur(colour, (0, 0), 0.8) * 2.0
+    noise = settings.noise * (grey + colour) / np.sqrt(1 + CHROMA_SHARE**2)
+    return np.clip(noise + 3 * settings.noise + 0.5, 0, 6 * settings.noise + 1).astype(np.uint8)

@@ -1,0 +1,120 @@
+"""What the simulated machine is like; `edge.sim.build` fills these from machine.yaml and bins.yaml."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from edge.records import Box
+
+Direction = Literal["right", "left", "up", "down"]
+Arrivals = Literal["regular", "poisson"]
+
+TICK_S = 0.005
+
+
+@dataclass(frozen=True, slots=True)
+class BeltSettings:
+    """The belt and its encoder. Ripple is the amplitude of the speed's swing, as a share of the speed."""
+
+    belt_mm_per_s: float = 150.0
+    ripple: float = 0.015
+    ripple_period_s: float = 1.7
+    ramp_s: float = 0.3
+    """From standstill to full speed."""
+    mm_per_tick: float = 0.25
+    tick_error: float = 0.001
+    """Standard deviation of the encoder's scale error, drawn once a machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class FeedSettings:
+    """How parts come. `jitter` is the standard deviation of a regular interval, as a share of it."""
+
+    parts: int = 1000
+    parts_per_min: float = 60.0
+    arrivals: Arrivals = "regular"
+    jitter: float = 0.25
+    least_gap_mm: float = 12.0
+    """Free belt that the feeder keeps between two parts."""
+    touching_share: float = 0.005
+    """Share of parts that come to lie against the one before."""
+    feed_mm: float = 30.0
+    """How far upstream of the seen belt a part's leading edge lands."""
+    half_width_mm: float = 38.0
+    """Parts lie with their middle at most so far from the belt's middle."""
+    transparent_share: float = 0.06
+
+
+@dataclass(frozen=True, slots=True)
+class GateSettings:
+    """One gate; `positions` in the order in which it swings through them. Jitter is a standard deviation."""
+
+    name: str
+    x_mm: float
+    positions: tuple[str, ...]
+    rest: str
+    latency_s: float = 0.02
+    travel_s: float = 0.15
+    jitter_s: float = 0.004
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where each position of each gate leads: to another gate or to a bin, by name."""
+
+    first: str
+    exits: Mapping[str, Mapping[str, str]]
+    default_bin: str
+
+
+@dataclass(frozen=True, slots=True)
+class CameraSettings:
+    """The camera and the light above the belt."""
+
+    width_px: int = 1280
+    height_px: int = 720
+    frames_per_s: float = 12.0
+    px_per_mm: float = 5.0
+    direction: Direction = "right"
+    region_px: Box = (0, 60, 1280, 660)
+    station_mm: float = 0.0
+    """Station of the upstream edge of the region."""
+    height_mm: float = 300.0
+    exposure_s: float = 0.002
+    lens_blur_px: float = 0.7
+    noise: float = 2.2
+    """Standard deviation of a pixel, of 255."""
+    vignetting: float = 0.12
+    """Light lost in the corners."""
+    drift: float = 0.03
+    """How far exposure and white balance wander, as a share."""
+    drift_period_s: float = 90.0
+    belt_colour: str | None = None
+    """One of `edge.sim.texture.COLOURS_RGB`; None: the seed chooses among the pale ones."""
+
+    @property
+    def seen_mm(self) -> float:
+        """Length of the seen belt."""
+        u0, v0, u1, v1 = self.region_px
+        return (u1 - u0 if self.direction in ("left", "right") else v1 - v0) / self.px_per_mm
+
+    @property
+    def across_mm(self) -> float:
+        """Width of the seen belt."""
+        u0, v0, u1, v1 = self.region_px
+        return (v1 - v0 if self.direction in ("left", "right") else u1 - u0) / self.px_per_mm
+
+
+@dataclass(frozen=True, slots=True)
+class SimSettings:
+    """The whole simulated machine."""
+
+    gates: tuple[GateSettings, ...]
+    layout: Layout
+    belt: BeltSettings = field(default_factory=BeltSettings)
+    feed: FeedSettings = field(default_factory=FeedSettings)
+    camera: CameraSettings = field(default_factory=CameraSettings)
+    patience_s: float = 120.0
+    """Virtual time without any part fed or ended after which a run is over and what is left counts as lost."""

@@ -1,0 +1,192 @@
+"""The simulated machine's physics: parts ride the belt, gates swing, and every part ends in exactly one bin."""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+import numpy as np
+
+from edge.clock import VirtualClock
+from edge.sim.belt import SimBelt, SimBeltMotor, SimEncoder
+from edge.sim.feeder import SimFeeder, lay_against
+from edge.sim.gates import SimGate
+from edge.sim.parts import PartMaker, SimPart
+from edge.sim.settings import TICK_S, SimSettings
+
+TickHook = Callable[[float], None]
+
+
+class _Meeting(IntEnum):
+    """What of a part meets a place of the machine."""
+
+    LEAD = 0
+    MIDDLE = 1
+    TRAIL = 2
+
+
+@dataclass(order=True, slots=True)
+class _Event:
+    """A part's lead, middle or trail gets to a gate, or to the middle of the picture (gate ""), at that travel."""
+
+    travel_mm: float
+    number: int
+    meeting: _Meeting = field(compare=False)
+    gate: str = field(compare=False)
+    part: SimPart = field(compare=False)
+
+
+class SimWorld:
+    """Everything that moves, on one virtual clock. The same seed gives the same run as long as the machine that
+    drives it does the same.
+
+    Attributes:
+        clock: moves only through `advance_to`.
+        truth: every part fed so far, in order.
+        read_belt_mm: the belt travel as the machine that is tested believes it; set it to the machine's own reading,
+            so that frames carry it and truth can be matched with tracks. The true travel until then.
+    """
+
+    def __init__(self, settings: SimSettings, maker: PartMaker, seed: int) -> None:
+        self.settings = settings
+        self.clock = VirtualClock()
+        self.truth: list[SimPart] = []
+        belt_rng, encoder_rng, gate_rng, feed_rng, self._touch_rng = map(
+            np.random.default_rng, np.random.SeedSequence([seed, 1]).spawn(5)
+        )
+        self.belt = SimBelt(settings.belt, belt_rng)
+        self.belt_motor = SimBeltMotor(self.belt)
+        self.encoder = SimEncoder(self.belt, encoder_rng)
+        self.feeder = SimFeeder(settings.feed, feed_rng)
+        self.gates = {gate.name: SimGate(gate, self.clock, gate_rng.spawn(1)[0]) for gate in settings.gates}
+        self.read_belt_mm: Callable[[], float] = lambda: self.belt.travel_mm
+        self._maker = maker
+        self._hooks: list[TickHook] = []
+        self._events: list[_Event] = []
+        self._numbers = 0
+        self._at: dict[int, str] = {}
+        self._lead_s: dict[tuple[int, str], float] = {}
+        self._middle_s: dict[tuple[int, str], float] = {}
+        self._on_way: dict[int, SimPart] = {}
+        self._last_trail_mm = -math.inf
+        self._next_tick = 1
+        self._last_news_s = 0.0
+
+    @property
+    def on_way(self) -> tuple[SimPart, ...]:
+        """The parts that have been fed and have not ended."""
+        return tuple(self._on_way.values())
+
+    @property
+    def finished(self) -> bool:
+        """Whether every part has been fed and has ended, or nothing has happened for `patience_s`."""
+        idle_s = self.clock.now_s() - self._last_news_s
+        done = len(self.truth) >= self.settings.feed.parts and not self._on_way
+        return done or idle_s > self.settings.patience_s
+
+    def on_tick(self, hook: TickHook) -> None:
+        """Call `hook(now_s)` at every tick of `TICK_S`, after the belt has moved."""
+        self._hooks.append(hook)
+
+    def advance_to(self, instant_s: float) -> None:
+        """Let time pass until `instant_s`; an instant that has passed changes nothing."""
+        while self.belt.time_s < instant_s:
+            tick_s = self._next_tick * TICK_S
+            self._step(min(tick_s, instant_s))
+            if tick_s <= instant_s:
+                self._next_tick += 1
+                for hook in self._hooks:
+                    hook(tick_s)
+
+    def run(self) -> None:
+        """Let time pass until the run is `finished`."""
+        while not self.finished:
+            self.advance_to(self.clock.now_s() + 0.25)
+
+    def _step(self, instant_s: float) -> None:
+        start_s, start_mm = self.belt.time_s, self.belt.travel_mm
+        self.belt.advance(instant_s - start_s)
+        moved_mm = self.belt.travel_mm - start_mm
+        while self._events and self._events[0].travel_mm <= self.belt.travel_mm:
+            event = heapq.heappop(self._events)
+            share = (event.travel_mm - start_mm) / moved_mm if moved_mm > 0 else 1.0
+            self.clock.sleep_until(start_s + max(share, 0.0) * (instant_s - start_s))
+            self._meet(event)
+        self.clock.sleep_until(instant_s)
+        self._feed(instant_s - start_s)
+
+    def _feed(self, duration_s: float) -> None:
+        feed = self.settings.feed
+        if len(self.truth) >= feed.parts:
+            return
+        self.feeder.advance(duration_s)
+        lead_mm = self.belt.travel_mm - (self.settings.camera.station_mm - feed.feed_mm)
+        if not self.feeder.due or lead_mm < self._last_trail_mm + feed.least_gap_mm:
+            return
+        together = self.feeder.take()
+        part = self._maker.make(len(self.truth))
+        part.x_belt_mm = lead_mm + float(part.outline_mm[:, 0].max())
+        self._add(part)
+        if together and len(self.truth) < feed.parts:
+            second = self._maker.make(len(self.truth))
+            lay_against(second, part, self._touch_rng)
+            self._add(second)
+
+    def _add(self, part: SimPart) -> None:
+        camera = self.settings.camera
+        part.fed_s = self._last_news_s = self.clock.now_s()
+        self.truth.append(part)
+        self._on_way[part.part_id] = part
+        self._at[part.part_id] = self.settings.layout.first
+        self._last_trail_mm = max(self._last_trail_mm, part.trail_belt_mm)
+        self._expect(part, _Meeting.MIDDLE, "", camera.station_mm + camera.seen_mm / 2)
+        for gate in self.gates.values():
+            for meeting in _Meeting:
+                self._expect(part, meeting, gate.name, gate.x_mm)
+
+    def _expect(self, part: SimPart, meeting: _Meeting, gate: str, x_mm: float) -> None:
+        place_mm = (part.lead_belt_mm, part.x_belt_mm, part.trail_belt_mm)[meeting]
+        self._numbers += 1
+        heapq.heappush(self._events, _Event(place_mm + x_mm, self._numbers, meeting, gate, part))
+
+    def _meet(self, event: _Event) -> None:
+        part, now_s = event.part, self.clock.now_s()
+        if not event.gate:
+            part.seen_belt_mm = part.x_belt_mm + self.read_belt_mm() - self.belt.travel_mm
+        elif part.part_id not in self._on_way:
+            return
+        elif event.meeting is _Meeting.LEAD:
+            self._lead_s[part.part_id, event.gate] = now_s
+        elif event.meeting is _Meeting.MIDDLE:
+            self._middle_s[part.part_id, event.gate] = now_s
+        else:
+            lead_s = self._lead_s.pop((part.part_id, event.gate))
+            middle_s = self._middle_s.pop((part.part_id, event.gate))
+            if self._at[part.part_id] == event.gate:
+                self._pass(part, self.gates[event.gate], lead_s, middle_s)
+
+    def _pass(self, part: SimPart, gate: SimGate, lead_s: float, middle_s: float) -> None:
+        """Let the gate decide about a part that has just passed it with its whole extent."""
+        held = gate.held(lead_s, self.clock.now_s())
+        if held is None:
+            part.struck = (*part.struck, gate.name)
+        position = held or gate.nearest(middle_s)
+        part.why = f"{part.why} {gate.name}={position}".strip()
+        exit_ = self.settings.layout.exits[gate.name].get(position)
+        if exit_ in self.gates:
+            self._at[part.part_id] = exit_
+            return
+        if exit_ is None:
+            part.why += ", which leads nowhere"
+        self._end(part, exit_)
+
+    def _end(self, part: SimPart, bin_: str | None) -> None:
+        part.bin, part.ended_s = bin_, self.clock.now_s()
+        self._last_news_s = part.ended_s
+        del self._on_way[part.part_id], self._at[part.part_id]
+        for gate in self.gates:
+            self._lead_s.pop((part.part_id, gate), None)
+            self._middle_s.pop((part.part_id, gate), None)
