@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from edge.tracking.geometry import BeltGeometry
-from edge.tracking.segment import Blob
+from edge.tracking.refine import Blob
 
 MATCH_MM = 4.0
 """How far a part may lie from where the common motion puts it: outlines flicker, tall parts seem to move faster."""
@@ -77,9 +77,7 @@ def extent_of(blob: Blob, geometry: BeltGeometry) -> Extent:
     detection = blob.detection
     u0, v0, u1, v1 = detection.box_px
     ends = geometry.across_mm(u0, v0), geometry.across_mm(u1, v1)
-    return Extent(
-        detection.lead_x_mm, detection.trail_x_mm, min(ends), max(ends), blob.cut_lead, blob.cut_trail
-    )
+    return Extent(detection.lead_x_mm, detection.trail_x_mm, min(ends), max(ends), blob.cut_lead, blob.cut_trail)
 
 
 def offset_between(expected: Extent, seen: Extent) -> float | None:

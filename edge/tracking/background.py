@@ -1,8 +1,8 @@
 """The bare belt as the camera sees it, learned while it runs, and how far a picture differs from it.
 
-The model lives at a fraction of the camera's resolution, in the logarithm of the pixel values: there a change of gain or
-white balance is an offset, texture is a constant noise, and a shadow lowers all three channels alike. Each frame first
-gets the offset (a plane per channel, fitted to the pixels that agree) that brings the model to its light.
+The model lives at a fraction of the camera's resolution, in the logarithm of the pixel values: there a change of gain
+or white balance is an offset and texture a constant noise. Each frame first gets the offset (a plane per channel,
+fitted to the pixels that agree) that brings the model to its light.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ ABSORB_MM = 300.0
 the model was made."""
 STILL_TRAVEL_MM = 0.2
 LEAST_PART_PX = 9
-SAMPLES_PER_SIDE = 28
+SAMPLES_PER_SIDE = 22
 
 
 class Background:
@@ -53,7 +53,7 @@ class Background:
 
     def compare(self, small_bgr: ImageBgr) -> FloatImage:
         """(h, w) evidence of a picture against the model in that picture's light."""
-        difference = cv2.subtract(log_image(small_bgr), self._model)
+        difference = np.asarray(cv2.subtract(log_image(small_bgr), self._model), np.float32)
         self._light = cv2.transform(self._plane, self._fit_light(difference)).astype(np.float32, copy=False)
         self._residual = cv2.subtract(difference, self._light).astype(np.float32, copy=False)
         found = evidence(self._residual)
@@ -66,7 +66,7 @@ class Background:
         self._frames += 1
         rate = max(LEARNING_RATE, 1 / (1 + self._frames)) if self._frames < WARM_UP_FRAMES else LEARNING_RATE
         bare = cv2.bitwise_not(foreground)
-        self._model = cv2.add(self._model, cv2.multiply(self._residual, rate), dst=self._model, mask=bare)
+        self._model = cv2.add(self._model, self._residual * np.float32(rate), dst=self._model, mask=bare)
         if travel_mm < STILL_TRAVEL_MM:
             return
         self._covered_mm += np.float32(travel_mm)

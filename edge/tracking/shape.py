@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 Contour = NDArray[np.int32]
 """(N, 1, 2) u, v in px."""
+Hues = NDArray[np.float32]
 
 NECK_DEPTH = 0.14
 """Two parts that touch leave a notch on both sides, each this deep as a share of the blob's length …"""
@@ -17,8 +18,9 @@ NECK_WIDTH = 0.75
 """… and the neck between the notches is this much narrower than the blob's width."""
 TWO_COLOURS = 0.5
 """Log difference between the colours of two halves that one plastic does not show."""
-COLOUR_SAMPLES = 300
-LEAST_HALF = 20
+MOST_SPREAD = 0.35
+COLOUR_SAMPLES = 250
+LEAST_HALF = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,31 +68,25 @@ def has_two_colours(residual: NDArray[np.float32], mask: NDArray[np.bool_], outl
         mask: (h, w) pixels of the blob.
         outline: its rectangle.
     """
-    v, u = np.nonzero(mask)
+    stride = max(round((mask.size / COLOUR_SAMPLES) ** 0.5), 1)
+    v, u = np.nonzero(mask[::stride, ::stride])
     if len(u) < 2 * LEAST_HALF:
         return False
-    stride = max(len(u) // COLOUR_SAMPLES, 1)
-    v, u = v[::stride], u[::stride]
-    colours = residual[v, u]
+    colours = residual[::stride, ::stride][v, u]
     hues = colours - colours.mean(axis=1, keepdims=True)
     for angle in (outline.angle_rad, outline.angle_rad + np.pi / 2):
-        order = np.argsort(u * np.cos(angle) + v * np.sin(angle))
+        ordered = hues[np.argsort(u * np.cos(angle) + v * np.sin(angle))]
+        sums = np.cumsum(ordered, axis=0)
         for share in (0.3, 0.5, 0.7):
-            if _differ(hues[order], int(share * len(order))):
+            border = int(share * len(ordered))
+            first, second = sums[border - 1] / border, (sums[-1] - sums[border - 1]) / (len(ordered) - border)
+            gap = float(np.linalg.norm(first - second))
+            if gap > TWO_COLOURS and _spread(ordered, border, first, second) < MOST_SPREAD * gap:
                 return True
     return False
 
 
-def _differ(hues: NDArray[np.float32], border: int) -> bool:
-    first, second = hues[:border], hues[border:]
-    if min(len(first), len(second)) < LEAST_HALF:
-        return False
-    centres = np.median(first, axis=0), np.median(second, axis=0)
-    gap = float(np.linalg.norm(centres[0] - centres[1]))
-    if gap < TWO_COLOURS:
-        return False
-    spread = max(
-        float(np.median(np.linalg.norm(half - centre, axis=1)))
-        for half, centre in zip((first, second), centres, strict=True)
-    )
-    return spread < 0.3 * gap
+def _spread(hues: Hues, border: int, first: Hues, second: Hues) -> float:
+    """Mean distance of the hues from their half's own, of the worse half."""
+    halves = ((hues[:border], first), (hues[border:], second))
+    return max(float(np.linalg.norm(half - centre, axis=1).mean()) for half, centre in halves)

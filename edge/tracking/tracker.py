@@ -17,7 +17,8 @@ from edge.tracking.associate import (
 from edge.tracking.geometry import BeltGeometry
 from edge.tracking.look import make_look
 from edge.tracking.motion import BeltMotion
-from edge.tracking.segment import Blob, Segmenter
+from edge.tracking.refine import Blob
+from edge.tracking.segment import Segmenter
 from edge.tracking.settings import TrackingSettings, ViewSettings
 from edge.tracking.track import LiveTrack, Measurement
 
@@ -65,8 +66,9 @@ class Tracker:
         for view in (self._top, *self._views):
             if view.geometry.region_px[2] > width or view.geometry.region_px[3] > height:
                 raise InputError(
-                    f"frame {frame.index} is {width}×{height} px, but the region of view '{view.name}' reaches "
-                    f"{view.geometry.region_px[2]}×{view.geometry.region_px[3]}: correct the camera's size or the region"
+                    f"frame {frame.index} is {width}×{height} px, but view '{view.name}' reaches "
+                    f"{view.geometry.region_px[2]}×{view.geometry.region_px[3]}: "
+                    "correct the camera's size or the region"
                 )
 
     def _match(self, extents: list[Extent], travel_mm: float) -> list[Pair]:
@@ -86,7 +88,10 @@ class Tracker:
             track, blob, extent = self._tracks[pair.track], blobs[pair.blob], extents[pair.blob]
             step_mm = offset_between(track.extent, extent)
             track.see(
-                _measurement(blob, extent), frame.index, travel_mm, travel_mm - track.last_travel_mm if step_mm is None else step_mm
+                _measurement(blob, extent),
+                frame.index,
+                travel_mm,
+                travel_mm - track.last_travel_mm if step_mm is None else step_mm,
             )
             self._look(track, blob, frame, 1 / self._settings.px_per_mm)
         return {pair.track for pair in matched}
@@ -173,7 +178,9 @@ class _View:
 
     @classmethod
     def of_belt(cls, settings: TrackingSettings) -> _View:
-        geometry = BeltGeometry(settings.belt_region_px, settings.belt_direction, settings.px_per_mm, settings.station_mm)
+        geometry = BeltGeometry(
+            settings.belt_region_px, settings.belt_direction, settings.px_per_mm, settings.station_mm
+        )
         return cls(TOP_VIEW, geometry, settings.min_area_mm2, 0.0)
 
     @classmethod
