@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from edge.bundle.manifest import BundlePart
 from edge.errors import InputError
 from edge.pipeline import Outcome, PartState
 from edge.records import Frame, ImageBgr
@@ -18,20 +19,26 @@ OPEN = (0, 190, 255)
 DEFAULT = (110, 110, 235)
 TEXT_SCALE = 0.55
 
-Label = Callable[[PartState], str]
 
-
-def draw(outcome: Outcome, settings: TrackingSettings, label: Label, default_bin: str) -> ImageBgr:
+def draw(outcome: Outcome, settings: TrackingSettings, parts: Sequence[BundlePart], default_bin: str) -> ImageBgr:
     """The frame with a box and two lines of text at each part: what it is taken for, and where it goes."""
     picture = outcome.frame.image_bgr.copy()
     for part in (*outcome.parts, *outcome.finished):
         box = _box(part, outcome.frame, settings)
         colour = OPEN if part.plan is None else DEFAULT if part.plan.bin == default_bin else SURE
         cv2.rectangle(picture, box[:2], box[2:], colour, 2)
-        lines = (label(part), f"-> {part.plan.bin}" if part.plan else "...")
+        lines = (_name(part, parts), f"-> {part.plan.bin}" if part.plan else "...")
         for row, text in enumerate(lines):
             _write(picture, text, (box[0], box[3] + 18 * (row + 1)), colour)
     return picture
+
+
+def _name(part: PartState, parts: Sequence[BundlePart]) -> str:
+    """The likeliest part with its posterior, in a few words."""
+    if part.verdict is None:
+        return f"#{part.track.track_id}"
+    likeliest = int(part.verdict.part_posterior.argmax())
+    return f"#{part.track.track_id} {parts[likeliest].number} {part.verdict.part_posterior[likeliest]:.0%}"
 
 
 def _write(picture: ImageBgr, text: str, place: tuple[int, int], colour: tuple[int, int, int]) -> None:

@@ -138,15 +138,7 @@ def replay(
 
 
 def _drawn(outcome: Outcome, plans: Plans) -> Any:
-    return draw(outcome, tracking_settings(plans.config), lambda part: name_of(part, plans), plans.bins.default_bin)
-
-
-def name_of(part: PartState, plans: Plans) -> str:
-    """The likeliest part with its posterior, in a few words."""
-    if part.verdict is None:
-        return f"#{part.track.track_id}"
-    ((number, score),) = best(part.verdict.part_posterior, [entry.number for entry in plans.bundle.parts], 1)
-    return f"#{part.track.track_id} {number} {score:.0%}"
+    return draw(outcome, tracking_settings(plans.config), plans.bundle.parts, plans.bins.default_bin)
 
 
 def _entry(part: PartState, machine: Machine) -> dict[str, Any]:

@@ -20,7 +20,6 @@ from edge.machine import Devices, Machine, Plans, assemble, tracking_settings
 from edge.overlay import VideoWriter, draw
 from edge.pipeline import PartState
 from edge.records import CommandStatus, GateReport
-from edge.replay import name_of
 from edge.sim.build import SimMachine, build_world
 from edge.sim.parts import SimPart
 from edge.sim.score import Decided, Fate, Score, score
@@ -147,9 +146,7 @@ def _drive(
             frames += 1
             progress(len(world.truth))
             if writer:
-                writer.write(
-                    draw(outcome, tracking_settings(plans.config), lambda p: name_of(p, plans), plans.bins.default_bin)
-                )
+                writer.write(draw(outcome, tracking_settings(plans.config), plans.bundle.parts, plans.bins.default_bin))
             if journal and frames % FLUSH_EVERY_FRAMES == 0:
                 journal.flush()
             if options.realtime:

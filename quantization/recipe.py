@@ -47,6 +47,7 @@ class StageRecipe(Strict):
     rate_from: LearningRate
     rate_to: LearningRate
     batch: Annotated[int, Field(ge=2, le=1024)] = 64
+    int8: bool = False
 
 
 class Recipe(Strict):

@@ -36,6 +36,8 @@ class Stage:
     rate_from: float
     rate_to: float
     batch: int = 64
+    int8: bool = False
+    """Train with the rounding that int8 brings (quantization-aware)."""
 
 
 @dataclass(slots=True)
@@ -115,6 +117,7 @@ class Training:
         seed = self.seed * 1_000_003 + self.progress.pictures
         batches = stream(renders, stage.size_px, stage.batch, seed, workers)
         self.network.train()
+        self.network.round_as_int8(stage.int8)
         saved = logged = time.monotonic()
         losses: list[float] = []
         right = seen = 0

@@ -11,24 +11,36 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from quantization.train.rounding import ActivationRounding, rounded_weights
+
 BLOCKS = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
 """(expansion, channels, repeats, first stride) of each stage: table 2 of the paper."""
 LAST_CHANNELS = 1280
 
 
-class SameConv(nn.Conv2d):
-    """A k×k convolution with TensorFlow's SAME padding for even picture sizes."""
+class Conv(nn.Conv2d):
+    """A convolution without bias whose weights can be rounded as int8 stores them."""
 
-    def __init__(self, channels_in: int, channels_out: int, stride: int = 1, groups: int = 1) -> None:
-        padding = 1 if stride == 1 else 0
-        super().__init__(channels_in, channels_out, 3, stride, padding, groups=groups, bias=False)
+    def __init__(self, channels_in: int, channels_out: int, kernel: int = 1, stride: int = 1, groups: int = 1) -> None:
+        padding = kernel // 2 if stride == 1 else 0
+        super().__init__(channels_in, channels_out, kernel, stride, padding, groups=groups, bias=False)
+        self.rounds = False
 
     def forward(self, x: Tensor) -> Tensor:
-        return super().forward(functional.pad(x, (0, 1, 0, 1)) if self.stride[0] == 2 else x)
+        if self.stride[0] == 2:
+            x = functional.pad(x, (0, 1, 0, 1))
+        return self._conv_forward(x, rounded_weights(self.weight) if self.rounds else self.weight, None)
 
 
-def _activated(conv: nn.Conv2d) -> nn.Sequential:
-    return nn.Sequential(conv, nn.BatchNorm2d(conv.out_channels), nn.ReLU6(inplace=True))
+class Activated(nn.Sequential):
+    """Convolution, batch norm, ReLU6 and, when training for int8, the rounding of the result."""
+
+    def __init__(self, conv: Conv) -> None:
+        super().__init__(conv, nn.BatchNorm2d(conv.out_channels), nn.ReLU6(inplace=True))
+        self.rounding = ActivationRounding(0.0, 6.0)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.rounding(self[2](self[1](self[0](x))))
 
 
 class InvertedResidual(nn.Module):
@@ -39,14 +51,17 @@ class InvertedResidual(nn.Module):
         hidden = channels_in * expansion
         layers: list[nn.Module] = []
         if expansion != 1:
-            layers.append(_activated(nn.Conv2d(channels_in, hidden, 1, bias=False)))
-        layers.append(_activated(SameConv(hidden, hidden, stride, groups=hidden)))
-        layers += [nn.Conv2d(hidden, channels_out, 1, bias=False), nn.BatchNorm2d(channels_out)]
+            layers.append(Activated(Conv(channels_in, hidden)))
+        layers.append(Activated(Conv(hidden, hidden, 3, stride, groups=hidden)))
+        layers += [Conv(hidden, channels_out), nn.BatchNorm2d(channels_out)]
         self.conv = nn.Sequential(*layers)
         self.adds = stride == 1 and channels_in == channels_out
+        self.rounding = ActivationRounding()
+        self.sum_rounding = ActivationRounding()
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.conv(x) if self.adds else self.conv(x)
+        projected = self.rounding(self.conv(x))
+        return self.sum_rounding(x + projected) if self.adds else projected
 
 
 class MobileNetV2(nn.Module):
@@ -56,16 +71,22 @@ class MobileNetV2(nn.Module):
         super().__init__()
         self.width = width
         channels = rounded(32 * width)
-        layers: list[nn.Module] = [_activated(SameConv(3, channels, stride=2))]
+        layers: list[nn.Module] = [Activated(Conv(3, channels, 3, stride=2))]
         for expansion, wanted, repeats, first_stride in BLOCKS:
             for k in range(repeats):
                 out = rounded(wanted * width)
                 layers.append(InvertedResidual(channels, out, first_stride if k == 0 else 1, expansion))
                 channels = out
         last = rounded(LAST_CHANNELS * max(1.0, width))
-        layers.append(_activated(nn.Conv2d(channels, last, 1, bias=False)))
+        layers.append(Activated(Conv(channels, last)))
         self.features = nn.Sequential(*layers)
         self.classifier = nn.Sequential(nn.Dropout(dropout), nn.Linear(last, classes))
+
+    def round_as_int8(self, rounds: bool) -> None:
+        """Switches on, or off, the rounding of weights and activations that the int8 model will suffer."""
+        for module in self.modules():
+            if isinstance(module, Conv | ActivationRounding):
+                module.rounds = rounds
 
     def forward(self, x: Tensor) -> Tensor:
         return self.classifier(functional.adaptive_avg_pool2d(self.features(x), 1).flatten(1))
