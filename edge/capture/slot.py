@@ -1,70 +1,81 @@
-"""Where the camera's thread leaves the newest frame for the pipeline: newest wins, what was not taken is counted."""
+"""The place where the camera's thread leaves the newest frame for the pipeline."""
 
 from __future__ import annotations
 
-import threading
+from threading import Condition
 
-from edge.errors import BrickgateError
 from edge.records import Frame
 
 
 class NewestFrame:
-    """Holds one frame at most. One thread puts, one takes; neither makes the other wait for it.
+    """Holds one frame at most: a newer one takes the place of one that nobody fetched. Any thread may call anything.
 
-    Attributes:
-        dropped: frames that a newer one replaced before they were taken.
+    The pipeline is never behind by more than one frame, and memory is bounded whatever the camera does.
     """
 
     def __init__(self) -> None:
-        self.dropped = 0
+        self._changed = Condition()
         self._frame: Frame | None = None
-        self._error: BrickgateError | None = None
+        self._error: BaseException | None = None
         self._ended = False
-        self._changed = threading.Condition()
+        self._dropped = 0
+
+    @property
+    def dropped(self) -> int:
+        """Frames that were replaced, or came after the end, before anybody fetched them."""
+        with self._changed:
+            return self._dropped
 
     @property
     def ended(self) -> bool:
-        """True once no frame will come any more and none is left."""
+        """True when no frame is left and none will come."""
         with self._changed:
             return self._ended and self._frame is None
 
     def put(self, frame: Frame) -> None:
-        """Leaves a frame; after the end it is let go."""
+        """Leaves a frame; never blocks. After the end it is dropped."""
         with self._changed:
             if self._ended:
+                self._dropped += 1
                 return
-            if self._frame is not None:
-                self.dropped += 1
+            self._dropped += self._frame is not None
             self._frame = frame
-            self._changed.notify()
-
-    def end(self) -> None:
-        """The recording is over: the last frame may still be taken."""
-        with self._changed:
-            self._ended = True
-            self._changed.notify()
-
-    def fail(self, error: BrickgateError) -> None:
-        """The camera failed: the next `take` raises its error."""
-        with self._changed:
-            self._error = error
-            self._changed.notify()
-
-    def close(self) -> None:
-        """Nothing more is wanted: a waiting `take` returns, and later frames are let go."""
-        with self._changed:
-            self._ended, self._frame = True, None
-            self._changed.notify()
+            self._changed.notify_all()
 
     def take(self, timeout_s: float) -> Frame | None:
-        """The newest frame, once; None after the end, or when none comes within `timeout_s`.
+        """Fetches the newest frame, waiting for it at most `timeout_s`.
+
+        Returns:
+            None when none came in time or when the recording has ended: `ended` tells which.
 
         Raises:
-            BrickgateError: what the camera failed with.
+            BaseException: what the camera failed with, once the last frame is fetched, each time anew.
         """
         with self._changed:
-            self._changed.wait_for(lambda: self._frame is not None or self._error or self._ended, timeout_s)
-            if self._error is not None:
-                raise self._error
+            self._changed.wait_for(lambda: self._frame is not None or self._ended, timeout_s)
             frame, self._frame = self._frame, None
+            if frame is None and self._error is not None:
+                raise self._error
             return frame
+
+    def end(self) -> None:
+        """The recording has ended: the frame that is left can still be fetched."""
+        self._finish()
+
+    def fail(self, error: BaseException) -> None:
+        """The camera failed: `take` raises the error after the frame that is left. The first error counts."""
+        self._finish(error)
+
+    def close(self) -> None:
+        """The pipeline has stopped: nothing is handed over any more, waiting threads go on. Idempotent."""
+        with self._changed:
+            self._dropped += self._frame is not None
+            self._frame = self._error = None
+            self._ended = True
+            self._changed.notify_all()
+
+    def _finish(self, error: BaseException | None = None) -> None:
+        with self._changed:
+            if not self._ended:
+                self._ended, self._error = True, error
+            self._changed.notify_all()
