@@ -150,7 +150,8 @@ def tracking_settings(config: MachineConfig) -> TrackingSettings:
         px_per_mm=camera.px_per_mm,
         belt_direction=camera.belt_direction,
         belt_region_px=camera.belt_region_px,
-        views=tuple(ViewSettings(view.name, view.region_px, view.shift_mm) for view in camera.views),
+        station_mm=camera.station_mm,
+        views=tuple(ViewSettings(view.name, view.region_px, view.shift_mm, view.px_per_mm) for view in camera.views),
         measure_motion=config.belt.encoder.driver == "constant",
         max_looks=config.fusion.max_looks,
     )

@@ -27,6 +27,8 @@ class ViewConfig(Section):
     name: Text
     region_px: Region
     shift_mm: Annotated[Number, Field(ge=-1000, le=1000)] = 0.0
+    px_per_mm: Annotated[Number, Field(gt=0.1, le=100)] | None = None
+    """Its own scale, where it differs from the camera's: what a mirror shows is further away."""
 
 
 class CameraConfig(Section):
