@@ -10,52 +10,14 @@ from typing import Any
 
 from edge.clock import VirtualClock
 from edge.errors import HardwareError
+from edge.hardware.constant_encoder import ConstantEncoder
 from edge.hardware.frames import FramesCamera
+from edge.hardware.idle import IdleBeltMotor, IdleFeeder
 from edge.hardware.interfaces import Accelerator
 from edge.machine import Devices, Machine, Plans, assemble, tracking_settings
 from edge.overlay import VideoWriter, draw
 from edge.parts_record import best
 from edge.pipeline import Outcome, PartState
-
-
-class FollowingEncoder:
-    """The travel of a belt whose only witness is a recording: time × the configured speed."""
-
-    def __init__(self, clock: VirtualClock, belt_mm_per_s: float) -> None:
-        self._clock, self._belt_mm_per_s = clock, belt_mm_per_s
-
-    def start(self) -> None:
-        return
-
-    def belt_mm(self) -> float:
-        return self._clock.now_s() * self._belt_mm_per_s
-
-    def close(self) -> None:
-        return
-
-
-class IdleFeeder:
-    """There is nothing to feed: a recording holds what it holds."""
-
-    def set_rate(self, parts_per_min: float) -> None:
-        if parts_per_min < 0:
-            raise ValueError(f"a feeder's rate is {parts_per_min}: it must not be below 0")
-
-    def close(self) -> None:
-        return
-
-
-class IdleBeltMotor:
-    """There is no belt to run."""
-
-    def start(self) -> None:
-        return
-
-    def stop(self) -> None:
-        return
-
-    def close(self) -> None:
-        return
 
 
 class FollowingGate:
@@ -74,7 +36,9 @@ class FollowingGate:
         self.moves.append(position)
 
     def close(self) -> None:
-        self._open = False
+        if self._open:
+            self.move_to(self.rest)
+            self._open = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +74,9 @@ def replay(
     clock = VirtualClock()
     camera = FramesCamera(recording, config.camera.frames_per_s, config.belt.belt_mm_per_s)
     gates = {gate.name: FollowingGate(gate.name, gate.positions, gate.rest) for gate in config.gates}
-    encoder = FollowingEncoder(clock, config.belt.belt_mm_per_s)
+    # The only witness of the belt's travel is the recording: its time × the configured speed.
+    encoder = ConstantEncoder(config.belt.belt_mm_per_s, clock.now_s)
+    encoder.start()
     devices = Devices(accelerator, gates, IdleFeeder(), IdleBeltMotor(), encoder, clock)
     parts: list[PartState] = []
     machine = assemble(plans, devices, None, clock.now_s, observe=parts.append)

@@ -18,7 +18,8 @@ from edge.records import Frame
 
 class Camera(Protocol):
     """Gives frames in order. `next_frame` blocks until the next frame, at most `timeout_s`, then raises
-    `HardwareError`; it returns None when a recording has ended. Called from one thread only."""
+    `HardwareError`, as it does before `start` and after `close`; it returns None when a recording has ended. Indices
+    count from 0, times rise, the travel never falls. Called from one thread only."""
 
     def start(self) -> None: ...
 
@@ -39,7 +40,9 @@ class TensorSpec:
 
 class Accelerator(Protocol):
     """Runs one model. `invoke` takes one input tensor of exactly `input_spec` and returns a copy of the first output
-    in `output_spec`, blocking for the inference's time. Called from one thread only."""
+    in `output_spec`, blocking for the inference's time; another shape or type raises ValueError. `load` raises
+    `BundleError` for a model that cannot be run and may be called again; before it, and after `close`, everything but
+    `name` raises `HardwareError`. Called from one thread only."""
 
     @property
     def name(self) -> str: ...
@@ -59,7 +62,8 @@ class Accelerator(Protocol):
 
 class Gate(Protocol):
     """A diverter with named positions. `move_to` starts the movement and returns at once; the movement is over
-    `latency_s + travel_s` later. An unknown position raises ValueError. `close` moves to rest first."""
+    `latency_s + travel_s` later. An unknown position raises ValueError. `close` moves to rest first and may wait for
+    it; afterwards `move_to` raises `HardwareError`."""
 
     @property
     def name(self) -> str: ...
@@ -76,7 +80,8 @@ class Gate(Protocol):
 
 
 class Feeder(Protocol):
-    """Drops parts on the belt. `set_rate` takes parts per minute; 0 stops it. Below 0 raises ValueError."""
+    """Drops parts on the belt. `set_rate` takes parts per minute; 0 stops it. Below 0 raises ValueError. It stands at
+    first, and `close` stops it for good: another rate than 0 then raises `HardwareError`."""
 
     def set_rate(self, parts_per_min: float) -> None: ...
 
@@ -84,7 +89,7 @@ class Feeder(Protocol):
 
 
 class BeltMotor(Protocol):
-    """The belt's motor: on or off. `close` stops it."""
+    """The belt's motor: on or off, off at first. `close` stops it for good: `start` then raises `HardwareError`."""
 
     def start(self) -> None: ...
 
@@ -94,7 +99,8 @@ class BeltMotor(Protocol):
 
 
 class Encoder(Protocol):
-    """The belt's travel in mm since `start`, never going back."""
+    """The belt's travel in mm since the last `start`, never going back. Before it and after `close`, reading raises
+    `HardwareError`."""
 
     def start(self) -> None: ...
 

@@ -20,6 +20,8 @@ class FakeGpio:
         self.levels: dict[int, int] = {}
         self.duties: dict[int, float] = {}
         self.frequencies: dict[int, float] = {}
+        self.stopped: dict[int, tuple[float, float]] = {}
+        """Duty in % and frequency of PWM at the moment it was stopped."""
         self.busy: set[int] = set()
         """Pins that another program holds: setting them up fails."""
         self.history: list[tuple[int, int]] = []
@@ -139,8 +141,9 @@ class _Pwm:
         self._set(percent)
 
     def stop(self) -> None:
-        self._gpio.duties.pop(self._pin, None)
-        self._gpio.frequencies.pop(self._pin, None)
+        gpio, pin = self._gpio, self._pin
+        gpio._check(pin)
+        gpio.stopped[pin] = gpio.duties.pop(pin), gpio.frequencies.pop(pin)
         self._gpio.levels[self._pin] = self._gpio.LOW
 
     def _set(self, percent: float) -> None:
@@ -151,8 +154,9 @@ class _Pwm:
 
 
 def pulse_us(gpio: FakeGpio, pin: int) -> float:
-    """The width of the pulses on a pin."""
-    return gpio.duties[pin] / 100 / gpio.frequencies[pin] * 1e6
+    """The width of the pulses on a pin, or, once they were stopped, of the last one."""
+    percent, frequency_hz = (gpio.duties[pin], gpio.frequencies[pin]) if pin in gpio.duties else gpio.stopped[pin]
+    return percent / 100 / frequency_hz * 1e6
 
 
 def install(monkeypatch: Any) -> FakeGpio:

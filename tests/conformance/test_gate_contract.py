@@ -1,0 +1,133 @@
+"""Every gate, real or simulated, keeps the contract of `edge.hardware.interfaces.Gate`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import fake_gpio
+import fake_i2c
+import numpy as np
+import pytest
+
+from edge.clock import VirtualClock
+from edge.config.gates import GpioServoGateConfig, GpioSolenoidGateConfig, Pca9685GateConfig
+from edge.errors import HardwareError
+from edge.hardware.gpio_gates import GpioServoGate, GpioSolenoidGate
+from edge.hardware.interfaces import Gate
+from edge.hardware.pca9685 import Pca9685Board, Pca9685Gate
+from edge.replay import FollowingGate
+from edge.sim.gates import SimGate
+from edge.sim.settings import GateSettings
+
+PULSE_US = {"left": 1000, "pass": 1500, "right": 2000}
+MOVED_S = 1.0
+
+
+@dataclass
+class Bench:
+    """A gate on a test bench: `where` looks where it really is."""
+
+    gate: Gate
+    clock: VirtualClock
+    where: Callable[[], str]
+
+
+def nearest(pulse_us: float | None) -> str:
+    assert pulse_us is not None
+    return min(PULSE_US, key=lambda position: abs(PULSE_US[position] - pulse_us))
+
+
+def sim(monkeypatch: pytest.MonkeyPatch) -> Bench:
+    clock = VirtualClock()
+    gate = SimGate(GateSettings("g1", 400, tuple(PULSE_US), "pass"), clock, np.random.default_rng(1))
+    return Bench(gate, clock, lambda: gate.nearest(clock.now_s()))
+
+
+def replayed(monkeypatch: pytest.MonkeyPatch) -> Bench:
+    gate = FollowingGate("g1", tuple(PULSE_US), "pass")
+    return Bench(gate, VirtualClock(), lambda: gate.moves[-1] if gate.moves else gate.rest)
+
+
+def _solenoid(monkeypatch: pytest.MonkeyPatch, active_high: bool) -> Bench:
+    gpio = fake_gpio.install(monkeypatch)
+    positions = ("pass", "push")
+    config = GpioSolenoidGateConfig(
+        driver="gpio-solenoid", name="g1", x_mm=400, positions=positions, pin=23, active_high=active_high
+    )
+    gate = GpioSolenoidGate(config)
+    return Bench(gate, VirtualClock(), lambda: "push" if gpio.is_on(23, active_high) else "pass")
+
+
+def solenoid(monkeypatch: pytest.MonkeyPatch) -> Bench:
+    return _solenoid(monkeypatch, active_high=True)
+
+
+def solenoid_active_low(monkeypatch: pytest.MonkeyPatch) -> Bench:
+    return _solenoid(monkeypatch, active_high=False)
+
+
+def servo(monkeypatch: pytest.MonkeyPatch) -> Bench:
+    gpio, clock = fake_gpio.install(monkeypatch), VirtualClock()
+    config = GpioServoGateConfig(
+        driver="gpio-servo", name="g1", x_mm=400, positions=tuple(PULSE_US), pulse_us=PULSE_US, pin=18
+    )
+    return Bench(GpioServoGate(config, clock), clock, lambda: nearest(fake_gpio.pulse_us(gpio, 18)))
+
+
+def pca9685(monkeypatch: pytest.MonkeyPatch) -> Bench:
+    i2c, clock = fake_i2c.install(monkeypatch, 0x40), VirtualClock()
+    config = Pca9685GateConfig(
+        driver="pca9685", name="g1", x_mm=400, positions=tuple(PULSE_US), pulse_us=PULSE_US, channel=3
+    )
+    gate = Pca9685Gate(config, Pca9685Board(0x40, clock))
+    return Bench(gate, clock, lambda: nearest(i2c.chips[0x40].pulse_us(3)))
+
+
+@pytest.fixture(params=[sim, replayed, solenoid, solenoid_active_low, servo, pca9685], ids=lambda make: make.__name__)
+def bench(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    return request.param(monkeypatch)
+
+
+def test_it_rests_in_one_of_its_positions_at_first(bench: Bench) -> None:
+    assert bench.gate.name == "g1"
+    assert len(set(bench.gate.positions)) == len(bench.gate.positions) >= 2
+    assert bench.gate.rest in bench.gate.positions
+    assert bench.where() == bench.gate.rest
+
+
+def test_it_goes_to_every_position_from_every_other(bench: Bench) -> None:
+    for start in bench.gate.positions:
+        for end in bench.gate.positions:
+            for position in (start, end):
+                before_s = bench.clock.now_s()
+                bench.gate.move_to(position)
+                assert bench.clock.now_s() == before_s, "move_to waits"
+                bench.clock.advance(MOVED_S)
+                assert bench.where() == position
+
+
+def test_an_unknown_position_is_refused_by_name_and_nothing_moves(bench: Bench) -> None:
+    aside = next(position for position in bench.gate.positions if position != bench.gate.rest)
+    bench.gate.move_to(aside)
+    bench.clock.advance(MOVED_S)
+    with pytest.raises(ValueError, match=r"g1.*upside-down.*pass"):
+        bench.gate.move_to("upside-down")
+    bench.clock.advance(MOVED_S)
+    assert bench.where() == aside
+
+
+def test_close_leaves_it_at_rest_and_may_be_called_again(bench: Bench) -> None:
+    aside = next(position for position in bench.gate.positions if position != bench.gate.rest)
+    bench.gate.move_to(aside)
+    bench.clock.advance(MOVED_S)
+    bench.gate.close()
+    bench.clock.advance(MOVED_S)
+    assert bench.where() == bench.gate.rest
+    bench.gate.close()
+
+
+def test_it_does_not_move_after_close(bench: Bench) -> None:
+    bench.gate.close()
+    with pytest.raises(HardwareError, match="g1"):
+        bench.gate.move_to(bench.gate.rest)
