@@ -23,6 +23,7 @@ from quantization.data.layers import open_layers
 from quantization.data.stream import stream
 from quantization.evaluate import looks as test
 from quantization.evaluate.photos import read_photos, score_photos
+from quantization.evaluate.tracks import make_track_looks
 from quantization.quantize.convert import TfliteModel, convert
 from quantization.recipe import Family, Recipe, load_families
 from quantization.render.shards import render_shards
@@ -34,6 +35,8 @@ from quantization.train.start import load_imagenet, unfold_batch_norms
 TEST_SEED = 7919
 """Added to the recipe's seed for the renders of the test."""
 TEST_PARTS = 1020
+TRACKS = 3
+"""Parts of each family that ride past the camera when the fusion is fitted."""
 LEAST_AGREEMENT = 0.9
 """An int8 model that agrees less often with the float one is broken, and does not enter a bundle."""
 ATTRIBUTION = """This model was trained on pictures rendered from the LDraw Parts Library (https://www.ldraw.org),
@@ -143,15 +146,25 @@ def evaluate(shop: Workshop, photos: list[Path]) -> dict[str, Any]:
     held_out = open_layers(shop.test_renders)
     fitting = test.make_test_looks(held_out, shop.recipe.input_px, TEST_PARTS, shop.recipe.seed + 10)
     unseen = test.make_test_looks(held_out, shop.recipe.input_px, TEST_PARTS, shop.recipe.seed + 20)
+    riding = make_track_looks(shop.families, shop.meshes, shop.recipe.input_px, TRACKS, shop.recipe.seed + 30)
     logits = int8.logits(fitting.pictures)
     temperature = test.fit_temperature(logits, fitting.families)
     log_scores = log_softmax(logits, temperature)
+    ridden = log_softmax(int8.logits(riding.pictures), temperature)
+    exponent = test.fit_fusion_exponent(ridden, riding.families, riding.looks_a_part)
+    fused = test.fuse(ridden, exponent, riding.looks_a_part)
+    truth = riding.families[:: riding.looks_a_part]
     result: dict[str, Any] = {
         "temperature": temperature,
-        "fusion_exponent": test.fit_fusion_exponent(log_scores, fitting.families),
+        "fusion_exponent": exponent,
         "unsure_below": test.fit_unsure_below(log_scores, fitting.families),
         "quantization": int8.quantization,
-        "accuracy": _measure(unseen, network, int8, temperature),
+        "accuracy": _measure(unseen, network, int8, temperature)
+        | {
+            "belt_one_look_top1": test.top1(ridden, riding.families),
+            "belt_five_looks_top1": test.top1(fused, truth),
+            "belt_five_looks_calibration_error": test.expected_calibration_error(fused, truth),
+        },
     }
     numbers = [family.number for family in shop.families]
     for folder in photos:
@@ -170,10 +183,10 @@ def evaluate(shop: Workshop, photos: list[Path]) -> dict[str, Any]:
 def _measure(looks: test.TestLooks, network: MobileNetV2, int8: TfliteModel, temperature: float) -> dict[str, float]:
     stored, real = int8.logits(looks.pictures), _float_logits(network, looks.pictures)
     log_scores = log_softmax(stored, temperature)
-    fused = test.fuse(log_scores, test.fit_fusion_exponent(log_scores, looks.families))
+    fused = test.fuse(log_scores, 1.0, looks.looks_a_part)
     return {
         "synthetic_one_look_top1": test.top1(stored, looks.families),
-        "synthetic_three_looks_top1": test.top1(fused, looks.families[:: test.LOOKS_A_PART]),
+        "synthetic_three_looks_top1": test.top1(fused, looks.families[:: looks.looks_a_part]),
         "synthetic_one_look_top1_float": test.top1(real, looks.families),
         "int8_float_agreement": float((stored.argmax(1) == real.argmax(1)).mean()),
         "expected_calibration_error": test.expected_calibration_error(log_scores, looks.families),

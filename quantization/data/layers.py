@@ -74,13 +74,13 @@ def _hulls(label: Path, shard: NDArray[np.uint8]) -> NDArray[np.float32]:
     if kept.exists():
         with kept.open("rb") as stream:
             return np.load(stream)
-    hulls = np.stack([_hull(picture[..., 3]) for picture in shard])
+    hulls = np.stack([hull_of(picture[..., 3]) for picture in shard])
     with kept.open("wb") as stream:
         np.save(stream, hulls)
     return hulls
 
 
-def _hull(coverage: NDArray[np.uint8]) -> NDArray[np.float32]:
+def hull_of(coverage: NDArray[np.uint8]) -> NDArray[np.float32]:
     """(32, 2) corners of the covered area's hull, evenly thinned, the last one repeated to fill."""
     points = cv2.findNonZero((coverage > 96).astype(np.uint8))
     if points is None:

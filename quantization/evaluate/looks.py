@@ -17,11 +17,11 @@ LOOKS_A_PART = 3
 
 @dataclass(frozen=True, slots=True)
 class TestLooks:
-    """`pictures` (N, S, S, 3) uint8 RGB, `families` (N,). Each run of `LOOKS_A_PART` looks shows one family, with the
-    same belt, colour and camera, in as many renders."""
+    """`pictures` (N, S, S, 3) uint8 RGB, `families` (N,). Each run of `looks_a_part` looks shows one part."""
 
     pictures: NDArray[np.uint8]
     families: NDArray[np.int64]
+    looks_a_part: int
 
 
 def make_test_looks(looks: LayerSet, size_px: int, parts: int, seed: int) -> TestLooks:
@@ -36,7 +36,7 @@ def make_test_looks(looks: LayerSet, size_px: int, parts: int, seed: int) -> Tes
         for index in rng.choice(by_family[family], LOOKS_A_PART):
             pictures.append(augmenter.picture(int(index), np.random.default_rng([seed, 5, part])))
             families.append(family)
-    return TestLooks(np.stack(pictures), np.array(families, np.int64))
+    return TestLooks(np.stack(pictures), np.array(families, np.int64), LOOKS_A_PART)
 
 
 def top1(logits: NDArray[np.float32], families: NDArray[np.int64]) -> float:
@@ -58,18 +58,18 @@ def fit_temperature(logits: NDArray[np.float32], families: NDArray[np.int64]) ->
     return float(np.exp(minimize_scalar(loss, bounds=(-2.5, 2.5), method="bounded").x))
 
 
-def fuse(log_scores: NDArray[np.float32], exponent: float) -> NDArray[np.float32]:
-    """(N / LOOKS_A_PART, K) log-posteriors of the tempered product n^a · mean ln p, as `edge.fusion` has it."""
-    looks = log_scores.reshape(-1, LOOKS_A_PART, log_scores.shape[1])
-    return log_softmax((looks.mean(1) * LOOKS_A_PART**exponent).astype(np.float32))
+def fuse(log_scores: NDArray[np.float32], exponent: float, looks_a_part: int) -> NDArray[np.float32]:
+    """(N / looks_a_part, K) log-posteriors of the tempered product n^a · mean ln p, as `edge.fusion` has it."""
+    looks = log_scores.reshape(-1, looks_a_part, log_scores.shape[1])
+    return log_softmax((looks.mean(1) * looks_a_part**exponent).astype(np.float32))
 
 
-def fit_fusion_exponent(log_scores: NDArray[np.float32], families: NDArray[np.int64]) -> float:
+def fit_fusion_exponent(log_scores: NDArray[np.float32], families: NDArray[np.int64], looks_a_part: int) -> float:
     """The exponent with the least negative log-likelihood of the fused looks."""
-    truth = families[::LOOKS_A_PART]
+    truth = families[::looks_a_part]
 
     def loss(exponent: float) -> float:
-        return negative_log_likelihood(fuse(log_scores, exponent), truth)
+        return negative_log_likelihood(fuse(log_scores, exponent, looks_a_part), truth)
 
     return float(minimize_scalar(loss, bounds=(0.0, 1.0), method="bounded").x)
 

@@ -1,7 +1,7 @@
 """What int8 does to a network, in training: values are rounded on the way forward, gradients pass straight through.
 
-Quantization-aware training after Jacob et al. 2018: weights per output channel and symmetric, activations per tensor and
-affine. A batch norm after a convolution scales whole channels, so that rounding before or after it is the same.
+Quantization-aware training after Jacob et al. 2018: weights per output channel and symmetric, activations per tensor
+and affine. A batch norm after a convolution scales whole channels: rounding before or after it is the same.
 """
 
 from __future__ import annotations
