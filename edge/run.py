@@ -72,8 +72,8 @@ def _open(plans: Plans, clock: Clock, stack: ExitStack, say: Callable[[str], Non
 
     accelerator = opened(make_accelerator(config.accelerator, say))
     accelerator.load(plans.bundle.model)
-    belt_motor = opened(make_belt_motor(config))
-    encoder = opened(make_encoder(config, clock))
+    belt_motor = opened(make_belt_motor(config, clock))
+    encoder = opened(make_encoder(config, clock, belt_motor))
     gates = make_gates(config, clock)
     for gate in gates.values():
         opened(gate)
