@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Iterable
 
@@ -24,21 +25,21 @@ class Safety:
         feeder: Feeder | None,
         belt_motor: BeltMotor | None,
         gates: Iterable[Gate],
-        halt_dispatcher: Callable[[], None] = lambda: None,
-        notify: Callable[[str], None] = lambda _reason: None,
+        halt: Callable[[], None] = lambda: None,
+        warn: Callable[[str], None] = lambda _line: None,
     ) -> None:
         """Args:
         feeder: None when parts come by hand.
         belt_motor: None when the belt has its own switch.
         gates: all of them.
-        halt_dispatcher: keeps the dispatcher from moving a gate again; must return at once.
-        notify: told the reason, once, when everything has been stopped.
+        halt: keeps the dispatcher from moving a gate again (`Dispatcher.halt`); must return at once.
+        warn: told in one line of each device that could not be stopped.
         """
         self._feeder = feeder
         self._belt_motor = belt_motor
         self._gates = tuple(gates)
-        self._halt_dispatcher = halt_dispatcher
-        self._notify = notify
+        self._halt = halt
+        self._warn = warn
         # Re-entrant: a signal may come while this very thread is in the middle of a stop.
         self._lock = threading.RLock()
         self._reason: str | None = None
@@ -71,9 +72,7 @@ class Safety:
     def stop(self, reason: str) -> None:
         """Feeder off, belt off, gates at rest: each is tried even when another fails. Never raises; the first
         reason is kept, and a later call tries everything again."""
-        first = self._reason is None
-        if first:
-            self._reason = reason
+        self._reason = self._reason or reason
         # A thread that hangs inside a driver keeps the lock: stop without it rather than not at all.
         locked = self._lock.acquire(timeout=LOCK_S)
         try:
@@ -81,9 +80,10 @@ class Safety:
         finally:
             if locked:
                 self._lock.release()
-        if first:
-            _try("notice of the stop", lambda: self._notify(reason), problems)
         self.problems = tuple(problems)
+        for problem in self.problems:
+            with contextlib.suppress(Exception):
+                self._warn(f"while stopping: {problem}")
 
     def _stop_devices(self) -> list[str]:
         problems: list[str] = []
@@ -92,7 +92,7 @@ class Safety:
             _try("feeder", lambda: feeder.set_rate(0), problems)
         if self._belt_motor is not None:
             _try("belt motor", self._belt_motor.stop, problems)
-        _try("dispatcher", self._halt_dispatcher, problems)
+        _try("dispatcher", self._halt, problems)
         for gate in self._gates:
             _try(f"gate {gate.name}", lambda gate=gate: gate.move_to(gate.rest), problems)
         return problems

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
 
-from edge.journal.lines import newest, read_journal
+from edge.journal.read import read_journal
 
 COLUMNS = (
     "part_id", "time", "bin", "bin_wanted", "reason", "detail", "part", "part_score", "colour", "colour_score",
@@ -16,8 +17,8 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def export_csv(file: Path, out: TextIO) -> int:
-    """Writes every part sorted as CSV, and returns their number.
+def export_csv(file: Path, out: TextIO, warn: Callable[[str], None] = lambda _line: None) -> int:
+    """Writes every part sorted as CSV, and returns their number; `warn` is told of damaged lines.
 
     Raises:
         JournalError: the journal cannot be read.
@@ -25,7 +26,7 @@ def export_csv(file: Path, out: TextIO) -> int:
     writer = csv.writer(out)
     writer.writerow(COLUMNS)
     count = 0
-    for record in newest(read_journal(file)):
+    for record in read_journal(file, warn):
         part, part_score = record.top[0] if record.top else ("", 0.0)
         colour, colour_score = record.colour[0] if record.colour else ("", 0.0)
         time = datetime.fromtimestamp(record.time_s, UTC).isoformat(timespec="milliseconds")

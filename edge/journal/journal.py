@@ -1,200 +1,202 @@
-"""Writes the journal without ever making the control path wait.
-
-Records go into a bounded queue; one thread writes them, forces them to the card at most every half second, turns the
-file over when it is full, and keeps what cannot be written until it can. `Journal.open` repairs a damaged tail.
-"""
+"""The journal: one durable line a part, written behind the control path's back."""
 
 from __future__ import annotations
 
-import os
+import contextlib
+import itertools
+import queue
 import threading
-from collections import deque
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import Self
 
 from edge.errors import JournalError
-from edge.journal.lines import decode, encode, rotated
+from edge.journal.file import Disk, JournalFile
+from edge.journal.lines import encode
+from edge.journal.writer import LineWriter
 from edge.records import PartRecord
 
-SYNC_EVERY_S = 0.5
-MOST_WAITING = 10_000
-"""Records kept while the card does not take them; beyond that the oldest are given up, and counted."""
+QUEUE_RECORDS = 10_000
+BATCH_RECORDS = 64
+CLOSE_S = 30.0
+"""What a stalled disk is given to take the last records."""
+LONGEST_WAIT_S = 60.0
+_END = None
 
 
 class Journal:
-    """Append-only. `append` may come from any thread and returns at once; `close` writes what is left.
+    """Appends records. `append` never waits: a thread of its own writes and syncs, and what the disk would
+    not take is kept in memory and tried again. `unsaved` and `lost` count what is not on the disk, yet or for
+    good.
 
-    Attributes:
-        repaired_bytes: length of the damaged tail that was cut off at opening.
-        unsaved: records that had to be given up.
-        trouble: why the card does not take records at present; "" when it does.
+    Without a thread (virtual time) the caller writes, in batches; `flush` and `close` make them durable.
     """
 
     def __init__(
-        self, file: Path, max_bytes: int, next_part_id: int, repaired_bytes: int, warn: Callable[[str], None]
+        self,
+        file: JournalFile,
+        warn: Callable[[str], None],
+        *,
+        threaded: bool = True,
+        queue_records: int = QUEUE_RECORDS,
     ) -> None:
-        self.file = file
-        self.repaired_bytes = repaired_bytes
-        self.unsaved = 0
-        self.trouble = ""
-        self._max_bytes = max_bytes
-        self._next_part_id = next_part_id
+        self._file = file
         self._warn = warn
-        self._waiting: deque[PartRecord] = deque()
-        self._lock = threading.Lock()
-        self._closing = threading.Event()
+        self._writer = LineWriter(file, warn)
+        self._part_ids = itertools.count(file.last_part_id + 1)
+        self._queue: queue.Queue[PartRecord | threading.Event | None] = queue.Queue(queue_records)
+        self._batch: list[bytes] = []
+        self._given_up = 0
+        self._closed = False
         self._thread: threading.Thread | None = None
+        if file.repaired:
+            warn(file.repaired)
+        if threaded:
+            self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
+            self._thread.start()
 
     @classmethod
     def open(
-        cls, file: Path, max_mb: float = 200.0, warn: Callable[[str], None] = lambda line: None, threaded: bool = True
-    ) -> Journal:
-        """Opens a journal, going on with an existing one: part numbers continue.
+        cls,
+        path: Path | str,
+        max_mb: float = 200.0,
+        warn: Callable[[str], None] = lambda _line: None,
+        *,
+        threaded: bool = True,
+        disk: Disk | None = None,
+        queue_records: int = QUEUE_RECORDS,
+    ) -> Self:
+        """Opens or makes a journal and its folder; part numbers go on. A damaged end is cut off, a broken
+        file kept under another name, both reported.
 
         Args:
-            file: made, with its folder, where it is missing.
-            max_mb: the journal and its older half together stay below that.
-            warn: told in one line of a repair, and of a card that takes no records.
-            threaded: False writes only in `flush` and `close`, for virtual time.
+            path: the newest file; older ones have `.1`, `.2` … after their name.
+            max_mb: space for all of them; the oldest records go first.
+            warn: told one line when something is wrong with the file or the disk, from the journal's thread.
+            threaded: False for virtual time.
+            disk: the system calls.
+            queue_records: records that may wait for the writing thread.
 
         Raises:
-            JournalError: the place cannot be written.
+            JournalError: the file cannot be opened or written, or another process writes to it.
         """
-        try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            repaired, last_id = _repair(file, warn)
-            with file.open("ab"):
-                pass
-        except OSError as error:
-            raise JournalError(
-                f"the journal {file} cannot be written ({error.strerror}): free space, or give another place"
-            ) from error
-        journal = cls(file, int(max_mb * 1e6), last_id + 1, repaired, warn)
-        if threaded:
-            journal._thread = threading.Thread(target=journal._write_on, name="journal", daemon=True)
-            journal._thread.start()
-        return journal
+        file = JournalFile(Path(path), int(max_mb * 1e6), disk or Disk())
+        return cls(file, warn, threaded=threaded, queue_records=queue_records)
+
+    @property
+    def path(self) -> Path:
+        return self._file.path
+
+    @property
+    def unsaved(self) -> int:
+        """Records that are not durable yet."""
+        return self._queue.qsize() + len(self._batch) + self._writer.unsaved
+
+    @property
+    def lost(self) -> int:
+        """Records that will never be: the disk failed for too long, or the queue was full."""
+        return self._writer.lost + self._given_up
 
     def append(self, record: PartRecord) -> int:
-        """Takes a record and returns its part number: the record's own, or the next one where that is below 0."""
-        with self._lock:
-            if record.part_id < 0:
-                record = replace(record, part_id=self._next_part_id)
-                self._next_part_id += 1
-            self._waiting.append(record)
-            if len(self._waiting) > MOST_WAITING:
-                self._waiting.popleft()
-                self.unsaved += 1
+        """Takes one record; returns at once with its part number: the record's own, or the next one where
+        that is below 0. A second record of the same part replaces the first for readers.
+
+        Raises:
+            JournalError: the journal is closed.
+        """
+        if self._closed:
+            raise JournalError(f"journal {self.path}: written to after it was closed")
+        if record.part_id < 0:
+            record = replace(record, part_id=next(self._part_ids))
+        if self._thread is None:
+            self._batch += self._lines([record])
+            if len(self._batch) >= BATCH_RECORDS:
+                self._write_batch()
+            return record.part_id
+        try:
+            self._queue.put_nowait(record)
+        except queue.Full:
+            self._given_up += 1
+            if self._given_up == 1:
+                self._warn(f"journal {self.path}: the disk is too slow, records are being lost")
         return record.part_id
 
-    def flush(self) -> None:
-        """Writes what waits and forces it to the card; trouble is kept in `trouble`, never raised."""
-        with self._lock:
-            batch = list(self._waiting)
-        if not batch:
-            return
-        try:
-            self._write(batch)
-        except OSError as error:
-            if not self.trouble:
-                self._warn(f"the journal {self.file} cannot be written ({error.strerror}): records wait in memory")
-            self.trouble = error.strerror or str(error)
-            return
-        if self.trouble:
-            self._warn(f"the journal {self.file} is written again")
-        self.trouble = ""
-        with self._lock:
-            for record in batch:
-                if self._waiting and self._waiting[0] is record:
-                    self._waiting.popleft()
+    def flush(self, timeout_s: float = 10.0) -> bool:
+        """Waits until everything appended so far is durable; False when the disk would not, or not in
+        time."""
+        if self._thread is None:
+            self._write_batch()
+            self._writer.sync(time.monotonic())
+        else:
+            reached = threading.Event()
+            with contextlib.suppress(queue.Full):
+                self._queue.put(reached, timeout=timeout_s)
+                reached.wait(timeout_s)
+        return self.unsaved == 0
 
     def close(self) -> None:
-        """Writes what waits and ends the thread; records that still cannot be written are counted as unsaved."""
-        self._closing.set()
-        if self._thread is not None:
-            self._thread.join(timeout=10.0)
-            self._thread = None
-        self.flush()
-        with self._lock:
-            lost = len(self._waiting)
-            self._waiting.clear()
-        if lost:
-            self.unsaved += lost
-            self._warn(f"{lost} records of the journal {self.file} could not be saved ({self.trouble})")
+        """Writes what is left and closes; what the disk does not take now is lost, and reported."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._thread is None:
+            self._write_batch()
+        else:
+            with contextlib.suppress(queue.Full):
+                self._queue.put(_END, timeout=CLOSE_S)
+            self._thread.join(CLOSE_S)
+            if self._thread.is_alive():
+                self._warn(f"journal {self.path}: the disk does not answer, {self.unsaved} records may be lost")
+                return
+        self._writer.sync(time.monotonic())
+        if self._writer.unsaved:
+            self._warn(f"journal {self.path}: {self._writer.unsaved} records could not be saved")
+        self._file.close()
 
-    def _write_on(self) -> None:
-        while not self._closing.wait(SYNC_EVERY_S):
-            self.flush()
+    def __enter__(self) -> Self:
+        return self
 
-    def _write(self, batch: list[PartRecord]) -> None:
-        """All of the batch, or an error and nothing of it."""
-        lines = b"".join(map(encode, batch))
-        self._turn_over(len(lines))
-        with self.file.open("ab") as stream:
-            size = stream.tell()
+    def __exit__(self, *_exception: object) -> None:
+        self.close()
+
+    def _write_batch(self) -> None:
+        now_s = time.monotonic()
+        self._writer.write(self._batch, now_s)
+        self._batch = []
+        self._writer.sync_when_due(now_s)
+
+    def _lines(self, records: list[PartRecord]) -> list[bytes]:
+        """The lines of what can be written; one bad record must not end the journal."""
+        lines = []
+        for record in records:
             try:
-                stream.write(lines)
-                stream.flush()
-                os.fsync(stream.fileno())
-            except OSError:
-                _cut(stream, size)
-                raise
+                lines.append(encode(record))
+            except (TypeError, ValueError) as error:
+                self._given_up += 1
+                self._warn(f"journal {self.path}: part {record.part_id} cannot be written: {error}")
+        return lines
 
-    def _turn_over(self, coming_bytes: int) -> None:
-        if self.file.exists() and self.file.stat().st_size + coming_bytes > self._max_bytes / 2:
-            self.file.replace(rotated(self.file))
+    def _run(self) -> None:
+        while True:
+            wait_s = max(self._writer.next_due_s - time.monotonic(), 0.0)
+            items = self._take(min(wait_s, LONGEST_WAIT_S))
+            records = [item for item in items if isinstance(item, PartRecord)]
+            self._writer.write(self._lines(records), time.monotonic())
+            for item in items:
+                if isinstance(item, threading.Event):
+                    self._writer.sync(time.monotonic())
+                    item.set()
+            if _END in items:
+                return
+            self._writer.sync_when_due(time.monotonic())
 
-
-def _cut(stream: BinaryIO, size: int) -> None:
-    """Takes back half-written lines; where even that fails, the next opening repairs them."""
-    try:
-        os.ftruncate(stream.fileno(), size)
-    except OSError:
-        return
-
-
-def _repair(file: Path, warn: Callable[[str], None]) -> tuple[int, int]:
-    """Cuts a damaged tail off, or sets a file aside that holds no record at all.
-
-    Returns:
-        The bytes cut off, and the highest part number (-1 for none).
-    """
-    older = rotated(file)
-    last_id = max((_scan(path)[1] for path in (older, file) if path.is_file()), default=-1)
-    if not file.is_file() or file.stat().st_size == 0:
-        return 0, last_id
-    good_bytes, _ = _scan(file)
-    size = file.stat().st_size
-    if good_bytes == size:
-        return 0, last_id
-    if good_bytes == 0:
-        aside = _free_name(file)
-        file.replace(aside)
-        warn(f"{file} is no journal of Brickgate: it was set aside as {aside.name}")
-        return 0, last_id
-    with file.open("r+b") as stream:
-        stream.truncate(good_bytes)
-    warn(f"the journal {file} ended in {size - good_bytes} damaged bytes (a power cut?): they were cut off")
-    return size - good_bytes, last_id
-
-
-def _scan(path: Path) -> tuple[int, int]:
-    """Where the last whole line ends, in bytes, and the highest part number. Damage in the middle is passed over."""
-    end = place = 0
-    last_id = -1
-    with path.open("rb") as stream:
-        for line in stream:
-            place += len(line)
-            record = decode(line)
-            if record is not None:
-                end, last_id = place, max(last_id, record.part_id)
-    return end, last_id
-
-
-def _free_name(file: Path) -> Path:
-    number = 1
-    while (aside := file.with_name(f"{file.name}.broken-{number}")).exists():
-        number += 1
-    return aside
+    def _take(self, wait_s: float) -> list[PartRecord | threading.Event | None]:
+        """What has come, at most a batch; waits for the first of it."""
+        items = []
+        with contextlib.suppress(queue.Empty):
+            items.append(self._queue.get(timeout=wait_s))
+            while len(items) < BATCH_RECORDS:
+                items.append(self._queue.get_nowait())
+        return items

@@ -1,69 +1,93 @@
-"""One part, one line: `crc32 json`, so that a damaged line is known for what it is."""
+"""One part, one line: JSON that anything can read, with a checksum as its last field.
+
+The checksum is the CRC-32 of the line without that field, so a line that was cut or altered is told from a
+good one.
+"""
 
 from __future__ import annotations
 
 import json
+import math
 import zlib
-from collections.abc import Iterator
-from dataclasses import asdict
-from pathlib import Path
+from collections.abc import Callable
+from dataclasses import MISSING, fields
 from typing import Any
 
 from edge.errors import JournalError
 from edge.records import PartRecord
 
+_CHECK = b',"crc32":"'
+_START = b'{"part_id":'
+_FIELDS = {f.name: f for f in fields(PartRecord)}
+_REQUIRED = {name for name, f in _FIELDS.items() if f.default is MISSING and f.default_factory is MISSING}
+_PAIRS = {"top", "colour"}
+
 
 def encode(record: PartRecord) -> bytes:
-    """A record's line: eight hex digits of the JSON's CRC-32, a space, the JSON, a line feed."""
-    text = json.dumps(asdict(record), separators=(",", ":"), ensure_ascii=False).encode()
-    return b"%08x %s\n" % (zlib.crc32(text), text)
-
-
-def decode(line: bytes) -> PartRecord | None:
-    """The record of a line, or None for a damaged one."""
+    """The line of a record, with its line end. Numbers that JSON does not have (NaN, infinity) become
+    null."""
+    values = {name: getattr(record, name) for name in _FIELDS}
     try:
-        if not line.endswith(b"\n") or int(line[:8], 16) != zlib.crc32(line[9:-1]):
-            return None
-        values: dict[str, Any] = json.loads(line[9:])
-        pairs = {name: tuple((key, score) for key, score in values[name]) for name in ("top", "colour")}
-        return PartRecord(**{**values, **pairs, "gates": tuple(values["gates"])})
-    except (ValueError, TypeError, KeyError):
-        return None
+        body = _dump(values)
+    except ValueError:
+        body = _dump({name: _finite(value) for name, value in values.items()})
+    return body[:-1] + _CHECK + b'%08x"}\n' % zlib.crc32(body)
 
 
-def read_journal(file: Path) -> Iterator[PartRecord]:
-    """The records of a journal file and its older, rotated one, in order; damaged lines are passed over.
+def is_intact(line: bytes) -> bool:
+    """True for a complete line with the right checksum."""
+    split = len(line) - len(_CHECK) - 11
+    if split < 0 or not line.startswith(_START) or line[split : split + len(_CHECK)] != _CHECK:
+        return False
+    return line[split + len(_CHECK) :] == b'%08x"}\n' % zlib.crc32(line[:split] + b"}")
+
+
+def part_id_of(line: bytes) -> int:
+    """The part's number in an intact line, without reading all of it."""
+    return int(line[len(_START) : line.index(b",", len(_START))])
+
+
+def decode(line: bytes) -> PartRecord:
+    """The record of an intact line; fields it does not know are left out, so that newer journals can be read.
 
     Raises:
-        JournalError: no such file, or it cannot be read.
+        JournalError: a field is missing.
     """
-    older = rotated(file)
-    if not file.is_file():
-        raise JournalError(f"no journal at {file}: name the file that 'brickgate run' or 'simulate --journal' wrote")
-    for path in (older, file):
-        if path.is_file():
-            yield from _records(path)
+    values: dict[str, Any] = json.loads(line)
+    missing = sorted(_REQUIRED - values.keys())
+    if missing:
+        raise JournalError(f"record of part {values.get('part_id')}: {missing[0]} is missing")
+    known = {name: values[name] for name in _FIELDS if name in values}
+    for name, value in known.items():
+        if name in _PAIRS:
+            known[name] = tuple((str(what), _number(score)) for what, score in value)
+        elif isinstance(value, list):
+            known[name] = tuple(value)
+        elif value is None:
+            known[name] = math.nan
+    return PartRecord(**known)
 
 
-def _records(path: Path) -> Iterator[PartRecord]:
-    try:
-        with path.open("rb") as stream:
-            for line in stream:
-                record = decode(line)
-                if record is not None:
-                    yield record
-    except OSError as error:
-        raise JournalError(f"{path} cannot be read ({error.strerror}): check its owner and the card") from error
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value
 
 
-def newest(records: Iterator[PartRecord]) -> Iterator[PartRecord]:
-    """The last word on each part: a part that a late gate sent elsewhere has two lines, of which the later holds."""
-    by_id: dict[int, PartRecord] = {}
-    for record in records:
-        by_id[record.part_id] = record
-    yield from by_id.values()
+def _dump(values: dict[str, Any]) -> bytes:
+    text = json.dumps(values, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_plain)
+    return text.encode("utf-8", "replace")
 
 
-def rotated(file: Path) -> Path:
-    """Where the older half of a journal goes."""
-    return file.with_name(file.name + ".1")
+def _plain(value: Any) -> Any:
+    """A numpy number as Python's."""
+    item: Callable[[], Any] | None = getattr(value, "item", None)
+    if item is None:
+        raise TypeError(f"a {type(value).__name__} cannot be written to the journal")
+    return item()
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, tuple | list):
+        return [_finite(each) for each in value]
+    if hasattr(value, "item"):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -77,13 +77,18 @@ def test_nothing_starts_after_a_stop(devices, build):
     assert states(devices) == ["off", "off", "pass", "pass"]
 
 
-def test_the_first_reason_is_kept_and_told_once(build):
-    told = []
-    safety = build(notify=told.append)
+def test_the_first_reason_is_kept(build):
+    safety = build()
     safety.stop("first")
     safety.stop("second")
     assert safety.reason == "first"
-    assert told == ["first"]
+
+
+def test_a_device_that_does_not_obey_is_told(devices, build):
+    told = []
+    devices["belt"].error = HardwareError("belt motor: no answer: check its cable")
+    build(warn=told.append).stop("a test")
+    assert told == ["while stopping: belt motor: no answer: check its cable"]
 
 
 @pytest.mark.parametrize(
@@ -161,10 +166,10 @@ def test_a_broken_notice_or_dispatcher_stops_nothing_from_stopping(devices, buil
     def fail(*_args):
         raise RuntimeError("no")
 
-    safety = build(notify=fail, halt_dispatcher=fail)
+    safety = build(warn=fail, halt=fail)
     safety.stop("a test")
     assert states(devices) == ["off", "off", "pass", "pass"]
-    assert len(safety.problems) == 2
+    assert safety.problems == ("dispatcher: could not be stopped: no",)
 
 
 def test_a_machine_without_feeder_and_motor_stops_its_gates(devices):

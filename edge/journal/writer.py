@@ -1,0 +1,92 @@
+"""Writes lines and keeps what the disk would not take: nothing is forgotten before it is durable."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable
+
+from edge.errors import JournalError
+from edge.journal.file import JournalFile
+
+SYNC_EVERY_S = 0.4
+"""Everything decided more than a second ago is on the disk."""
+RETRY_EVERY_S = 1.0
+KEPT_LINES = 10_000
+"""Lines that wait for a disk that is full or away; beyond that the oldest are lost."""
+
+
+class LineWriter:
+    """Takes lines in order; called by one thread. Warns once when the disk fails and once when it is back."""
+
+    def __init__(self, file: JournalFile, warn: Callable[[str], None], kept_lines: int = KEPT_LINES) -> None:
+        self._file = file
+        self._warn = warn
+        self._unsynced: deque[bytes] = deque()
+        self._kept_lines = kept_lines
+        self._failed = False
+        self._next_sync_s = math.inf
+        self.lost = 0
+
+    @property
+    def unsaved(self) -> int:
+        """Lines that are not durable yet."""
+        return len(self._unsynced)
+
+    @property
+    def next_due_s(self) -> float:
+        """When `sync_when_due` wants to be called next; infinity when there is nothing to do."""
+        return self._next_sync_s
+
+    def write(self, lines: list[bytes], now_s: float) -> None:
+        """Takes new lines; they are with the operating system when this returns, unless the disk fails."""
+        if not lines:
+            return
+        self._unsynced.extend(lines)
+        if not self._failed and self._attempt(lambda: self._file.write(b"".join(lines)), now_s):
+            self._next_sync_s = min(self._next_sync_s, now_s + SYNC_EVERY_S)
+        if len(self._unsynced) > self._kept_lines and not self._failed:
+            self.sync(now_s)
+        while len(self._unsynced) > self._kept_lines:
+            self._unsynced.popleft()
+            self.lost += 1
+
+    def sync_when_due(self, now_s: float) -> None:
+        """Makes lines durable, or tries a failed disk again, when it is time to."""
+        if now_s >= self._next_sync_s:
+            self.sync(now_s)
+
+    def sync(self, now_s: float) -> None:
+        """Makes everything durable now, if the disk lets it."""
+        if not self._unsynced:
+            return
+        if not self._attempt(self._write_again if self._failed else self._file.sync, now_s):
+            return
+        if self._failed:
+            self._failed = False
+            lost = f", {self.lost} were lost" if self.lost else ""
+            saved = f"{len(self._unsynced)} records were saved late{lost}"
+            self._warn(f"journal {self._file.path}: is written again; {saved}")
+        self._unsynced.clear()
+        self._next_sync_s = math.inf
+        self._attempt(self._file.rotate_when_full, now_s)
+
+    def _write_again(self) -> None:
+        self._file.roll_back()
+        self._file.write(b"".join(self._unsynced))
+        self._file.sync()
+
+    def _attempt(self, act: Callable[[], None], now_s: float) -> bool:
+        try:
+            act()
+        except (OSError, JournalError) as error:
+            if not self._failed:
+                why = getattr(error, "strerror", None) or str(error)
+                self._warn(
+                    f"journal {self._file.path}: cannot be written ({why}): free or replace the disk; "
+                    f"records are kept in memory meanwhile"
+                )
+            self._failed = True
+            self._next_sync_s = now_s + RETRY_EVERY_S
+            return False
+        return True
