@@ -69,7 +69,7 @@ def ride(scheduling, topology, parts, speeds):
 
 
 @pytest.mark.parametrize("shape", ["line", "tree"])
-@settings(max_examples=600, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(parts=parts, speeds=speeds)
 def test_every_part_ends_in_the_bin_of_its_plan_and_no_gate_moves_under_it(scheduling, shape, parts, speeds):
     topology = scheduling.line(3) if shape == "line" else scheduling.tree()
