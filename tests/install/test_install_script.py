@@ -5,6 +5,7 @@ A copy of it lies in a folder with spaces; its PATH holds only what a bare Debia
 
 from __future__ import annotations
 
+import fcntl
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -193,6 +194,16 @@ def test_a_chosen_python_that_cannot_serve_is_said(machine: Machine) -> None:
     result = machine.install("--simulate", BRICKGATE_PYTHON="/nowhere/python")
     assert result.returncode == 1
     assert "BRICKGATE_PYTHON=/nowhere/python is no Python 3.11 or newer" in result.stderr
+
+
+def test_two_at_once_are_kept_apart(machine: Machine) -> None:
+    (machine.project / "build").mkdir()
+    with (machine.project / "build" / ".install.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        result = machine.install("--simulate")
+    assert result.returncode == 1
+    assert "another install.sh is at work" in result.stderr
+    assert machine.pip_calls == []
 
 
 def test_a_full_disk_is_said_before_anything_is_fetched(machine: Machine) -> None:
