@@ -76,8 +76,8 @@ def replay(
     as_json: AsJson = False,
 ) -> None:
     """Runs recorded frames through the machine, with simulated gates."""
-    from edge.machine import read_plans
-    from edge.replay import open_accelerator, print_parts
+    from edge.machine import open_accelerator, read_plans
+    from edge.replay import print_parts
     from edge.replay import replay as run_replay
 
     plans = read_plans(*_machine_files(config, bins), bundle, _warn)

@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from edge.bundle.manifest import Bundle, load_bundle
@@ -19,6 +20,7 @@ from edge.config.report import load
 from edge.config.schema import MachineConfig
 from edge.fusion.evidence import Method
 from edge.fusion.verdict import Fusion, FusionSettings
+from edge.hardware.factory import make_accelerator
 from edge.hardware.interfaces import Accelerator, BeltMotor, Encoder, Feeder, Gate
 from edge.inference.classifier import Classifier
 from edge.inference.colour import ColourMeter
@@ -92,6 +94,22 @@ def read_plans(
     for finding in findings:
         warn(str(finding))
     return Plans(config, bins, loaded, catalogue, load_colours())
+
+
+@contextmanager
+def open_accelerator(plans: Plans, say: Callable[[str], None]) -> Iterator[Accelerator]:
+    """The configured accelerator with the model loaded; closed at the end.
+
+    Raises:
+        HardwareError: the device or its library is missing.
+        BundleError: the model cannot be loaded.
+    """
+    accelerator = make_accelerator(plans.config.accelerator, say)
+    try:
+        accelerator.load(plans.bundle.model)
+        yield accelerator
+    finally:
+        accelerator.close()
 
 
 def assemble(

@@ -53,7 +53,7 @@ def _box(part: PartState, frame: Frame, settings: TrackingSettings) -> tuple[int
     u0, v0, u1, v1 = settings.belt_region_px
     lead = (frame.belt_mm - track.lead_belt_mm - settings.station_mm) * scale
     trail = (frame.belt_mm - track.trail_belt_mm - settings.station_mm) * scale
-    half = max(track.width_mm, 12.0) * scale / 2
+    half = max(track.length_mm, 12.0) * scale / 2
     side = track.y_mm * scale
     match settings.belt_direction:
         case "right":

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
+from rich.table import Table
+
 from edge.clock import VirtualClock
 from edge.errors import HardwareError
 from edge.hardware.constant_encoder import ConstantEncoder
@@ -124,3 +127,23 @@ def _entry(part: PartState, machine: Machine) -> dict[str, Any]:
         "colour": [{"name": name, "ldraw_code": codes[name], "score": score} for name, score in colours],
         "bin": part.plan.bin,
     }
+
+
+def print_parts(result: ReplayResult, console: Console) -> None:
+    """A row for each part, in the order in which they left the view."""
+    table = Table(title=f"{len(result.parts)} parts in {result.frames} frames", title_justify="left")
+    for heading in ("track", "frames", "looks", "part", "next best", "colour", "bin"):
+        table.add_column(heading)
+    for part in result.parts:
+        (best_part, *others), colours = part["top"], part["colour"]
+        table.add_row(
+            str(part["track"]),
+            f"{part['first_frame']}–{part['last_frame']}",
+            str(part["looks"]),
+            f"[bold]{best_part['part']}[/] {best_part['name']} {best_part['score']:.0%}",
+            ", ".join(f"{other['part']} {other['score']:.0%}" for other in others[:2]),
+            f"{colours[0]['name']} {colours[0]['score']:.0%}" if colours else "–",
+            part["bin"],
+        )
+    console.print(table)
+    console.print(f"{result.fps:.0f} frames/s")

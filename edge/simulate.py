@@ -14,9 +14,8 @@ from rich.console import Console
 from rich.table import Table
 
 from edge.clock import MonotonicClock
-from edge.hardware.tflite import CpuAccelerator
 from edge.journal.journal import Journal
-from edge.machine import Devices, Machine, Plans, assemble, tracking_settings
+from edge.machine import Devices, Machine, Plans, assemble, open_accelerator, tracking_settings
 from edge.overlay import VideoWriter, draw
 from edge.pipeline import PartState
 from edge.records import CommandStatus, GateReport
@@ -97,9 +96,7 @@ def run_simulation(
         seed=options.seed, parts=options.parts, parts_per_min=options.parts_per_min,
     )  # fmt: skip
     with ExitStack() as stack:
-        accelerator = CpuAccelerator(plans.config.accelerator.runtime, plans.config.accelerator.threads)
-        accelerator.load(plans.bundle.model)
-        stack.callback(accelerator.close)
+        accelerator = stack.enter_context(open_accelerator(plans, warn))
         world = sim.world
         devices = Devices(accelerator, world.gates, world.feeder, world.belt_motor, world.encoder, world.clock)
         journal = None
