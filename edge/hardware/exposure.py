@@ -14,12 +14,14 @@ class ExposureTravel:
         self.clock = clock
         self._encoder = encoder
         self._before: tuple[float, float] | None = None
+        self._answer_mm = 0.0
 
     def mm_at(self, instant_s: float) -> float:
-        """The belt's travel at `instant_s`; the first time, that of now."""
+        """The belt's travel at `instant_s`, never less than the last answer; the first time, that of now."""
         now_s, now_mm = self.clock.now_s(), self._encoder.belt_mm()
         before, self._before = self._before, (now_s, now_mm)
-        if before is None or now_s <= before[0]:
-            return now_mm
-        speed_mm_per_s = (now_mm - before[1]) / (now_s - before[0])
-        return now_mm - speed_mm_per_s * max(now_s - instant_s, 0.0)
+        if before is not None and now_s > before[0]:
+            speed_mm_per_s = (now_mm - before[1]) / (now_s - before[0])
+            now_mm -= speed_mm_per_s * max(now_s - instant_s, 0.0)
+        self._answer_mm = max(now_mm, self._answer_mm)
+        return self._answer_mm

@@ -35,7 +35,10 @@ def _interpreter_for(coral: FakeCoral) -> type:
             assert num_threads >= 1
             delegates = experimental_delegates or []
             assert all(delegate in coral.delegates for delegate in delegates)
-            self._compiled = EDGE_TPU_OPERATOR.encode() in Path(model_path).read_bytes()
+            content = Path(model_path).read_bytes()
+            if len(content) < 64:
+                raise ValueError("The model is not a valid Flatbuffer buffer")
+            self._compiled = EDGE_TPU_OPERATOR.encode() in content
             self._on_coral = bool(delegates)
             self._input: Any = None
             self._output: Any = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -114,6 +115,7 @@ class FakePicamera2:
         if self._module.stalled:
             raise TimeoutError
         job.collected = True
+        self._module.on_frame()
         self.held += 1
         self._number += 1
         return FakeRequest(self, self._number, self._metadata())
@@ -160,6 +162,8 @@ class FakeModule:
         """No more frames come."""
         self.now_ns = 1_000_000_000
         """The kernel's monotonic clock."""
+        self.on_frame: Callable[[], None] = lambda: None
+        """What happens while a frame is waited for: time passes."""
         self.open_cameras = 0
         self.camera: FakePicamera2 | None = None
 
