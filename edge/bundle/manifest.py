@@ -60,7 +60,7 @@ def find_bundle(name_or_folder: str | Path) -> Path:
     shipped = MODELS / str(name_or_folder)
     if shipped.is_dir():
         return shipped
-    names = ", ".join(sorted(p.name for p in MODELS.iterdir() if (p / MANIFEST).is_file())) or "none"
+    names = ", ".join(sorted(p.parent.name for p in MODELS.glob(f"*/{MANIFEST}"))) or "none"
     raise BundleError(f"no model bundle at {name_or_folder}: give a bundle's folder or a shipped name ({names})")
 
 

@@ -129,6 +129,21 @@ def test_simulate_installs_once_and_hands_the_rest_on(machine: Machine, tmp_path
     assert "pip install -e ." in (machine.project / "install.log").read_text()
 
 
+def test_the_model_makers_need_no_second_installation(machine: Machine, tmp_path: Path) -> None:
+    (tmp_path / "ldraw" / "parts").mkdir(parents=True)
+    result = machine.install("--model", LDRAWDIR=str(tmp_path / "ldraw"))
+    assert result.returncode == 0, result.stderr
+    assert machine.pip_calls == [".[model,convert]"]
+    assert machine.install("--simulate").stderr == ""
+    assert len(machine.pip_calls) == 1
+
+
+def test_an_ldraw_library_that_is_none_is_said(machine: Machine) -> None:
+    result = machine.install("--model", LDRAWDIR="/nowhere")
+    assert result.returncode == 1
+    assert "LDRAWDIR=/nowhere holds no parts/" in result.stderr.splitlines()[-1]
+
+
 def test_a_changed_project_is_installed_again(machine: Machine) -> None:
     machine.install("--simulate")
     with (machine.project / "pyproject.toml").open("a") as file:
