@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from edge.clock import Clock
+from edge.errors import HardwareError
 from edge.fusion.verdict import Fusion
 from edge.inference.classifier import Classifier
 from edge.records import (
@@ -46,6 +48,7 @@ class PartState:
     planned_mm: tuple[float, float] | None = None
     decision_latency_s: float = 0.0
     lateness_s: float = 0.0
+    recorded: bool = False
     part_id: int | None = None
     """Its number in the journal, once it is there."""
 
@@ -119,10 +122,13 @@ class Pipeline:
         self._reports.append(report)
 
     def close(self) -> None:
-        """Records every part that was decided and is still in view; call it once, at the end."""
+        """Takes the last reports and records every part that was decided and is still in view."""
+        with suppress(HardwareError):
+            # A stop may come because the encoder is gone: the records are then what was last known.
+            self._absorb_reports()
         for part in self._parts.values():
             if part.plan is not None and part.decision is not None:
-                self._record(part)
+                self._put_down(part)
         self._parts.clear()
 
     def _follow(self, track: Track) -> None:
@@ -163,7 +169,7 @@ class Pipeline:
             self._schedule(part)
         if not leaves:
             return None
-        self._record(part)
+        self._put_down(part)
         self._stages.fusion.forget(track.track_id)
         self._riding[track.track_id] = self._parts.pop(track.track_id)
         return part
@@ -210,8 +216,12 @@ class Pipeline:
         if part is None or part.decision is None:
             return
         part.plan = plan
-        if part.part_id is not None:
-            self._record(part)
+        if part.recorded:
+            self._put_down(part)
+
+    def _put_down(self, part: PartState) -> None:
+        self._record(part)
+        part.recorded = True
 
     def _known(self, track_id: int) -> PartState | None:
         return self._parts.get(track_id) or self._riding.get(track_id)
