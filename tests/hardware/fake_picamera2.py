@@ -142,7 +142,7 @@ class FakePicamera2:
         exposure_us = self.controls.get("ExposureTime", 8000 + drift)
         gain = self.controls["AnalogueGain"] if locked else 1.0 + 0.01 * drift
         return {
-            "SensorTimestamp": self._module.now_ns - AGE_NS,
+            "SensorTimestamp": self._module.now_ns - AGE_NS + self._module.sensor_offset_ns,
             "ExposureTime": exposure_us,
             "AnalogueGain": gain,
             "ColourGains": self.controls["ColourGains"] if white else (2.0 + 0.01 * drift, 1.5),
@@ -162,6 +162,8 @@ class FakeModule:
         """No more frames come."""
         self.now_ns = 1_000_000_000
         """The kernel's monotonic clock."""
+        self.sensor_offset_ns = 0
+        """How far the sensor's clock is from the kernel's."""
         self.on_frame: Callable[[], None] = lambda: None
         """What happens while a frame is waited for: time passes."""
         self.open_cameras = 0
