@@ -1,6 +1,6 @@
 """From machine.yaml to devices: the only file that names drivers. Each imports its vendor's library when it is made.
 
-Nothing here opens a simulated device: `brickgate simulate` does that.
+Simulated devices belong to `brickgate simulate`. A recording moves nothing, so with the camera `frames` they are idle.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from edge.hardware.frames import FramesCamera
 from edge.hardware.gpio_encoder import GpioEncoder
 from edge.hardware.gpio_feed import GpioBeltMotor, GpioFeeder
 from edge.hardware.gpio_gates import GpioServoGate, GpioSolenoidGate
-from edge.hardware.idle import IdleBeltMotor, IdleFeeder
+from edge.hardware.idle import IdleBeltMotor, IdleFeeder, IdleGate
 from edge.hardware.interfaces import Accelerator, BeltMotor, Camera, Encoder, Feeder, Gate
 from edge.hardware.pca9685 import Pca9685Board, Pca9685Gate
 from edge.hardware.picamera import PiCamera
@@ -73,7 +73,8 @@ def make_gates(config: MachineConfig, clock: Clock) -> dict[str, Gate]:
         for gate in config.gates:
             match gate:
                 case SimGateConfig():
-                    raise _simulated(f"gate '{gate.name}'")
+                    _check_simulated(config, f"gate '{gate.name}'")
+                    gates[gate.name] = IdleGate(gate.name, gate.positions, gate.rest)
                 case GpioSolenoidGateConfig():
                     gates[gate.name] = GpioSolenoidGate(gate)
                 case GpioServoGateConfig():
@@ -93,7 +94,7 @@ def make_feeder(config: MachineConfig) -> Feeder:
     """The feeder, standing still."""
     feeder = config.feeder
     if isinstance(feeder, SimFeederConfig):
-        raise _simulated("feeder.driver")
+        _check_simulated(config, "feeder.driver")
     return GpioFeeder(feeder) if isinstance(feeder, GpioFeederConfig) else IdleFeeder()
 
 
@@ -101,7 +102,7 @@ def make_belt_motor(config: MachineConfig, clock: Clock | None = None) -> BeltMo
     """The belt's motor, off. `clock` is what a belt without an encoder is reckoned by."""
     motor = config.belt.motor
     if isinstance(motor, SimMotorConfig):
-        raise _simulated("belt.motor")
+        _check_simulated(config, "belt.motor")
     return GpioBeltMotor(motor, clock or MonotonicClock()) if isinstance(motor, GpioMotorConfig) else IdleBeltMotor()
 
 
@@ -110,11 +111,16 @@ def make_encoder(config: MachineConfig, clock: Clock, belt_motor: BeltMotor | No
     by all time where nothing tells when it runs."""
     encoder = config.belt.encoder
     if isinstance(encoder, SimEncoderConfig):
-        raise _simulated("belt.encoder")
+        _check_simulated(config, "belt.encoder")
     if isinstance(encoder, GpioEncoderConfig):
         return GpioEncoder(encoder)
     running_s = belt_motor.running_s if isinstance(belt_motor, GpioBeltMotor) else clock.now_s
     return ConstantEncoder(config.belt.belt_mm_per_s, running_s)
+
+
+def _check_simulated(config: MachineConfig, key: str) -> None:
+    if config.camera.driver != "frames":
+        raise _simulated(key)
 
 
 def _simulated(key: str) -> ConfigError:

@@ -93,7 +93,12 @@ class EdgePin:
         self._gpio = open_gpio(device)
         with _blamed_on(device, pin):
             self._gpio.setup(pin, self._gpio.IN, pull_up_down=self._gpio.PUD_UP)
-            self._gpio.add_event_detect(pin, self._gpio.BOTH, callback=lambda _: on_edge())
+            try:
+                self._gpio.add_event_detect(pin, self._gpio.BOTH, callback=lambda _: on_edge())
+            except Exception:
+                # RPi.GPIO cannot detect edges on kernels from 6.6 on.
+                self._gpio.cleanup(pin)
+                raise
         self._open = True
 
     def is_high(self) -> bool:

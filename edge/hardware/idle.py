@@ -36,3 +36,23 @@ class IdleBeltMotor:
 
     def close(self) -> None:
         self._closed = True
+
+
+class IdleGate:
+    """A gate that is not there, such as those of a recording: it does what it is told."""
+
+    def __init__(self, name: str, positions: tuple[str, ...], rest: str) -> None:
+        self.name, self.positions, self.rest = name, positions, rest
+        self.position = rest
+        self._closed = False
+
+    def move_to(self, position: str) -> None:
+        if position not in self.positions:
+            raise ValueError(f"gate {self.name} has no position {position}: {', '.join(self.positions)}")
+        if self._closed:
+            raise HardwareError(f"gate {self.name}: moved after it was closed: open the machine again")
+        self.position = position
+
+    def close(self) -> None:
+        self.position = self.rest
+        self._closed = True

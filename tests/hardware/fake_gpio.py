@@ -28,6 +28,7 @@ class FakeGpio:
         """(pin, level) of every output."""
         self.dead = False
         """The chip is gone: every call fails."""
+        self.edges_fail = False
         self._mode: int | None = None
         self._directions: dict[int, int] = {}
         self._callbacks: dict[int, Callable[[int], None]] = {}
@@ -80,6 +81,8 @@ class FakeGpio:
             raise RuntimeError("You must setup() the GPIO channel as an input first")
         if pin in self._callbacks:
             raise RuntimeError("Conflicting edge detection already enabled for this GPIO channel")
+        if self.edges_fail:
+            raise RuntimeError("Failed to add edge detection")
         assert edge == self.BOTH
         assert bouncetime is None
         assert callback is not None

@@ -248,6 +248,13 @@ def test_a_chip_that_dies_is_told_by_whoever_needs_it(gpio: FakeGpio) -> None:
     gate.close()
 
 
+def test_an_encoder_without_edge_detection_is_told_and_frees_its_pin(gpio: FakeGpio) -> None:
+    gpio.edges_fail = True
+    with pytest.raises(HardwareError, match=r"encoder \(GPIO 20\): Failed to add edge detection"):
+        encoder()
+    assert gpio.pins == set()
+
+
 def test_a_missing_library_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "RPi.GPIO", None)
     with pytest.raises(HardwareError, match=r"gate g1: .*pip install rpi-lgpio"):
