@@ -40,7 +40,7 @@ AS_SEEN = 0.05
 SHADE, SHADE_SIGMA = 0.15, 0.25
 """Mean and spread of -ln(brightness) of a part's faces against a face that lies like the belt."""
 LIGHT_STEPS = 7
-SIDE_PX = 64
+SIDE_PX = 48
 """Looks are thinned to about this side before anything is computed."""
 CORE = 0.55
 """Share of the mask's pixels kept, the innermost: shadows and colour bled on the belt are at the rim."""
