@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
@@ -100,15 +100,16 @@ def run(
     from edge.journal.journal import Journal
     from edge.machine import read_plans
     from edge.run import run as run_machine
+    from edge.signals import noted
 
     plans = read_plans(*_machine_files(config, bins), bundle, _warn)
-    written = Journal.open(journal or Path(plans.config.journal.file), plans.config.journal.max_mb, _warn)
-    try:
-        report = run_machine(plans, written, _warn)
-    finally:
-        written.close()
-    dropped = f", {report.dropped_frames} dropped" if report.dropped_frames else ""
-    typer.echo(f"{report.reason}: {report.frames} frames{dropped}, {report.parts} parts, recorded in {written.file}")
+    file = journal or Path(plans.config.journal.file)
+    with noted() as stop, Journal.open(file, plans.config.journal.max_mb, _warn) as written:
+        report = run_machine(plans, written, _warn, stop)
+    dropped = f" ({report.dropped_frames} dropped)" if report.dropped_frames else ""
+    typer.echo(f"{report.frames} frames{dropped}, {report.parts} parts, recorded in {file}")
+    _warn(f"error: {report.reason}" if report.fault else report.reason)
+    raise typer.Exit(1 if report.fault else stop.exit_code)
 
 
 @app.command()
@@ -137,10 +138,7 @@ def classify(
         groups += read_manifest(manifest, mm_per_px)
     with open_recogniser(bundle, model, labels) as recogniser:
         answers = classify_pictures(groups, recogniser, top)
-        if as_json:
-            code = print_json(answers, sys.stdout, sys.stderr)
-        else:
-            code = print_table(answers, Console(), sys.stderr)
+        code = print_json(answers, sys.stdout, sys.stderr) if as_json else print_table(answers, Console(), sys.stderr)
     raise typer.Exit(code)
 
 
@@ -212,20 +210,24 @@ class _progress:  # noqa: N801
 
 def main() -> None:
     """Entry point: problems are one line, never a traceback."""
+    from edge.signals import Interrupted, interrupting
+
     try:
-        app()
+        with interrupting():
+            app()
     except ConfigError as error:
-        _warn(str(error))
-        raise SystemExit(error.exit_code) from None
+        _fail(str(error), error.exit_code)
     except BrickgateError as error:
-        _warn(f"error: {error}")
-        raise SystemExit(error.exit_code) from None
-    except KeyboardInterrupt:
-        _warn("stopped")
-        raise SystemExit(130) from None
-    except BrokenPipeError:
-        sys.stderr.close()
-        raise SystemExit(1) from None
+        _fail(f"error: {error}", error.exit_code)
+    except Interrupted as interrupted:
+        _fail(f"stopped: {interrupted}", interrupted.exit_code)
+    except OSError as error:
+        _fail(f"error: {error}", 1)
+
+
+def _fail(line: str, exit_code: int) -> NoReturn:
+    _warn(line)
+    raise SystemExit(exit_code) from None
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from quantization.data.layers import LayerSet
 from quantization.render.compose import ABSORPTION, DIFFUSE_FULL
 
 Rng = np.random.Generator
-Floats = NDArray[np.float32]
+Floats = NDArray[np.floating]
 Bytes = NDArray[np.uint8]
 
 TONES = 2048
@@ -48,9 +48,10 @@ class Augmenter:
         layers = self._looks.picture(index)
         matrix = framing(self._looks.hulls[index], float(self._looks.elevation_deg[index]), self._size_px, rng)
         size = (self._size_px, self._size_px)
-        return cv2.warpAffine(
+        framed = cv2.warpAffine(
             np.ascontiguousarray(layers), matrix, size, flags=cv2.INTER_LINEAR, borderValue=(0, 0, 255, 0)
         )
+        return np.asarray(framed, np.uint8)
 
     def _lit(self, framed: Bytes, transparent: bool, rng: Rng) -> Floats:
         """Linear light of the part on a belt, before the camera."""
@@ -108,7 +109,8 @@ class Augmenter:
             picture = continued_border(picture, rng)
         if rng.random() < 0.3:
             quality = int(rng.integers(35, 95))
-            picture = cv2.imdecode(cv2.imencode(".jpg", picture, (cv2.IMWRITE_JPEG_QUALITY, quality))[1], 1)
+            stored_jpeg = cv2.imencode(".jpg", picture, (cv2.IMWRITE_JPEG_QUALITY, quality))[1]
+            picture = np.asarray(cv2.imdecode(stored_jpeg, cv2.IMREAD_COLOR), np.uint8)
         return picture
 
     def _grain(self, rng: Rng) -> Floats:
@@ -162,16 +164,16 @@ def blurred(light: Floats, rng: Rng) -> Floats:
     kind = rng.random()
     if kind < 0.45:
         sigma_px = rng.uniform(0.3, 1.0) if rng.random() < 0.75 else rng.uniform(1.0, 2.2)
-        return cv2.GaussianBlur(light, (0, 0), sigma_px * light.shape[0] / 96)
+        return np.asarray(cv2.GaussianBlur(light, (0, 0), sigma_px * light.shape[0] / 96), np.float32)
     if kind < 0.6:
         size = light.shape[0]
         few = int(size * rng.uniform(0.35, 0.9))
         small = cv2.resize(light, (few, few), interpolation=cv2.INTER_AREA)
-        return cv2.resize(small, (size, size), interpolation=cv2.INTER_LINEAR)
+        return np.asarray(cv2.resize(small, (size, size), interpolation=cv2.INTER_LINEAR), np.float32)
     if kind < 0.72:
         length = int(rng.integers(2, max(3, light.shape[0] // 16)))
         kernel = np.full((1, length), 1 / length, np.float32)
-        return cv2.filter2D(light, -1, kernel if rng.random() < 0.5 else kernel.T)
+        return np.asarray(cv2.filter2D(light, -1, kernel if rng.random() < 0.5 else kernel.T), np.float32)
     return light
 
 

@@ -41,7 +41,7 @@ def _gradient(rng: np.random.Generator, size_px: int) -> NDArray[np.float32]:
 def _cloud(rng: np.random.Generator, size_px: int, cell_px: float, strength: float) -> NDArray[np.float32]:
     cells = max(int(size_px / cell_px), 2)
     noise = rng.normal(0, strength, (cells, cells)).astype(np.float32)
-    return cv2.resize(noise, (size_px, size_px), interpolation=cv2.INTER_CUBIC)
+    return np.asarray(cv2.resize(noise, (size_px, size_px), interpolation=cv2.INTER_CUBIC), np.float32)
 
 
 def _weave(rng: np.random.Generator, size_px: int) -> NDArray[np.float32]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,13 +51,19 @@ def negative_log_likelihood(log_scores: NDArray[np.float32], families: NDArray[n
     return float(-log_scores[np.arange(len(families)), families].mean())
 
 
+def _least(loss: Callable[[float], float], low: float, high: float) -> float:
+    """Where a loss is least between two bounds."""
+    found: Any = minimize_scalar(loss, bounds=(low, high), method="bounded")
+    return float(found.x)
+
+
 def fit_temperature(logits: NDArray[np.float32], families: NDArray[np.int64]) -> float:
     """The temperature with the least negative log-likelihood (Guo et al. 2017)."""
 
     def loss(log_temperature: float) -> float:
         return negative_log_likelihood(log_softmax(logits, float(np.exp(log_temperature))), families)
 
-    return float(np.exp(minimize_scalar(loss, bounds=(-2.5, 2.5), method="bounded").x))
+    return float(np.exp(_least(loss, -2.5, 2.5)))
 
 
 def fuse(log_scores: NDArray[np.float32], exponent: float, looks_a_part: int) -> NDArray[np.float32]:
@@ -71,7 +79,7 @@ def fit_fusion_exponent(log_scores: NDArray[np.float32], families: NDArray[np.in
     def loss(exponent: float) -> float:
         return negative_log_likelihood(fuse(log_scores, exponent, looks_a_part), truth)
 
-    return float(minimize_scalar(loss, bounds=(0.0, 1.0), method="bounded").x)
+    return _least(loss, 0.0, 1.0)
 
 
 def fit_unsure_below(log_scores: NDArray[np.float32], families: NDArray[np.int64], precision: float = 0.95) -> float:

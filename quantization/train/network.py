@@ -26,10 +26,9 @@ class Conv(nn.Conv2d):
         super().__init__(channels_in, channels_out, kernel, stride, padding, groups=groups, bias=False)
         self.rounds = False
 
-    def forward(self, x: Tensor) -> Tensor:
-        if self.stride[0] == 2:
-            x = functional.pad(x, (0, 1, 0, 1))
-        return self._conv_forward(x, rounded_weights(self.weight) if self.rounds else self.weight, None)
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - torch's name
+        padded = functional.pad(input, (0, 1, 0, 1)) if self.stride[0] == 2 else input
+        return self._conv_forward(padded, rounded_weights(self.weight) if self.rounds else self.weight, None)
 
 
 class Activated(nn.Sequential):
@@ -39,8 +38,8 @@ class Activated(nn.Sequential):
         super().__init__(conv, nn.BatchNorm2d(conv.out_channels), nn.ReLU6(inplace=True))
         self.rounding = ActivationRounding(0.0, 6.0)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.rounding(self[2](self[1](self[0](x))))
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - torch's name
+        return self.rounding(self[2](self[1](self[0](input))))
 
 
 class InvertedResidual(nn.Module):

@@ -27,6 +27,9 @@ class ActivationRounding(nn.Module):
     The range is no part of the saved state: it is found again within a few batches.
     """
 
+    low: Tensor
+    high: Tensor
+
     def __init__(self, low: float | None = None, high: float | None = None) -> None:
         super().__init__()
         self.rounds = False
