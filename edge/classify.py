@@ -106,12 +106,12 @@ def classify_pictures(
             except InputError as error:
                 errors.append(str(error))
         if not images:
-            yield Answer(tuple(str(picture.file) for picture in group), errors=tuple(errors))
+            yield Answer(tuple(picture.name for picture in group), errors=tuple(errors))
             continue
         start_s = clock.now_s()
         verdict = recogniser.recognise(images)
         yield Answer(
-            files=tuple(str(picture.file) for picture, _ in images),
+            files=tuple(picture.name for picture, _ in images),
             looks=verdict.looks,
             top=_named(recogniser.parts, verdict.part_posterior, top),
             colour=_named(recogniser.colours, verdict.colour_posterior, COLOURS),

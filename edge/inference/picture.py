@@ -15,10 +15,15 @@ __all__ = ["Group", "Picture", "read_manifest", "read_picture", "single_pictures
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A picture file and its scale, when known."""
+    """A picture file, its scale when known, and how the user named it."""
 
     file: Path
     mm_per_px: float | None = None
+    given: str = ""
+
+    @property
+    def name(self) -> str:
+        return self.given or str(self.file)
 
 
 Group = tuple[Picture, ...]
@@ -57,7 +62,7 @@ def read_manifest(file: Path, mm_per_px: float | None = None) -> list[Group]:
             raise InputError(f"{file}:{line}: no file is named: fill in the column 'file'")
         scale = _scale(row.get("mm_per_px"), f"{file}:{line}") or mm_per_px
         groups.setdefault((row.get("group") or "").strip() or f"\n{line}", []).append(
-            Picture(file.parent / name, scale)
+            Picture(file.parent / name, scale, name)
         )
     return [tuple(pictures) for pictures in groups.values()]
 

@@ -63,22 +63,22 @@ def test_a_manifest_groups_rows_in_order(tmp_path: Path) -> None:
     file.write_text("file,group,mm_per_px\na.png,one,0.2\nb.png,,\nc.png,one,\nd.png,,0.5\n", encoding="utf-8")
     groups = read_manifest(file, mm_per_px=0.1)
     assert groups == [
-        (Picture(tmp_path / "a.png", 0.2), Picture(tmp_path / "c.png", 0.1)),
-        (Picture(tmp_path / "b.png", 0.1),),
-        (Picture(tmp_path / "d.png", 0.5),),
+        (Picture(tmp_path / "a.png", 0.2, "a.png"), Picture(tmp_path / "c.png", 0.1, "c.png")),
+        (Picture(tmp_path / "b.png", 0.1, "b.png"),),
+        (Picture(tmp_path / "d.png", 0.5, "d.png"),),
     ]
 
 
 def test_a_manifest_may_have_only_files_and_other_columns(tmp_path: Path) -> None:
     file = tmp_path / "m.csv"
     file.write_text("\ufeffcolour,file\nred,a.png\n", encoding="utf-8")
-    assert read_manifest(file) == [(Picture(tmp_path / "a.png"),)]
+    assert read_manifest(file) == [(Picture(tmp_path / "a.png", None, "a.png"),)]
 
 
 def test_absolute_paths_stay(tmp_path: Path) -> None:
     file = tmp_path / "m.csv"
     file.write_text("file\n/pictures/a.png\n", encoding="utf-8")
-    assert read_manifest(file) == [(Picture(Path("/pictures/a.png")),)]
+    assert read_manifest(file) == [(Picture(Path("/pictures/a.png"), None, "/pictures/a.png"),)]
 
 
 @pytest.mark.parametrize(
