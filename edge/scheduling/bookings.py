@@ -23,6 +23,8 @@ class PlannerSettings:
     """From planning until the dispatcher has the plan."""
     rest_after_s: float = 0.5
     """The dispatcher's: a gate with nothing reserved for this long goes to rest."""
+    extent_tolerance_mm: float = 2.0
+    """A part measured anew within this of where it is booked stays booked as it is; the margins cover it."""
 
 
 @dataclass(frozen=True, slots=True)

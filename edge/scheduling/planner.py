@@ -33,6 +33,7 @@ class Planner:
 
     def __init__(self, topology: Topology, settings: PlannerSettings) -> None:
         self._topology = topology
+        self._tolerance_mm = settings.extent_tolerance_mm
         self._bookings = Bookings(topology, settings)
         self._default_way = DefaultWay(topology, self._bookings)
 
@@ -58,10 +59,13 @@ class Planner:
             belt_mm_per_s: its measured speed.
         """
         moment = self._bookings.at(now_belt_mm, belt_mm_per_s)
-        part = self._part(decision.track_id, lead_belt_mm, trail_belt_mm)
+        part, same_place = self._part(decision.track_id, lead_belt_mm, trail_belt_mm)
         default = self._topology.default_bin
         wants_default = decision.bin == default
-        part.wanted = () if wants_default else (decision.bin, *(b for b in decision.candidates if b != default))
+        wanted = () if wants_default else (decision.bin, *(b for b in decision.candidates if b != default))
+        if same_place and wanted == part.wanted and part.bin in wanted:
+            return self._answer(part, {}, moment, refused=False)
+        part.wanted = wanted
         revised = self._retry_waiting(part, moment)
         obstacle = self._grant(part, moment) if part.wanted else None
         if part.wanted and obstacle is None:
@@ -80,7 +84,7 @@ class Planner:
     ) -> Plan:
         """Protects a part that nobody could name (or not yet): it rides to the default bin."""
         moment = self._bookings.at(now_belt_mm, belt_mm_per_s)
-        part = self._part(track_id, lead_belt_mm, trail_belt_mm)
+        part, _ = self._part(track_id, lead_belt_mm, trail_belt_mm)
         part.wanted = ()
         return self._settle(part, moment, {}, "")
 
@@ -101,12 +105,15 @@ class Planner:
         self._default_way.follow(part, gate, held, moment)
         return self._settle(part, moment, {}, f"{gate} was late and stayed at {held}")
 
-    def _part(self, track_id: int, lead_mm: float, trail_mm: float) -> BookedPart:
+    def _part(self, track_id: int, lead_mm: float, trail_mm: float) -> tuple[BookedPart, bool]:
+        """The part, and whether it lies where it was booked: measuring noise must not cost it its gates."""
         part = self._bookings.parts.get(track_id)
         if part is None:
-            return BookedPart(track_id, lead_mm, trail_mm)
-        part.lead_mm, part.trail_mm = lead_mm, trail_mm
-        return part
+            return BookedPart(track_id, lead_mm, trail_mm), False
+        moved_mm = max(abs(part.lead_mm - lead_mm), abs(part.trail_mm - trail_mm))
+        if moved_mm > self._tolerance_mm:
+            part.lead_mm, part.trail_mm = lead_mm, trail_mm
+        return part, moved_mm <= self._tolerance_mm
 
     def _retry_waiting(self, part: BookedPart, moment: Moment) -> dict[int, str]:
         """Parts that were refused because of this one, while it was not decided, get another chance now that

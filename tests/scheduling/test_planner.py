@@ -140,6 +140,15 @@ def test_planning_a_track_again_replaces_its_plan(plan, planner, scheduling):
     scheduling.check_promises(planner, scheduling.line(3))
 
 
+def test_measuring_noise_keeps_the_plan_and_a_true_change_does_not(plan):
+    gap_mm = 0.19 * 150 * 1.1 + 2 * 6
+    before = plan(1, 250, "l1")
+    plan(2, 250 - PART_MM - gap_mm - 0.1, "r1")
+    assert plan(1, 248.5, "l1") == before
+    moved = plan(1, 246, "l1")
+    assert (moved.bin, moved.why) == ("rest", "g1 holds right for track 2")
+
+
 def test_a_late_command_sends_the_rest_of_the_way_to_the_default_bin(plan, planner):
     plan(1, 300, "l1")
     answer = planner.divert(1, "g1", "pass", 1070.0, 150.0)
