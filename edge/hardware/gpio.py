@@ -77,6 +77,7 @@ class PwmPin:
         if pwm is not None:
             with _blamed_on(self._device, self._pin):
                 pwm.stop()
+                del pwm  # Its destructor writes to the pin, which must still be ours then.
                 # Low after `stop`, which an active-low device would take for on until the pin is freed.
                 self._gpio.output(self._pin, self._gpio.LOW if self._active_high else self._gpio.HIGH)
                 self._gpio.cleanup(self._pin)

@@ -1,7 +1,8 @@
 """Accelerators that run a TFLite file: the CPU, and Coral's Edge TPU through its delegate.
 
 Both runtimes have the same `Interpreter`: ai-edge-litert, and its predecessor tflite-runtime. They are imported when a
-model is loaded, not before.
+model is loaded, not before. ai-edge-litert verifies a file before it uses it; tflite-runtime 2.14 crashes on a damaged
+one, so give it only models whose hash was checked, as those of bundles are.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from typing import Any
+from weakref import WeakValueDictionary
 
 
 class FakeGpio:
@@ -29,6 +30,7 @@ class FakeGpio:
         self.dead = False
         """The chip is gone: every call fails."""
         self.edges_fail = False
+        self._pwms: WeakValueDictionary[int, _Pwm] = WeakValueDictionary()
         self._mode: int | None = None
         self._directions: dict[int, int] = {}
         self._callbacks: dict[int, Callable[[int], None]] = {}
@@ -98,6 +100,8 @@ class FakeGpio:
             raise RuntimeError("No channels have been set up yet")
         if pin in self.duties:
             raise RuntimeError("the PWM of the pin is still running")
+        if pin in self._pwms:
+            raise AssertionError("the PWM object outlives its pin: its destructor would write to what is not ours")
         del self._directions[pin], self.levels[pin]
         self._callbacks.pop(pin, None)
 
@@ -128,12 +132,13 @@ class _Pwm:
 
     def __init__(self, gpio: FakeGpio, pin: int, frequency_hz: float) -> None:
         gpio.output(pin, gpio.levels.get(pin, 0))
-        if pin in gpio.frequencies:
+        if pin in gpio._pwms:
             raise RuntimeError("A PWM object already exists for this GPIO channel")
         if frequency_hz <= 0:
             raise ValueError("frequency must be greater than 0.0")
         self._gpio, self._pin = gpio, pin
         gpio.frequencies[pin] = frequency_hz
+        gpio._pwms[pin] = self
 
     def start(self, percent: float) -> None:
         self._set(percent)
