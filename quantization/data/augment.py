@@ -42,6 +42,8 @@ class Augmenter:
         light = self._lit(framed, bool(self._looks.transparent[index]), rng)
         if rng.random() < 0.12:
             light = self._beside_another(light, framed[..., 3], rng)
+        if self._looks.elevation_deg[index] < 0 and rng.random() < 0.6:
+            light = through_frosted_plastic(light, rng)
         return self._photographed(light, rng)
 
     def _framed(self, index: int, rng: Rng) -> Bytes:
@@ -175,6 +177,16 @@ def blurred(light: Floats, rng: Rng) -> Floats:
         kernel = np.full((1, length), 1 / length, np.float32)
         return np.asarray(cv2.filter2D(light, -1, kernel if rng.random() < 0.5 else kernel.T), np.float32)
     return light
+
+
+def through_frosted_plastic(light: Floats, rng: Rng) -> Floats:
+    """Seen from below through a scratched plate: a veil of stray light, and soft where the part does not touch it."""
+    veil = np.float32(rng.uniform(0.05, 0.4))
+    soft = np.asarray(cv2.GaussianBlur(light, (0, 0), rng.uniform(0.8, 3.0) * light.shape[0] / 96), np.float32)
+    share = np.float32(rng.uniform(0.4, 1.0))
+    return (share * soft + (1 - share) * light) * (1 - veil) + veil * white_balance(rng) * np.float32(
+        rng.uniform(0.3, 0.9)
+    )
 
 
 def tone_table(rng: Rng) -> Floats:
