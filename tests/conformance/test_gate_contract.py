@@ -14,9 +14,9 @@ from edge.clock import VirtualClock
 from edge.config.gates import GpioServoGateConfig, GpioSolenoidGateConfig, Pca9685GateConfig
 from edge.errors import HardwareError
 from edge.hardware.gpio_gates import GpioServoGate, GpioSolenoidGate
+from edge.hardware.idle import IdleGate
 from edge.hardware.interfaces import Gate
 from edge.hardware.pca9685 import Pca9685Board, Pca9685Gate
-from edge.replay import FollowingGate
 from edge.sim.gates import SimGate
 from edge.sim.settings import GateSettings
 
@@ -45,8 +45,8 @@ def sim(monkeypatch: pytest.MonkeyPatch) -> Bench:
 
 
 def replayed(monkeypatch: pytest.MonkeyPatch) -> Bench:
-    gate = FollowingGate("g1", tuple(PULSE_US), "pass")
-    return Bench(gate, VirtualClock(), lambda: gate.moves[-1] if gate.moves else gate.rest)
+    gate = IdleGate("g1", tuple(PULSE_US), "pass")
+    return Bench(gate, VirtualClock(), lambda: gate.position)
 
 
 def _solenoid(monkeypatch: pytest.MonkeyPatch, active_high: bool) -> Bench:
