@@ -103,5 +103,5 @@ def _blend(region: ImageBgr, painted: Painted, left: int, top: int, brightness: 
     rows, columns = slice(v0 - top, v1 - top), slice(u0 - left, u1 - left)
     under = region[v0:v1, u0:u1]
     kept = cv2.multiply(under, painted.keep[rows, columns], scale=1 / 255)
-    added = cv2.multiply(painted.add[rows, columns], (*(float(gain) for gain in brightness), 0.0))
+    added = cv2.multiply(painted.add[rows, columns], np.append(brightness, 0).astype(np.float64))
     cv2.add(kept, added, dst=under)

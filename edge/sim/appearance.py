@@ -65,7 +65,7 @@ def paint(sprite: Sprite, colour_bgr: Bgr, clear: bool, pearl: bool, belt_bgr: B
     Returns:
         keep (H, W, 3) in 0…1 and add (H, W, 3) in 0…255.
     """
-    albedo, ground = to_linear(np.float32(colour_bgr)), to_linear(np.float32(belt_bgr))
+    albedo, ground = to_linear(np.array(colour_bgr, np.float32)), to_linear(np.array(belt_bgr, np.float32))
     light = sprite.diffuse[..., None].astype(np.float32) * (DIFFUSE_FULL / 255)
     gloss = (sprite.gloss[..., None].astype(np.float32) / 255) ** 2 * (PEARL_GLOSS if pearl else 1.0)
     coverage = sprite.coverage[..., None].astype(np.float32) / 255
@@ -79,8 +79,11 @@ def paint(sprite: Sprite, colour_bgr: Bgr, clear: bool, pearl: bool, belt_bgr: B
     else:
         keep = np.broadcast_to((1 - coverage) * shadow, (*coverage.shape[:2], 3))
         add = light * albedo + gloss
-    seen_belt = to_srgb(keep * ground)
-    return (seen_belt / np.maximum(to_srgb(ground), 1.0)).astype(np.float32), to_srgb(keep * ground + add) - seen_belt
+    under = np.asarray(keep * ground, np.float32)
+    seen_belt = to_srgb(under)
+    return (seen_belt / np.maximum(to_srgb(ground), 1.0)).astype(np.float32), to_srgb(
+        np.asarray(under + add, np.float32)
+    ) - seen_belt
 
 
 def place(
@@ -104,12 +107,13 @@ def place(
     """
     matrix, size, corner = _warp(sprite, turn_deg, px_per_sprite_px, margin_px=max(blur.shape) // 2 + 1)
     flags = cv2.INTER_AREA if px_per_sprite_px < 0.6 else cv2.INTER_LINEAR
-    keep = np.asarray(cv2.warpAffine(keep, matrix, size, flags=flags, borderValue=(1.0, 1.0, 1.0)))
-    add = np.asarray(cv2.warpAffine(add, matrix, size, flags=flags))
-    keep, add = cv2.filter2D(keep, -1, blur), cv2.filter2D(add, -1, blur)
-    add = add - pedestal * (1 - keep)
+    turned_keep = cv2.filter2D(cv2.warpAffine(keep, matrix, size, flags=flags, borderValue=(1.0, 1.0, 1.0)), -1, blur)
+    turned_add = cv2.filter2D(cv2.warpAffine(add, matrix, size, flags=flags), -1, blur)
+    lit = np.asarray(turned_add) - pedestal * (1 - np.asarray(turned_keep))
     return Painted(
-        (np.clip(keep, 0, 1) * 255 + 0.5).astype(np.uint8), (np.clip(add, 0, 255) + 0.5).astype(np.uint8), *corner
+        (np.clip(turned_keep, 0, 1) * 255 + 0.5).astype(np.uint8),
+        (np.clip(lit, 0, 255) + 0.5).astype(np.uint8),
+        *corner,
     )
 
 

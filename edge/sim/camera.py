@@ -101,7 +101,7 @@ class SimCamera:
             gains = gains * np.float32(DARK)
         elif self._fault is CameraFault.DRIFTING:
             kept = math.exp(-RUN_OFF_PER_S * (time_s - self._fault_s))
-            gains = gains * np.float32([0.6 + 0.4 * kept, 0.5 + 0.5 * kept, 1.0])
+            gains = gains * np.array([0.6 + 0.4 * kept, 0.5 + 0.5 * kept, 1.0], np.float32)
         image = self._scene.belt(travel_mm)
         region = self._scene.region(image)
         cv2.multiply(region, self._light.shading(gains), dst=region, scale=self._light.scale)

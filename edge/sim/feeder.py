@@ -80,5 +80,5 @@ def lay_against(part: SimPart, before: SimPart, rng: np.random.Generator) -> Non
 
 def _overlap(part: SimPart, before: SimPart, distance_mm: float) -> bool:
     shifted = part.outline_mm + np.array([-distance_mm, part.y_mm - before.y_mm], np.float32)
-    area, _ = cv2.intersectConvexConvex(np.float32(shifted), np.float32(before.outline_mm))
+    area, _ = cv2.intersectConvexConvex(np.asarray(shifted, np.float32), before.outline_mm)
     return bool(area > 0)

@@ -46,7 +46,7 @@ class Light:
         turn = 2 * np.pi * time_s / self._settings.drift_period_s
         waves = 0.7 * np.sin(turn + self._phases[:, 0]) + 0.3 * np.sin(2.7 * turn + self._phases[:, 1])
         exposure, *balance = 1 + self._settings.drift * waves * np.array([1.0, 0.4, 0.2, 0.4])
-        return np.float32(exposure * (np.array(balance) + self._base))
+        return np.asarray(exposure * (np.array(balance) + self._base), np.float32)
 
     def shading(self, gains: Floats) -> Bytes:
         """(h, w, 3) factors of the belt region, `FULL` = 1; the same array until the gains have changed."""

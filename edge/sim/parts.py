@@ -57,7 +57,7 @@ class SimPart:
     touching: bool = False
     """It was fed against the part before it, or the part after it was fed against it."""
     seen_belt_mm: float | None = None
-    """`x_belt_mm` of its middle as the machine's own belt reading has it, noted as it passed the middle of the picture."""
+    """`x_belt_mm` of its middle by the machine's own belt reading, noted as it passed the middle of the picture."""
     bin: str | None = None
     """Where it really ended; None while it is on its way, and for a lost part."""
     why: str = ""

@@ -31,13 +31,14 @@ class BeltScene:
         u0, v0, u1, v1 = settings.region_px
         self._along_v = settings.direction in ("up", "down")
         along_px, across_px = (v1 - v0, u1 - u0) if self._along_v else (u1 - u0, v1 - v0)
-        self._loop_px = round(max(LOOP_MM * settings.px_per_mm, along_px))
+        self._loop_px = round(max(LOOP_MM * settings.px_per_mm, 2 * along_px))
         self.blur = blur_kernel(
             settings.lens_blur_px, settings.exposure_s * belt_mm_per_s * settings.px_per_mm, self._along_v
         )
         look = draw_belt_look(rng, settings.belt_colour)
         texture = make_belt_texture(look, rng, across_px, self._loop_px, settings.px_per_mm)
-        self.mean_bgr = tuple(float(c) for c in texture.mean(axis=(0, 1)))
+        blue, green, red = (float(level) for level in texture.mean(axis=(0, 1)))
+        self.mean_bgr = (blue, green, red)
         self._texture = self._as_seen(texture, along_px, pedestal)
         self._bare = _machine_frame(settings, pedestal, rng)
 
@@ -77,8 +78,8 @@ class BeltScene:
         wrapped = np.concatenate([texture[:, -margin:], texture, texture[:, : along_px + margin]], axis=1)
         blur = self.blur.T if self._along_v else self.blur
         soft = np.asarray(cv2.filter2D(wrapped, -1, np.ascontiguousarray(blur)))[:, margin:-margin]
-        darker = cv2.subtract(soft, (float(pedestal),) * 4)
-        return np.ascontiguousarray(np.rot90(darker, 3) if self._along_v else darker, np.uint8)
+        darker = np.asarray(cv2.subtract(soft, np.full(4, float(pedestal))), np.uint8)
+        return np.ascontiguousarray(np.rot90(darker, 3) if self._along_v else darker)
 
 
 def _machine_frame(settings: CameraSettings, pedestal: int, rng: np.random.Generator) -> ImageBgr:
@@ -86,7 +87,7 @@ def _machine_frame(settings: CameraSettings, pedestal: int, rng: np.random.Gener
     height, width = settings.height_px, settings.width_px
     u0, v0, u1, v1 = settings.region_px
     grain = cv2.GaussianBlur(rng.normal(0, 8, (height, width)).astype(np.float32), (0, 0), sigmaX=12, sigmaY=0.6)
-    image = np.float32(FRAME_BGR) + 4 * np.asarray(grain)[..., None]
+    image = np.array(FRAME_BGR, np.float32) + 4 * np.asarray(grain)[..., None]
     if settings.direction in ("up", "down"):
         image[:, max(u0 - RAIL_PX, 0) : u1 + RAIL_PX] = RAIL_BGR
     else:

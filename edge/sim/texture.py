@@ -87,7 +87,7 @@ def _weave(kind: str, rng: np.random.Generator, width: int, length: int, px_per_
     grain = rng.standard_normal((width, length), np.float32)
     sigma = 0.35 * px_per_mm if kind == "speckled" else 0.1 * px_per_mm
     soft = np.asarray(cv2.GaussianBlur(grain, (0, 0), max(sigma, 0.5)), np.float32)
-    return soft / float(soft.std())
+    return np.asarray(soft / soft.std(), np.float32)
 
 
 def _seam(pattern: Floats, levels: float, px_per_mm: float) -> None:

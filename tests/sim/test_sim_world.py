@@ -1,0 +1,220 @@
+"""The physics: what a gate does to a part, and that every part ends once."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from edge.sim.gates import GateFault
+from edge.sim.settings import BeltSettings, Layout
+
+
+def _feed_one(world):
+    while not world.truth:
+        world.advance_to(world.clock.now_s() + 0.01)
+    return world.truth[0]
+
+
+def _meets_s(world, part, place_mm, x_mm):
+    """When a place of the part is at a station of a steady belt of 100 mm/s."""
+    return world.clock.now_s() + (place_mm + x_mm - world.belt.travel_mm) / 100.0
+
+
+@pytest.mark.parametrize(("gate", "position", "bin_"), [("g1", "left", "a"), ("g1", "right", "b"), ("g2", "left", "c")])
+def test_a_gate_in_position_takes_the_part_to_its_bin(make_world, gate, position, bin_):
+    world = make_world()
+    part = _feed_one(world)
+    world.gates[gate].move_to(position)
+    world.run()
+    assert (part.bin, part.struck) == (bin_, ())
+    assert f"{gate}={position}" in part.why
+
+
+def test_gates_at_rest_let_a_part_ride_to_the_default_bin(make_world):
+    world = make_world()
+    world.run()
+    assert world.truth[0].bin == "rest"
+    assert world.truth[0].why == "g1=pass g2=pass"
+
+
+@pytest.mark.parametrize(("share", "bin_"), [(0.25, "a"), (0.75, "rest")])
+def test_a_gate_moving_under_a_part_is_recorded_and_its_middle_decides(make_world, share, bin_):
+    world = make_world()
+    part = _feed_one(world)
+    lead_s = _meets_s(world, part, part.lead_belt_mm, 400.0)
+    trail_s = _meets_s(world, part, part.trail_belt_mm, 400.0)
+    # The gate is half way after 0.02 s of latency and half of 0.1 s of travel.
+    world.advance_to(lead_s + share * (trail_s - lead_s) - 0.07)
+    world.gates["g1"].move_to("left")
+    world.run()
+    assert part.struck == ("g1",)
+    assert part.bin == bin_
+
+
+def test_a_gate_that_moves_just_before_and_just_after_a_part_does_not_strike_it(make_world):
+    world = make_world()
+    part = _feed_one(world)
+    lead_s = _meets_s(world, part, part.lead_belt_mm, 400.0)
+    trail_s = _meets_s(world, part, part.trail_belt_mm, 400.0)
+    world.advance_to(lead_s - 0.125)
+    world.gates["g1"].move_to("left")
+    world.advance_to(trail_s + 0.005)
+    world.gates["g1"].move_to("pass")
+    world.run()
+    assert (part.bin, part.struck) == ("a", ())
+
+
+def test_a_position_that_leads_nowhere_loses_the_part(make_world):
+    world = make_world(layout=Layout("g1", {"g1": {"pass": "rest"}}, "rest"))
+    world.gates["g1"].move_to("left")
+    world.run()
+    assert world.truth[0].bin is None
+    assert "leads nowhere" in world.truth[0].why
+
+
+def test_a_gate_falls_back_to_rest_when_dead_and_stays_put_when_stuck(make_world):
+    world = make_world()
+    dead, stuck = world.gates["g1"], world.gates["g2"]
+    for gate in (dead, stuck):
+        gate.move_to("left")
+    world.advance_to(0.07)
+    stuck.break_down(GateFault.STUCK)
+    world.advance_to(1.0)
+    dead.break_down(GateFault.DEAD)
+    world.advance_to(2.0)
+    for gate in (dead, stuck):
+        gate.move_to("right")
+    world.advance_to(3.0)
+    assert dead.coordinate(3.0) == 1.0
+    assert stuck.coordinate(3.0) == pytest.approx(0.5)
+    assert stuck.held(2.0, 3.0) is None
+
+
+def test_a_slow_gate_takes_longer_and_a_repaired_one_does_not(make_world):
+    gate = (world := make_world()).gates["g1"]
+    gate.break_down(GateFault.SLOW, slowness=5.0)
+    gate.move_to("left")
+    world.advance_to(0.3)
+    assert 0 < gate.coordinate(0.3) < 1
+    world.advance_to(1.0)
+    gate.break_down(GateFault.NONE)
+    gate.move_to("pass")
+    assert gate.coordinate(1.13) == 1.0
+
+
+def test_a_command_during_a_movement_turns_the_gate_from_where_it_is(make_world):
+    gate = (world := make_world()).gates["g1"]
+    gate.move_to("left")
+    world.advance_to(0.05)
+    gate.move_to("right")
+    here = gate.coordinate(0.07)
+    assert here == pytest.approx(0.5)
+    assert gate.coordinate(0.0701) > here
+    assert gate.coordinate(0.18) == 2.0
+
+
+def test_every_part_ends_once_whatever_the_gates_do(make_world):
+    world = make_world(parts=150, parts_per_min=150, touching_share=0.1, arrivals="poisson")
+    rng = np.random.default_rng(5)
+
+    def stir(now_s: float) -> None:
+        if rng.random() < 0.02:
+            world.gates[str(rng.choice(["g1", "g2"]))].move_to(str(rng.choice(["left", "pass", "right"])))
+
+    world.on_tick(stir)
+    world.run()
+    assert world.finished
+    assert len(world.truth) == 150
+    assert [part.part_id for part in world.truth] == list(range(150))
+    ends = Counter(part.bin for part in world.truth)
+    assert set(ends) == {"a", "b", "c", "d", "rest"}
+    assert all(part.ended_s is not None and part.ended_s > part.fed_s for part in world.truth)
+    assert any(part.struck for part in world.truth)
+
+
+def test_the_same_seed_gives_the_same_run_and_another_does_not(make_world):
+    def run(seed: int):
+        world = make_world(parts=20, seed=seed, belt=BeltSettings(), arrivals="poisson")
+        world.run()
+        return [(p.colour.code, p.yaw_deg, p.x_belt_mm, p.y_mm, p.fed_s, p.ended_s) for p in world.truth]
+
+    assert run(3) == run(3)
+    assert run(3) != run(4)
+
+
+def test_advancing_in_odd_steps_changes_neither_fates_nor_ticks(make_world):
+    one, other = make_world(parts=3), make_world(parts=3)
+    ticks: dict[int, list[float]] = {1: [], 2: []}
+    one.on_tick(ticks[1].append)
+    other.on_tick(ticks[2].append)
+    one.advance_to(4.0)
+    for instant_s in np.arange(0.0, 4.0, 0.0137):
+        other.advance_to(float(instant_s))
+    other.advance_to(4.0)
+    assert ticks[1] == ticks[2]
+    assert len(ticks[1]) == 800
+    assert [p.fed_s for p in one.truth] == pytest.approx([p.fed_s for p in other.truth], abs=0.006)
+
+
+def test_the_feeder_keeps_the_rate_and_the_gap(make_world):
+    world = make_world(parts=60, parts_per_min=60)
+    world.run()
+    fed_s = [part.fed_s for part in world.truth]
+    assert 59 * 0.85 < fed_s[-1] - fed_s[0] < 59 * 1.15
+    gaps_mm = [b.lead_belt_mm - a.trail_belt_mm for a, b in zip(world.truth, world.truth[1:], strict=False)]
+    assert min(gaps_mm) >= 12.0 - 1e-6
+    assert not any(part.touching for part in world.truth)
+
+
+def test_parts_wait_for_room_when_they_come_too_fast(make_world):
+    world = make_world(parts=30, parts_per_min=600)
+    world.run()
+    gaps_mm = [b.lead_belt_mm - a.trail_belt_mm for a, b in zip(world.truth, world.truth[1:], strict=False)]
+    assert min(gaps_mm) >= 12.0 - 1e-6
+    assert max(gaps_mm) < 16.0
+
+
+def test_touching_parts_come_in_pairs_that_touch(make_world):
+    world = make_world(parts=40, touching_share=0.5, parts_per_min=30)
+    world.run()
+    together = [(a, b) for a, b in zip(world.truth, world.truth[1:], strict=False) if a.fed_s == b.fed_s]
+    assert 4 < len(together) < 20
+    for before, part in together:
+        assert before.touching
+        assert part.touching
+        # Squares of 16 mm, however turned, have their middles 16 to 23 mm apart when they touch without overlapping.
+        distance_mm = np.hypot(part.x_belt_mm - before.x_belt_mm, part.y_mm - before.y_mm)
+        assert 15.5 < distance_mm < 23.0
+    assert not any(part.touching for part in world.truth if _is_alone(part, together))
+
+
+def _is_alone(part, pairs):
+    return all(part not in pair for pair in pairs)
+
+
+def test_a_stalled_belt_ends_the_run_with_its_parts_lost(make_world):
+    world = make_world(parts=5)
+    _feed_one(world)
+    world.belt.stalled = True
+    world.run()
+    assert world.finished
+    assert all(part.bin is None for part in world.truth)
+    assert world.on_way == tuple(world.truth)
+
+
+def test_the_machines_own_belt_reading_is_noted_for_each_part(make_world):
+    world = make_world(parts=2)
+    world.read_belt_mm = lambda: world.belt.travel_mm + 70.0
+    world.run()
+    for part in world.truth:
+        assert part.seen_belt_mm == pytest.approx(part.x_belt_mm + 70.0)
+
+
+def test_a_clock_that_another_has_moved_on_is_caught_up_with(make_world):
+    world = make_world()
+    world.advance_to(1.0)
+    world.clock.advance(0.5)
+    world.advance_to(2.0)
+    assert world.belt.travel_mm == pytest.approx(200.0, abs=0.6)
