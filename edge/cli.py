@@ -171,7 +171,7 @@ def export(
 
     if output_format != "csv":
         raise InputError(f"--format is '{output_format}': csv can be written")
-    export_csv(journal, sys.stdout)
+    export_csv(journal, sys.stdout, _warn)
 
 
 @app.command()

@@ -121,12 +121,15 @@ class Pipeline:
         """Takes the dispatcher's word on a command, from any thread; acted on with the next frame."""
         self._reports.append(report)
 
-    def close(self) -> None:
-        """Takes the last reports and records every part that was decided and is still in view."""
+    def close(self, *, decide_rest: bool = False) -> None:
+        """Takes the last reports and records every part that was decided and is still in view; with `decide_rest` the
+        others are decided by what is known of them."""
         with suppress(HardwareError):
             # A stop may come because the encoder is gone: the records are then what was last known.
             self._absorb_reports()
         for part in self._parts.values():
+            if decide_rest and part.decision is None:
+                self._decide(part, True, self._clock.now_s(), self._stopwatch.now_s())
             if part.plan is not None and part.decision is not None:
                 self._put_down(part)
         self._parts.clear()
@@ -164,7 +167,7 @@ class Pipeline:
             return None
         leaves = track.state is TrackState.FINISHED
         if part.decision is None or (leaves and track.touching):
-            self._decide(part, leaves, frame, start_s)
+            self._decide(part, leaves, frame.time_s, start_s)
         if part.decision is not None and part.planned_mm != _extent(track) and (leaves or part.plan is None):
             self._schedule(part)
         if not leaves:
@@ -174,7 +177,7 @@ class Pipeline:
         self._riding[track.track_id] = self._parts.pop(track.track_id)
         return part
 
-    def _decide(self, part: PartState, leaves: bool, frame: Frame, start_s: float) -> None:
+    def _decide(self, part: PartState, leaves: bool, seen_s: float, start_s: float) -> None:
         verdict = self._stages.fusion.verdict(part.track.track_id)
         decision = self._stages.router.decide(verdict)
         part.verdict = verdict
@@ -182,7 +185,7 @@ class Pipeline:
         if not (certain or leaves):
             return
         part.decision, part.planned_mm = decision, None
-        waited_s = max(self._clock.now_s() - frame.time_s, 0.0)
+        waited_s = max(self._clock.now_s() - seen_s, 0.0)
         part.decision_latency_s = waited_s + self._stopwatch.now_s() - start_s
         self._schedule(part)
 

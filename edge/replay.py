@@ -12,36 +12,14 @@ from rich.console import Console
 from rich.table import Table
 
 from edge.clock import VirtualClock
-from edge.errors import HardwareError
 from edge.hardware.constant_encoder import ConstantEncoder
 from edge.hardware.frames import FramesCamera
-from edge.hardware.idle import IdleBeltMotor, IdleFeeder
+from edge.hardware.idle import IdleBeltMotor, IdleFeeder, IdleGate
 from edge.hardware.interfaces import Accelerator
 from edge.machine import Devices, Machine, Plans, assemble, tracking_settings
 from edge.overlay import VideoWriter, draw
 from edge.parts_record import best
 from edge.pipeline import Outcome, PartState
-
-
-class FollowingGate:
-    """A gate that does what it is told and keeps a record of it."""
-
-    def __init__(self, name: str, positions: tuple[str, ...], rest: str) -> None:
-        self.name, self.positions, self.rest = name, positions, rest
-        self.moves: list[str] = []
-        self._open = True
-
-    def move_to(self, position: str) -> None:
-        if not self._open:
-            raise HardwareError(f"gate {self.name} is closed")
-        if position not in self.positions:
-            raise ValueError(f"gate {self.name} has no position {position}: {', '.join(self.positions)}")
-        self.moves.append(position)
-
-    def close(self) -> None:
-        if self._open:
-            self.move_to(self.rest)
-            self._open = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +54,7 @@ def replay(
     config = plans.config
     clock = VirtualClock()
     camera = FramesCamera(recording, config.camera.frames_per_s, config.belt.belt_mm_per_s)
-    gates = {gate.name: FollowingGate(gate.name, gate.positions, gate.rest) for gate in config.gates}
+    gates = {gate.name: IdleGate(gate.name, gate.positions, gate.rest) for gate in config.gates}
     # The only witness of the belt's travel is the recording: its time × the configured speed.
     encoder = ConstantEncoder(config.belt.belt_mm_per_s, clock.now_s)
     encoder.start()
@@ -88,15 +66,13 @@ def replay(
     camera.start()
     try:
         while (frame := camera.next_frame(timeout_s=10.0)) is not None:
-            clock.sleep_until(frame.time_s)
+            _move_gates(machine, clock, frame.time_s)
             outcome = machine.pipeline.process(frame)
-            for report in machine.dispatcher.step(clock.now_s()):
-                machine.pipeline.report(report)
             if writer:
                 writer.write(_drawn(outcome, plans))
             frames += 1
             progress(frames)
-        machine.pipeline.close()
+        machine.pipeline.close(decide_rest=True)
     finally:
         camera.close()
         if writer:
@@ -104,6 +80,14 @@ def replay(
     seconds = time.perf_counter() - start_s
     unique = {part.track.track_id: part for part in parts}
     return ReplayResult(frames, frames / seconds if seconds else 0.0, [_entry(p, machine) for p in unique.values()])
+
+
+def _move_gates(machine: Machine, clock: VirtualClock, until_s: float) -> None:
+    """Lets the belt run on to the next frame, the gates moving when they are due."""
+    while clock.now_s() < until_s:
+        clock.sleep_until(min(machine.dispatcher.next_due_s(clock.now_s()), until_s))
+        for report in machine.dispatcher.step(clock.now_s()):
+            machine.pipeline.report(report)
 
 
 def _drawn(outcome: Outcome, plans: Plans) -> Any:

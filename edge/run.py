@@ -6,13 +6,11 @@ safe state and every part already decided is in the journal.
 
 from __future__ import annotations
 
-import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from types import FrameType
 from typing import Any
 
 from edge.capture.slot import NewestFrame
@@ -22,44 +20,54 @@ from edge.hardware.factory import make_accelerator, make_belt_motor, make_camera
 from edge.hardware.interfaces import Camera
 from edge.journal.journal import Journal
 from edge.machine import Devices, Machine, Plans, assemble
-from edge.pipeline import Outcome
+from edge.pipeline import Outcome, PartState
+from edge.signals import StopRequest
 
 NO_FRAME_POLL_S = 0.25
+JOIN_S = 5.0
 
 
 @dataclass(slots=True)
 class RunReport:
-    """What a run came to."""
+    """What a run came to: `reason` says what ended it, `fault` that it was a fault."""
 
     frames: int = 0
     dropped_frames: int = 0
     parts: int = 0
     reason: str = ""
+    fault: bool = False
 
 
 def run(
     plans: Plans,
     journal: Journal,
     say: Callable[[str], None],
+    stop: StopRequest,
     observe: Callable[[Outcome], None] = lambda outcome: None,
     clock: Clock | None = None,
 ) -> RunReport:
-    """Runs the machine until the recording ends, a signal comes, or a fault stops it.
+    """Runs the machine until the recording ends, a stop is asked for, or a fault stops it.
 
     Args:
         say: told in one line of whatever the user should know.
+        stop: looked at between two frames.
         observe: told of each frame's outcome; must not block.
 
     Raises:
-        BrickgateError: a device that cannot be opened, or the fault that ended the run.
+        BrickgateError: a device that cannot be opened or started.
     """
     clock = clock or MonotonicClock()
+    report = RunReport()
+
+    def count(part: PartState) -> None:
+        report.parts += not part.recorded
+
     with ExitStack() as stack:
         devices, camera = _open(plans, clock, stack, say)
-        machine = assemble(plans, devices, journal, time.time, say)
+        machine = assemble(plans, devices, journal, time.time, say, count)
         stack.callback(machine.safety.stop, "the run has ended")
-        with _signals(machine.safety.stop):
-            return _drive(machine, camera, observe)
+        _drive(machine, camera, stop, observe, report)
+    return report
 
 
 def _open(plans: Plans, clock: Clock, stack: ExitStack, say: Callable[[str], None]) -> tuple[Devices, Camera]:
@@ -67,7 +75,7 @@ def _open(plans: Plans, clock: Clock, stack: ExitStack, say: Callable[[str], Non
     config = plans.config
 
     def opened(device: Any) -> Any:
-        stack.callback(device.close)
+        stack.callback(_close, device, say)
         return device
 
     accelerator = opened(make_accelerator(config.accelerator, say))
@@ -82,37 +90,43 @@ def _open(plans: Plans, clock: Clock, stack: ExitStack, say: Callable[[str], Non
     return Devices(accelerator, gates, feeder, belt_motor, encoder, clock), camera
 
 
-def _drive(machine: Machine, camera: Camera, observe: Callable[[Outcome], None]) -> RunReport:
-    devices, config = machine.devices, machine.plans.config
-    report = RunReport()
-    stopping = threading.Event()
-    slot = NewestFrame()
-    camera.start()
-    devices.encoder.start()
-    devices.belt_motor.start()
-    devices.feeder.set_rate(config.feeder.parts_per_min)
-    threads = (
-        threading.Thread(target=_capture, args=(camera, slot, stopping, config.safety.camera_timeout_s), name="camera"),
-        threading.Thread(
-            target=machine.dispatcher.run_forever,
-            args=(devices.clock, stopping, machine.pipeline.report),
-            name="dispatcher",
-        ),
-    )
-    for thread in threads:
-        thread.start()
+def _close(device: Any, say: Callable[[str], None]) -> None:
+    """One device that does not close must not hide why the run ended, nor keep the others open."""
     try:
-        _see_and_decide(machine, slot, report, observe)
+        device.close()
+    except HardwareError as error:
+        say(f"while closing: {error}")
+
+
+def _drive(
+    machine: Machine, camera: Camera, stop: StopRequest, observe: Callable[[Outcome], None], report: RunReport
+) -> None:
+    devices, config = machine.devices, machine.plans.config
+    stopping, slot = threading.Event(), NewestFrame()
+    devices.encoder.start()
+    camera.start()
+    # Daemons: a thread that hangs in a driver must not keep the process alive.
+    threads = (
+        threading.Thread(target=_capture, args=(camera, slot, stopping, config.safety.camera_timeout_s), daemon=True),
+        threading.Thread(target=_dispatch, args=(machine, stopping), daemon=True),
+    )
+    try:
+        machine.safety.start_belt()
+        machine.safety.set_feed_rate(config.feeder.parts_per_min)
+        for thread in threads:
+            thread.start()
+        report.reason = _see_and_decide(machine, slot, stop, observe, report)
+    except BrickgateError as error:
+        report.reason, report.fault = str(error), True
     finally:
-        machine.safety.stop(machine.safety.reason or "the run has ended")
+        machine.safety.stop(report.reason or "an unforeseen error")
         stopping.set()
         slot.close()
         for thread in threads:
-            thread.join(timeout=5.0)
+            if thread.ident is not None:
+                thread.join(timeout=JOIN_S)
         machine.pipeline.close()
-    report.dropped_frames = slot.dropped
-    report.reason = machine.safety.reason or "the recording has ended"
-    return report
+        report.dropped_frames = slot.dropped
 
 
 def _capture(camera: Camera, slot: NewestFrame, stopping: threading.Event, timeout_s: float) -> None:
@@ -130,29 +144,29 @@ def _capture(camera: Camera, slot: NewestFrame, stopping: threading.Event, timeo
         slot.fail(HardwareError(f"the camera failed: {error}"))
 
 
-def _see_and_decide(machine: Machine, slot: NewestFrame, report: RunReport, observe: Callable[[Outcome], None]) -> None:
-    while machine.safety.reason is None:
-        taken = slot.take(NO_FRAME_POLL_S)
-        if taken is None:
-            if slot.ended:
-                return
-            continue
-        outcome = machine.pipeline.process(taken)
-        report.frames += 1
-        report.parts += len(outcome.finished)
-        observe(outcome)
+def _dispatch(machine: Machine, stopping: threading.Event) -> None:
+    """The gates' thread. When it fails, it has stopped the machine and said why."""
+    with suppress(Exception):
+        machine.dispatcher.run_forever(machine.devices.clock, stopping, machine.pipeline.report)
 
 
-@contextmanager
-def _signals(stop: Callable[[str], None]) -> Iterator[None]:
-    """Ctrl-C and SIGTERM stop the machine, orderly, at any moment."""
+def _see_and_decide(
+    machine: Machine, slot: NewestFrame, stop: StopRequest, observe: Callable[[Outcome], None], report: RunReport
+) -> str:
+    """Frame after frame through the pipeline; returns what ended it.
 
-    def handle(number: int, frame: FrameType | None) -> None:
-        stop(f"{signal.Signals(number).name} received")
-
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    Raises:
+        BrickgateError: the fault that ended it.
+    """
+    while True:
+        if machine.safety.reason is not None:
+            raise HardwareError(machine.safety.reason)
+        if stop.signal is not None:
+            return f"{stop.signal.name} received"
+        frame = slot.take(NO_FRAME_POLL_S)
+        if frame is not None:
+            outcome = machine.pipeline.process(frame)
+            report.frames += 1
+            observe(outcome)
+        elif slot.ended:
+            return "the recording has ended"

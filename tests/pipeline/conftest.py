@@ -10,9 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
+from drawn_belt import HEIGHT_PX, PX_PER_MM, WIDTH_PX, DrawnPart, draw_belt
 from numpy.typing import NDArray
 
 from edge.bundle.manifest import Bundle, BundlePart
@@ -29,16 +29,12 @@ from edge.hardware.interfaces import TensorSpec
 from edge.journal.journal import Journal
 from edge.machine import Devices, Machine, Plans, assemble
 from edge.pipeline import PartState
-from edge.records import Frame, ImageBgr
+from edge.records import Frame
 
-PX_PER_MM = 4.0
-WIDTH_PX, HEIGHT_PX = 800, 320
 MM_PER_S = 100.0
 FRAMES_PER_S = 20.0
 STEP_S = 0.005
 SIDE_PX = 32
-GRAIN = np.random.default_rng(7).normal(128, 3, (HEIGHT_PX, 997, 1)).astype(np.uint8).repeat(3, axis=2)
-BGR = {"red": (30, 30, 210), "green": (40, 190, 30), "blue": (215, 60, 30)}
 
 MACHINE = {
     "camera": {
@@ -61,17 +57,6 @@ BINS = {
         {"name": "spare", "accept": [{"parts": ["3024"]}]},
     ],
 }
-
-
-@dataclass(frozen=True)
-class DrawnPart:
-    """A rectangle on the belt: its leading edge passed station 0 at the travel `lead_mm`."""
-
-    lead_mm: float
-    colour: str
-    y_mm: float = 0.0
-    length_mm: float = 24.0
-    width_mm: float = 16.0
 
 
 class ColourNetwork:
@@ -190,18 +175,6 @@ class DrawnMachine:
         if self.dispatching:
             for report in self.machine.dispatcher.step(self.clock.now_s()):
                 self.machine.pipeline.report(report)
-
-
-def draw_belt(parts: tuple[DrawnPart, ...], belt_mm: float) -> ImageBgr:
-    """(HEIGHT_PX, WIDTH_PX, 3): the grey belt with a grain that moves along, and the parts in view."""
-    picture = np.ascontiguousarray(np.roll(GRAIN, round(belt_mm * PX_PER_MM), axis=1)[:, :WIDTH_PX])
-    for part in parts:
-        u1 = (belt_mm - part.lead_mm) * PX_PER_MM
-        v0 = HEIGHT_PX / 2 + (part.y_mm - part.width_mm / 2) * PX_PER_MM
-        corners = (u1 - part.length_mm * PX_PER_MM, v0), (u1 - 1, v0 + part.width_mm * PX_PER_MM - 1)
-        first, last = [(round(u), round(v)) for u, v in corners]
-        cv2.rectangle(picture, first, last, BGR[part.colour], cv2.FILLED)
-    return picture
 
 
 @pytest.fixture

@@ -1,0 +1,210 @@
+"""`brickgate run` and `replay` on a recorded belt: how they end, and what is in the journal then."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from edge.capture.slot import NewestFrame
+from edge.errors import HardwareError
+from edge.hardware.frames import FramesCamera
+from edge.hardware.idle import IdleGate
+from edge.journal.read import read_journal
+
+
+class Lockstep(NewestFrame):
+    """Drops no frame, however slow this computer is: a frame waits until the one before was fetched."""
+
+    def put(self, frame):
+        with self._changed:
+            self._changed.wait_for(lambda: self._frame is None or self._ended, 10)
+            super().put(frame)
+
+    def take(self, timeout_s):
+        frame = super().take(timeout_s)
+        with self._changed:
+            self._changed.notify_all()
+        return frame
+
+
+@pytest.fixture
+def lockstep(monkeypatch):
+    monkeypatch.setattr("edge.run.NewestFrame", Lockstep)
+
+
+def sorted_parts(file):
+    return [(record.bin, record.top[0][0], record.reason) for record in read_journal(file)]
+
+
+def test_a_recording_runs_to_its_end(brickgate, machine, lockstep):
+    result = brickgate("run", "--config", machine)
+    journal = machine.parent / "journal.jsonl"
+    assert (result.code, result.err) == (0, "the recording has ended\n")
+    assert result.out == f"62 frames, 2 parts, recorded in {journal}\n"
+    assert sorted_parts(journal) == [("bricks", "3001", "certain"), ("plates", "3023", "certain")]
+
+
+SIGNAL_AT_FRAME = 58
+INTERRUPTED = f"""
+import os, signal, sys
+import edge.run
+from edge.cli import main
+from edge.hardware.frames import FramesCamera
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from test_run_command import Lockstep
+
+number, deliver = int(sys.argv.pop()), FramesCamera.next_frame
+def next_frame(camera, timeout_s):
+    frame = deliver(camera, timeout_s)
+    if frame.index == {SIGNAL_AT_FRAME}:
+        os.kill(os.getpid(), number)
+    return frame
+FramesCamera.next_frame = next_frame
+edge.run.NewestFrame = Lockstep
+main()
+"""
+
+
+@pytest.mark.parametrize(("number", "name", "code"), [(2, "SIGINT", 130), (15, "SIGTERM", 143)])
+def test_a_signal_stops_the_run_in_good_order(machine, tmp_path, number, name, code):
+    script = tmp_path / "interrupted.py"
+    script.write_text(INTERRUPTED)
+    result = subprocess.run(
+        [sys.executable, script, "run", "--config", machine, str(number)],
+        check=False, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert (result.returncode, result.stderr.splitlines()[-1]) == (code, f"{name} received"), result.stderr
+    assert "Traceback" not in result.stderr
+    assert "2 parts, recorded in" in result.stdout
+    assert [bin_ for bin_, *_ in sorted_parts(tmp_path / "journal.jsonl")] == ["bricks", "plates"]
+
+
+def failing_at(frame_index, error):
+    """A camera that fails instead of delivering that frame."""
+    deliver = FramesCamera.next_frame
+
+    def next_frame(camera, timeout_s):
+        frame = deliver(camera, timeout_s)
+        if frame is not None and frame.index == frame_index:
+            raise error
+        return frame
+
+    return next_frame
+
+
+def test_a_camera_that_stops_delivering_stops_the_machine(brickgate, machine, lockstep, monkeypatch):
+    error = HardwareError("camera: no frame for 2 s: check its cable")
+    monkeypatch.setattr(FramesCamera, "next_frame", failing_at(SIGNAL_AT_FRAME, error))
+    result = brickgate("run", "--config", machine)
+    assert (result.code, result.err) == (1, "error: camera: no frame for 2 s: check its cable\n")
+    assert [bin_ for bin_, *_ in sorted_parts(machine.parent / "journal.jsonl")] == ["bricks", "plates"]
+
+
+def test_an_unforeseen_error_of_the_camera_is_one_line_too(brickgate, machine, lockstep, monkeypatch):
+    monkeypatch.setattr(FramesCamera, "next_frame", failing_at(2, RuntimeError("dma timeout")))
+    result = brickgate("run", "--config", machine)
+    assert (result.code, result.err) == (1, "error: the camera failed: dma timeout\n")
+
+
+def test_a_gate_that_fails_stops_the_machine(brickgate, machine, lockstep, monkeypatch):
+    machine.write_text(
+        machine.read_text().replace("x_mm: 30000", "x_mm: 300")
+        + "safety: {max_lateness_s: 1}\nfusion: {min_looks: 1}\n"
+    )
+    refused, deliver = threading.Event(), FramesCamera.next_frame
+
+    def refuse(gate, position):
+        if position != gate.rest:
+            refused.set()
+            raise HardwareError("gate g1: no answer: check its cable")
+
+    def wait_for_the_gate(camera, timeout_s):
+        frame = deliver(camera, timeout_s)
+        if frame is not None and frame.index == 30:
+            refused.wait(10)
+        return frame
+
+    monkeypatch.setattr(IdleGate, "move_to", refuse)
+    monkeypatch.setattr(FramesCamera, "next_frame", wait_for_the_gate)
+    result = brickgate("run", "--config", machine)
+    assert (result.code, result.err) == (1, "error: gate g1: no answer: check its cable\n")
+
+
+def test_a_damaged_picture_in_a_recording_ends_the_run(brickgate, machine, recording, tmp_path, lockstep):
+    folder = tmp_path / "damaged"
+    folder.mkdir()
+    for index in range(4):
+        (folder / f"{index}.png").symlink_to(recording / f"{index}.png")
+    (folder / "4.png").write_bytes(b"no picture")
+    machine.write_text(machine.read_text().replace(str(recording), str(folder)))
+    result = brickgate("run", "--config", machine)
+    assert result.code == 1
+    assert (
+        result.err == f"error: {folder / '4.png'} is no picture that can be read: give a JPEG, PNG, BMP, WebP or TIFF\n"
+    )
+    assert result.out.startswith("4 frames, 0 parts")
+
+
+def test_a_simulated_camera_is_for_simulate(brickgate, machine):
+    machine.write_text(machine.read_text().replace("driver: frames", "driver: sim"))
+    result = brickgate("run", "--config", machine)
+    assert result.code == 2
+    assert result.err == "gate 'g1' is simulated: use `brickgate simulate`, or name a real driver\n"
+
+
+def test_replay_finds_the_parts_also_those_still_in_view(brickgate, machine, recording):
+    result = brickgate("replay", recording, "--config", machine, "--json")
+    answer = json.loads(result.out)
+    assert (result.code, answer["frames"]) == (0, 62)
+    assert [(p["track"], p["bin"], p["top"][0]["part"]) for p in answer["parts"]] == [
+        (1, "bricks", "3001"),
+        (2, "plates", "3023"),
+    ]
+    first = answer["parts"][0]
+    assert (first["first_frame"], first["last_frame"], first["looks"]) == (9, 52, 3)
+    assert first["top"][0]["name"] == "Brick 2 x 4"
+    assert set(first["colour"][0]) == {"name", "ldraw_code", "score"}
+
+
+def test_replay_draws_what_it_saw(brickgate, machine, recording, tmp_path):
+    video = tmp_path / "seen.avi"
+    result = brickgate("replay", recording, "--config", machine, "--video", video)
+    assert result.code == 0
+    assert "Brick 2 x 4" in result.out
+    camera = FramesCamera(video, 60)
+    camera.start()
+    frames = list(iter(lambda: camera.next_frame(1.0), None))
+    assert len(frames) == 62
+    green_box = (frames[30].image_bgr[:, :, 1].astype(int) - frames[30].image_bgr[:, :, 2]) > 80
+    assert green_box.sum() > 200
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda path: path, "no such recording: give a folder of pictures or a video"),
+        (lambda path: path.mkdir() or path, "holds no picture: give a folder of JPEG"),
+        (lambda path: path.write_bytes(b"RIFF....AVI ") and path, "is no video that can be played"),
+    ],
+)
+def test_a_recording_that_cannot_be_played(brickgate, machine, tmp_path, make, message):
+    path = make(tmp_path / "recorded")
+    result = brickgate("replay", path, "--config", machine)
+    assert result.code == 1
+    assert result.err.startswith(f"error: {path}")
+    assert message in result.err
+    assert result.err.count("\n") == 1
+
+
+def test_a_picture_smaller_than_the_belt_is_named(brickgate, machine, recording):
+    machine.write_text(machine.read_text().replace("width_px: 800", "width_px: 1280").replace("0, 800,", "0, 900,"))
+    result = brickgate("replay", recording, "--config", machine)
+    assert result.code == 1
+    assert result.err == (
+        "error: frame 0 is 800×320 px, but view 'top' reaches 900×320: correct the camera's size or the region\n"
+    )
