@@ -32,12 +32,13 @@ MARGIN_PX = 24
 CAMERA_HEIGHT_MM = 300.0
 TILTS_DEG = (-24.0, -12.0, 0.0, 12.0, 24.0)
 AXES_DEG = (0.0, 45.0, 90.0, 135.0)
+CLEAR_TILTS_DEG = (-24.0, 0.0, 24.0)
 CLEAR_AXES_DEG = (0.0, 90.0)
 MOST_POSES = 3
 LEAST_PROBABILITY = 0.05
 RENDERER_PX = 800
 HULL_STEP_MM = 0.15
-LIGHT_QUALITY = 62
+LIGHT_QUALITY = 74
 SHADOW_QUALITY = 70
 LOSSLESS = 101
 SHADOW_STEP = 4
@@ -90,6 +91,7 @@ def make_sprites(
         "shadow_step": SHADOW_STEP,
         "tilts_deg": TILTS_DEG,
         "axes_deg": AXES_DEG,
+        "clear_tilts_deg": CLEAR_TILTS_DEG,
         "clear_axes_deg": CLEAR_AXES_DEG,
         "parts": parts,
     }
@@ -153,7 +155,7 @@ def _scenes(chosen: _Chosen, pose: int, axes_deg: Sequence[float], clear: bool, 
         rng = sample_rng(seed, chosen.family.number, 1 + number + 8 * (2 * pose + clear))
         light, surroundings = _draw_light(rng), int(rng.integers(1 << 31))
         ambient, roughness, wear = rng.uniform(0.6, 1.3), rng.uniform(0.1, 0.3), rng.uniform(0.2, 0.8)
-        for tilt_deg in TILTS_DEG:
+        for tilt_deg in CLEAR_TILTS_DEG if clear else TILTS_DEG:
             azimuth_deg = -axis_deg + (180 if tilt_deg < 0 else 0)
             yield Scene(
                 rotation=chosen.part.poses.rotations[pose],
