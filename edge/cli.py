@@ -33,7 +33,7 @@ def _machine_files(config: str, bins: str | None) -> tuple[str, str]:
     """The two YAML files of a machine, from a path or an example's name."""
     from edge.config import example, examples
 
-    if config in examples():
+    if config in examples() or not ("/" in config or Path(config).suffix or Path(config).exists()):
         folder = example(config)
         return str(folder / "machine.yaml"), bins or str(folder / "bins.yaml")
     return config, bins or str(Path(config).parent / "bins.yaml")

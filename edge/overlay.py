@@ -11,13 +11,15 @@ import numpy as np
 from edge.bundle.manifest import BundlePart
 from edge.errors import InputError
 from edge.pipeline import Outcome, PartState
-from edge.records import Frame, ImageBgr
+from edge.records import Box, Frame, ImageBgr
 from edge.tracking.settings import TrackingSettings
 
 SURE = (80, 200, 80)
 OPEN = (0, 190, 255)
 DEFAULT = (110, 110, 235)
+STRIP = (40, 40, 40)
 TEXT_SCALE = 0.55
+LINE_PX = 20
 
 
 def draw(outcome: Outcome, settings: TrackingSettings, parts: Sequence[BundlePart], default_bin: str) -> ImageBgr:
@@ -28,8 +30,7 @@ def draw(outcome: Outcome, settings: TrackingSettings, parts: Sequence[BundlePar
         colour = OPEN if part.plan is None else DEFAULT if part.plan.bin == default_bin else SURE
         cv2.rectangle(picture, box[:2], box[2:], colour, 2)
         lines = (_name(part, parts), f"-> {part.plan.bin}" if part.plan else "...")
-        for row, text in enumerate(lines):
-            _write(picture, text, (box[0], box[3] + 18 * (row + 1)), colour)
+        _write(picture, lines, box, colour)
     return picture
 
 
@@ -41,19 +42,27 @@ def _name(part: PartState, parts: Sequence[BundlePart]) -> str:
     return f"#{part.track.track_id} {parts[likeliest].number} {part.verdict.part_posterior[likeliest]:.0%}"
 
 
-def _write(picture: ImageBgr, text: str, place: tuple[int, int], colour: tuple[int, int, int]) -> None:
-    plain = text.encode("ascii", "replace").decode()
-    cv2.putText(picture, plain, place, cv2.FONT_HERSHEY_SIMPLEX, TEXT_SCALE, (0, 0, 0), 3, cv2.LINE_AA)
-    cv2.putText(picture, plain, place, cv2.FONT_HERSHEY_SIMPLEX, TEXT_SCALE, colour, 1, cv2.LINE_AA)
+def _write(picture: ImageBgr, lines: Sequence[str], box: Box, colour: tuple[int, int, int]) -> None:
+    """Lines of text under a box, over it where the picture ends, each on a dark strip."""
+    height, width = picture.shape[:2]
+    below = box[3] + LINE_PX * len(lines) <= height
+    top = box[3] if below else max(box[1] - LINE_PX * len(lines), 0)
+    for row, text in enumerate(lines):
+        plain = text.encode("ascii", "replace").decode()
+        (text_px, _), _ = cv2.getTextSize(plain, cv2.FONT_HERSHEY_SIMPLEX, TEXT_SCALE, 1)
+        left, bottom = min(max(box[0], 0), max(width - text_px, 0)), top + LINE_PX * (row + 1)
+        cv2.rectangle(picture, (left, bottom - LINE_PX), (left + text_px, bottom), STRIP, cv2.FILLED)
+        place = left, bottom - LINE_PX // 4
+        cv2.putText(picture, plain, place, cv2.FONT_HERSHEY_SIMPLEX, TEXT_SCALE, colour, 1, cv2.LINE_AA)
 
 
-def _box(part: PartState, frame: Frame, settings: TrackingSettings) -> tuple[int, int, int, int]:
+def _box(part: PartState, frame: Frame, settings: TrackingSettings) -> Box:
     """u0, v0, u1, v1 of a track's extent in the picture."""
     track, scale = part.track, settings.px_per_mm
     u0, v0, u1, v1 = settings.belt_region_px
     lead = (frame.belt_mm - track.lead_belt_mm - settings.station_mm) * scale
     trail = (frame.belt_mm - track.trail_belt_mm - settings.station_mm) * scale
-    half = max(track.length_mm, 12.0) * scale / 2
+    half = track.across_mm * scale / 2
     side = track.y_mm * scale
     match settings.belt_direction:
         case "right":

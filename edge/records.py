@@ -99,6 +99,8 @@ class Track:
     """True once the whole part has been seen inside the picture, so that its extent is known."""
     touching: bool = False
     """True when two parts may hide in it (its extent jumped, or blobs merged): it must not be binned as one."""
+    across_mm: float = 0.0
+    """Its extent across the belt when last seen."""
 
 
 @dataclass(frozen=True, slots=True)

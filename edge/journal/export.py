@@ -23,10 +23,11 @@ def export_csv(file: Path, out: TextIO, warn: Callable[[str], None] = lambda _li
     Raises:
         JournalError: the journal cannot be read.
     """
+    records = read_journal(file, warn)
     writer = csv.writer(out)
     writer.writerow(COLUMNS)
     count = 0
-    for record in read_journal(file, warn):
+    for record in records:
         part, part_score = record.top[0] if record.top else ("", 0.0)
         colour, colour_score = record.colour[0] if record.colour else ("", 0.0)
         time = datetime.fromtimestamp(record.time_s, UTC).isoformat(timespec="milliseconds")

@@ -132,6 +132,7 @@ class LiveTrack:
             looks=looks,
             complete=self.whole,
             touching=self.touching,
+            across_mm=self.extent.right_mm - self.extent.left_mm,
         )
 
     def _hit(self, extent: Extent, frame_index: int, travel_mm: float, step_mm: float) -> None:
