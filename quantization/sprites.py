@@ -15,9 +15,10 @@ from typing import Any
 
 import cv2
 import numpy as np
+import typer
 from numpy.typing import NDArray
 
-from edge.catalogue.parts import StarterPart
+from edge.catalogue.parts import StarterPart, load_starter_parts
 from edge.errors import BrickgateError
 from quantization.ldraw.mesh import PartMesh
 from quantization.ldraw.recess import with_recesses
@@ -103,6 +104,8 @@ def make_sprites(
 def _choose(family: StarterPart, seed: int, mesh_cache: Path) -> _Chosen:
     rng = sample_rng(seed, family.number, 0)
     mould = str(rng.choice(family.ldraw_moulds))
+    # The cache rounds normals: what was just built differs from what is read back, so always take the latter.
+    load_part(mould, mesh_cache)
     part = load_part(mould, mesh_cache)
     mesh = part.mesh
     if rng.random() < 0.75:
@@ -213,3 +216,14 @@ def _replace(file: Path, data: bytes) -> None:
     temporary = file.with_name(f".{file.name}.part")
     temporary.write_bytes(data)
     temporary.replace(file)
+
+
+def main(out: Path = Path("edge/sim/assets"), seed: int = 20261124, mesh_cache: Path = Path("data/meshes")) -> None:
+    """Make the sprites of all starter parts; about ten minutes on one core."""
+    make_sprites(
+        load_starter_parts(), out, seed, mesh_cache, lambda done, of, part: print(f"{done}/{of} {part}", flush=True)
+    )
+
+
+if __name__ == "__main__":
+    typer.run(main)

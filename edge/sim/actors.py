@@ -66,7 +66,8 @@ class Actors:
         offset_mm = self._scene.settings.seen_mm / 2 - along_mm
         # The camera stands downstream of a part that has yet to reach the middle.
         tilt_deg = costume.sign * math.degrees(math.atan2(offset_mm, self._scene.settings.height_mm))
-        tilt = min(range(len(self._atlas.tilts_deg)), key=lambda k: abs(self._atlas.tilts_deg[k] - tilt_deg))
+        tilts = self._atlas.tilts_deg(part.colour.transparent)
+        tilt = min(range(len(tilts)), key=lambda k: abs(tilts[k] - tilt_deg))
         if tilt not in costume.pictures:
             sprite = self._atlas.sprite(part.family, part.pose, part.colour.transparent, costume.axis, tilt)
             costume.pictures[tilt] = self._paint(part, sprite)

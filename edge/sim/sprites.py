@@ -66,7 +66,7 @@ class SpriteAtlas:
             raise InputError(f"{folder / 'sprites.json'} is not of format {FORMAT}: make the sprites again")
         self.mm_per_px: float = index["mm_per_px"]
         self.camera_height_mm: float = index["camera_height_mm"]
-        self.tilts_deg: tuple[float, ...] = tuple(index["tilts_deg"])
+        self._tilts_deg = {False: tuple(index["tilts_deg"]), True: tuple(index["clear_tilts_deg"])}
         self._axes_deg = {False: tuple(index["axes_deg"]), True: tuple(index["clear_axes_deg"])}
         self._shadow_step: int = index["shadow_step"]
         self._parts: dict[str, dict[str, Any]] = {part["family"]: part for part in index["parts"]}
@@ -76,10 +76,14 @@ class SpriteAtlas:
         """Directions along which the camera was tilted, for solid or for clear plastic."""
         return self._axes_deg[clear]
 
+    def tilts_deg(self, clear: bool) -> tuple[float, ...]:
+        """Tilts of the camera along each axis, for solid or for clear plastic."""
+        return self._tilts_deg[clear]
+
     def sprite(self, family: str, pose: int, clear: bool, axis: int, tilt: int) -> Sprite:
         """Decode one view; `axis` and `tilt` are indices into `axes_deg` and `tilts_deg`."""
         rows = self._parts[family]["poses"][pose]["clear" if clear else "sprites"]
-        start, light_bytes, coverage_bytes, shadow_bytes, u_px, v_px = rows[axis * len(self.tilts_deg) + tilt]
+        start, light_bytes, coverage_bytes, shadow_bytes, u_px, v_px = rows[axis * len(self._tilts_deg[clear]) + tilt]
         middle, end = start + light_bytes, start + light_bytes + coverage_bytes
         light = self._decode(start, middle)
         coverage = self._decode(middle, end)
@@ -94,7 +98,7 @@ class SpriteAtlas:
             shadow=_feather(np.asarray(large[:height, :width], np.uint8)),
             anchor_px=(u_px, v_px),
             axis_deg=self._axes_deg[clear][axis],
-            tilt_deg=self.tilts_deg[tilt],
+            tilt_deg=self._tilts_deg[clear][tilt],
         )
 
     def _decode(self, start: int, end: int) -> Bytes:

@@ -71,7 +71,7 @@ def _clouds(rng: np.random.Generator, width: int, length: int, cell_px: float, s
     # A third of the loop is repeated on both sides, so that the ends join.
     wide = np.concatenate([noise, noise, noise], axis=1)
     large = cv2.resize(wide, (3 * length, width), interpolation=cv2.INTER_CUBIC)
-    return np.ascontiguousarray(large[:, length : 2 * length])
+    return np.asarray(large[:, length : 2 * length], np.float32).copy()
 
 
 def _weave(kind: str, rng: np.random.Generator, width: int, length: int, px_per_mm: float) -> Floats:

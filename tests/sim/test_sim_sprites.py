@@ -32,7 +32,7 @@ def test_every_starter_family_is_there_in_likely_poses():
 def test_a_sprite_fits_its_outline_when_seen_from_straight_above(clear):
     atlas = SpriteAtlas()
     for shape in atlas.shapes[::10]:
-        sprite = atlas.sprite(shape.family, 0, clear, axis=0, tilt=atlas.tilts_deg.index(0.0))
+        sprite = atlas.sprite(shape.family, 0, clear, axis=0, tilt=atlas.tilts_deg(clear).index(0.0))
         assert sprite.coverage.shape == sprite.diffuse.shape == sprite.gloss.shape == sprite.shadow.shape
         v, u = np.nonzero(sprite.coverage > 127)
         size_mm = np.array([np.ptp(u) + 1, np.ptp(v) + 1]) * atlas.mm_per_px
