@@ -54,7 +54,7 @@ class FramesCamera:
     def start(self) -> None:
         self.close()
         if self._path.is_dir():
-            self._images = _play_folder(list_pictures(self._path))
+            self._images = _play_folder(self._path, list_pictures(self._path))
         elif self._path.is_file():
             self._images = _play_video(self._path, _open_video(self._path))
         else:
@@ -92,29 +92,32 @@ class FramesCamera:
             raise InputError(f"{source} is {width_px}×{height_px} px, expected {wanted}: {advice}")
 
 
-def list_pictures(folder: Path) -> list[Path]:
-    """The pictures of a folder in the natural order of their names; hidden files are left out.
+def list_pictures(folder: Path) -> list[str]:
+    """The names of a folder's pictures in their natural order; hidden files are left out. Names, not paths: a
+    recording of some hours has hundreds of thousands of pictures, and a path takes several times as much memory.
 
     Raises:
         InputError: there is none, or the folder cannot be read.
     """
     try:
-        files = [file for file in folder.iterdir() if file.suffix.lower() in PICTURE_ENDINGS]
+        names = [file.name for file in folder.iterdir() if file.suffix.lower() in PICTURE_ENDINGS]
     except OSError as error:
         raise InputError(f"{folder} cannot be read ({error.strerror}): check the folder's rights") from error
-    pictures = sorted((file for file in files if not file.name.startswith(".")), key=_natural_key)
+    pictures = sorted(name for name in names if not name.startswith("."))
     if not pictures:
         raise InputError(f"{folder} holds no picture: give a folder of JPEG, PNG, BMP, WebP or TIFF files, or a video")
+    pictures.sort(key=_natural_key)
     return pictures
 
 
-def _natural_key(file: Path) -> tuple[list[tuple[int, str]], str]:
-    pieces = re.split(r"(\d+)", file.name.lower())
-    return [(int(piece), "") if piece.isdecimal() else (-1, piece) for piece in pieces], file.name
+def _natural_key(name: str) -> str:
+    """Every number in the name filled up with zeros, so that 9 comes before 10."""
+    return re.sub(r"\d+", lambda number: f"{int(number[0]):020d}", name.lower())
 
 
-def _play_folder(pictures: list[Path]) -> Iterator[tuple[str, ImageBgr]]:
-    for file in pictures:
+def _play_folder(folder: Path, names: list[str]) -> Iterator[tuple[str, ImageBgr]]:
+    for name in names:
+        file = folder / name
         yield str(file), read_picture(file)
 
 
