@@ -32,16 +32,19 @@ def read_journal(path: Path | str, warn: Callable[[str], None] = lambda _line: N
 
 
 def _records(files: Iterable[Path], path: Path, warn: Callable[[str], None]) -> Iterator[PartRecord]:
-    damaged = 0
+    damaged = intact = 0
     try:
         for file in files:
             for line in read_lines(file):
                 if is_intact(line):
+                    intact += 1
                     yield decode(line)
                 else:
                     damaged += 1
     except OSError as error:
         raise JournalError(f"journal {path}: cannot be read ({error.strerror or error})") from error
+    if damaged and not intact:
+        raise JournalError(f"journal {path}: holds no record that can be read: give a journal of run or simulate")
     if damaged:
         warn(f"journal {path}: {damaged} damaged lines were left out")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -111,3 +112,12 @@ def machine(tmp_path: Path, recording: Path, made_bundle: Path) -> Path:
     file.write_text(MACHINE.format(**values, bundle=made_bundle, journal=tmp_path / "journal.jsonl"))
     (tmp_path / "bins.yaml").write_text(BINS)
     return file
+
+
+@pytest.fixture
+def simulated(machine: Path) -> Path:
+    """The same machine with everything simulated."""
+    text = re.sub(r"driver: frames\n.*\n", "driver: sim\n", machine.read_text())
+    text = text.replace("frames_per_s: 60", "frames_per_s: 15").replace("belt_mm_per_s: 300", "belt_mm_per_s: 100")
+    machine.write_text(text.replace("x_mm: 30000", "x_mm: 300") + "feeder: {driver: sim, parts_per_min: 60}\n")
+    return machine
