@@ -30,9 +30,14 @@ def log_image(image_bgr: ImageBgr) -> FloatImage:
 def evidence(residual: FloatImage) -> FloatImage:
     """(H, W) how strongly each pixel speaks for a part: the length of its log residual from the bare background
     (H, W, 3), where even darkening, as in a shadow, counts less."""
-    mean = cv2.transform(residual, NEUTRAL)
-    squares = cv2.transform(cv2.multiply(residual, residual), SUM)
-    chroma = squares - 3 * mean * mean
-    dark = np.maximum(-SHADOW_SHARE * mean, -mean - SHADOW_DEPTH)
-    light = np.maximum(mean, dark)
-    return np.sqrt(np.maximum(chroma + 3 * light * light, 0)).astype(np.float32, copy=False)
+    mean = np.asarray(cv2.transform(residual, NEUTRAL), np.float32)
+    found = np.asarray(cv2.transform(cv2.multiply(residual, residual), SUM), np.float32)
+    light = np.maximum(mean * np.float32(-SHADOW_SHARE), np.float32(-SHADOW_DEPTH) - mean)
+    np.maximum(light, mean, out=light)
+    light *= light
+    mean *= mean
+    light -= mean
+    light *= np.float32(3)
+    found += light
+    np.maximum(found, 0, out=found)
+    return np.sqrt(found, out=found)

@@ -16,8 +16,9 @@ SHARP_RISE = 0.22
 GOOD_SIZE_PX = 48
 CUT_QUALITY = 0.4
 BURNT_OUT = 252
-SAMPLES_PX = 64
-"""Quality is judged on at most so many pixels a side."""
+SAMPLES_PX = 48
+"""Quality is judged on about so many pixels a side."""
+LEAST_BARE, BARE_SAMPLES = 24, 128
 
 
 def make_look(image_bgr: ImageBgr, blob: Blob, track_id: int, frame_index: int, mm_per_px: float | None) -> Look:
@@ -49,9 +50,10 @@ def background_around(crop_bgr: ImageBgr, mask: NDArray[np.bool_]) -> tuple[floa
     reach = max(round(0.08 * max(mask.shape)), 1)
     grown = cv2.dilate(mask.astype(np.uint8), np.ones((2 * reach + 1, 2 * reach + 1), np.uint8))
     bare = crop_bgr[grown == 0]
-    if len(bare) < 24:
+    if len(bare) < LEAST_BARE:
         return None
-    blue, green, red = (float(value) for value in np.median(bare, axis=0))
+    middle = np.sort(bare[:: max(len(bare) // BARE_SAMPLES, 1)], axis=0)
+    blue, green, red = (float(value) for value in middle[len(middle) // 2])
     return blue, green, red
 
 
@@ -80,11 +82,18 @@ def sharpness(crop_bgr: ImageBgr) -> float:
     green = np.ascontiguousarray(rows[:, :, 1])
     if min(green.shape) < 4:
         return 0.1
-    low, high = np.percentile(green[::3, ::3], (3, 97))
+    low, high = _percentiles(green[::3, ::3], 3, 97)
     if high - low < 4:
         return 0.1
     stride = max(max(green.shape) // SAMPLES_PX, 1)
-    across = cv2.absdiff(green[::stride, 1:], green[::stride, :-1])
-    down = cv2.absdiff(green[1:, ::stride], green[:-1, ::stride])
-    steep = max(float(np.percentile(across, 98)), float(np.percentile(down, 98)))
+    start = green[:-1:stride, :-1:stride].astype(np.int16)
+    across = np.abs(green[:-1:stride, 1::stride] - start)
+    down = np.abs(green[1::stride, :-1:stride] - start)
+    steep = max(*_percentiles(across, 98), *_percentiles(down, 98))
     return float(min(steep / (high - low) / SHARP_RISE, 1.0))
+
+
+def _percentiles(values: NDArray[np.integer], *shares: int) -> list[float]:
+    """Percentiles of a few hundred values, by sorting: quicker than NumPy's, which serve any size and weight."""
+    ordered = np.sort(values, axis=None)
+    return [float(ordered[len(ordered) * share // 100]) for share in shares]

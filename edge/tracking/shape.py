@@ -10,14 +10,19 @@ from numpy.typing import NDArray
 
 Contour = NDArray[np.int32]
 """(N, 1, 2) u, v in px."""
-Hues = NDArray[np.float32]
+Colours = NDArray[np.float32]
 
-NECK_DEPTH = 0.14
-"""Two parts that touch leave a notch on both sides, each this deep as a share of the blob's length …"""
-NECK_WIDTH = 0.75
-"""… and the neck between the notches is this much narrower than the blob's width."""
-TWO_COLOURS = 0.5
-"""Log difference between the colours of two halves that one plastic does not show."""
+NECK_DEPTH = 0.2
+NECK_WIDTH = 0.5
+LEAST_SHARE = 0.2
+"""Two parts that touch leave a notch on both sides, each this deep, and between the notches a neck this narrow, as
+shares of the blob's width; what is beyond the neck has this share of the area."""
+TWO_HUES = 0.5
+TWO_TONES = 1.8
+"""Log differences, in hue alone and with the brightness, between two halves that one plastic does not show."""
+SPLITS_ALONG = np.array([0.15, 0.25, 0.35, 0.5, 0.65, 0.75, 0.85], np.float32)
+SPLITS_ACROSS = np.array([0.35, 0.5, 0.65], np.float32)
+"""Shares of the blob where the border of two parts is looked for; the rims beside a thin part are its shadow."""
 MOST_SPREAD = 0.35
 COLOUR_SAMPLES = 250
 LEAST_HALF = 12
@@ -51,13 +56,16 @@ def has_neck(contour: Contour, outline: Outline) -> bool:
     if defects is None:
         return False
     points = approximate.reshape(-1, 2)
-    least = 256 * NECK_DEPTH * outline.length_px
-    deep = [points[far] for _, _, far, depth in defects.reshape(-1, 4) if depth > least]
-    return any(
-        float(np.hypot(*(one - other))) < NECK_WIDTH * outline.width_px
-        for index, one in enumerate(deep)
-        for other in deep[index + 1 :]
-    )
+    least = 256 * NECK_DEPTH * outline.width_px
+    deep = sorted(int(far) for _, _, far, depth in defects.reshape(-1, 4) if depth > least)
+    total = cv2.contourArea(approximate)
+    for index, one in enumerate(deep):
+        for other in deep[index + 1 :]:
+            narrow = float(np.hypot(*(points[one] - points[other]))) < NECK_WIDTH * outline.width_px
+            beyond = cv2.contourArea(approximate[one : other + 1]) / max(total, 1.0)
+            if narrow and LEAST_SHARE < beyond < 1 - LEAST_SHARE:
+                return True
+    return False
 
 
 def has_two_colours(residual: NDArray[np.float32], mask: NDArray[np.bool_], outline: Outline) -> bool:
@@ -72,21 +80,30 @@ def has_two_colours(residual: NDArray[np.float32], mask: NDArray[np.bool_], outl
     v, u = np.nonzero(mask[::stride, ::stride])
     if len(u) < 2 * LEAST_HALF:
         return False
-    colours = residual[::stride, ::stride][v, u]
-    hues = colours - colours.mean(axis=1, keepdims=True)
-    for angle in (outline.angle_rad, outline.angle_rad + np.pi / 2):
-        ordered = hues[np.argsort(u * np.cos(angle) + v * np.sin(angle))]
-        sums = np.cumsum(ordered, axis=0)
-        for share in (0.3, 0.5, 0.7):
-            border = int(share * len(ordered))
-            first, second = sums[border - 1] / border, (sums[-1] - sums[border - 1]) / (len(ordered) - border)
-            gap = float(np.linalg.norm(first - second))
-            if gap > TWO_COLOURS and _spread(ordered, border, first, second) < MOST_SPREAD * gap:
-                return True
+    tones = residual[::stride, ::stride][v, u]
+    hues = tones - tones.mean(axis=1, keepdims=True)
+    for turn, splits in ((0.0, SPLITS_ALONG), (np.pi / 2, SPLITS_ACROSS)):
+        angle = outline.angle_rad + turn
+        order = np.argsort(u * np.cos(angle) + v * np.sin(angle))
+        if _fall_apart(hues[order], splits, TWO_HUES) or _fall_apart(tones[order], splits, TWO_TONES):
+            return True
     return False
 
 
-def _spread(hues: Hues, border: int, first: Hues, second: Hues) -> float:
-    """Mean distance of the hues from their half's own, of the worse half."""
-    halves = ((hues[:border], first), (hues[border:], second))
+def _fall_apart(colours: Colours, splits: Colours, least_gap: float) -> bool:
+    """Whether colours (N, 3) in the order of their place make two groups, one after the other."""
+    sums, count = np.cumsum(colours, axis=0), len(colours)
+    borders = (splits * count).astype(np.intp)
+    first = sums[borders - 1] / borders[:, np.newaxis]
+    second = (sums[-1] - sums[borders - 1]) / (count - borders)[:, np.newaxis]
+    gaps = np.sqrt(((first - second) ** 2).sum(axis=1))
+    best = int(gaps.argmax())
+    if gaps[best] < least_gap:
+        return False
+    return _spread(colours, int(borders[best]), first[best], second[best]) < MOST_SPREAD * float(gaps[best])
+
+
+def _spread(colours: Colours, border: int, first: Colours, second: Colours) -> float:
+    """Mean distance of the colours from their half's own, of the worse half."""
+    halves = ((colours[:border], first), (colours[border:], second))
     return max(float(np.linalg.norm(half - centre, axis=1).mean()) for half, centre in halves)

@@ -17,6 +17,7 @@ MOVED_SHARE = 0.6
 LOOK_STEP_MM = 2.0
 """A look from nearer to the last one shows nothing new (the belt stands)."""
 TWOFOLD_SHARE = 0.5
+MOST_JUDGED = 8
 
 
 @dataclass(slots=True)
@@ -27,7 +28,8 @@ class Measurement:
     length_mm: float
     width_mm: float
     whole: bool
-    twofold: bool
+    twofold: bool | None
+    """None when it was not looked into."""
 
 
 @dataclass(slots=True)
@@ -64,6 +66,11 @@ class LiveTrack:
         return self.merged >= 2 or (self.twofold >= 2 and self.twofold >= TWOFOLD_SHARE * self.judged)
 
     @property
+    def judged_enough(self) -> bool:
+        """Whether its shape and colours need no more looking into."""
+        return self.judged >= MOST_JUDGED
+
+    @property
     def weight(self) -> float:
         """Its say in the vote on the common motion."""
         return 3.0 if self.state is TrackState.CONFIRMED else min(self.hits, 2)
@@ -78,8 +85,9 @@ class LiveTrack:
             self._forget_partial()
             self.whole = True
         self._hit(measurement.extent, frame_index, travel_mm, step_mm)
-        self.judged += measurement.whole
-        self.twofold += measurement.whole and measurement.twofold
+        if measurement.twofold is not None:
+            self.judged += 1
+            self.twofold += measurement.twofold
         if measurement.whole or not self.whole:
             self.leads_mm.append(travel_mm - measurement.extent.lead_mm)
             self.trails_mm.append(travel_mm - measurement.extent.trail_mm)

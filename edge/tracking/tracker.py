@@ -88,7 +88,7 @@ class Tracker:
             track, blob, extent = self._tracks[pair.track], blobs[pair.blob], extents[pair.blob]
             step_mm = offset_between(track.extent, extent)
             track.see(
-                _measurement(blob, extent),
+                _measurement(track, blob, extent),
                 frame.index,
                 travel_mm,
                 travel_mm - track.last_travel_mm if step_mm is None else step_mm,
@@ -123,7 +123,7 @@ class Tracker:
         travel_mm = self._motion.travel_mm
         track = LiveTrack(self._next_id, frame.index, travel_mm)
         self._next_id += 1
-        track.see(_measurement(blob, extent), frame.index, travel_mm, 0.0)
+        track.see(_measurement(track, blob, extent), frame.index, travel_mm, 0.0)
         self._tracks.append(track)
         self._look(track, blob, frame, 1 / self._settings.px_per_mm)
 
@@ -190,8 +190,7 @@ class _View:
         return cls(view.name, geometry, settings.min_area_mm2 / 2, view.tolerance_mm)
 
 
-def _measurement(blob: Blob, extent: Extent) -> Measurement:
-    detection = blob.detection
-    return Measurement(
-        extent, detection.length_mm, detection.width_mm, not (blob.cut_lead or blob.cut_trail), blob.twofold
-    )
+def _measurement(track: LiveTrack, blob: Blob, extent: Extent) -> Measurement:
+    whole = not (blob.cut_lead or blob.cut_trail)
+    twofold = blob.twofold if whole and not track.judged_enough else None
+    return Measurement(extent, blob.detection.length_mm, blob.detection.width_mm, whole, twofold)
