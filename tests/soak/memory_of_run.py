@@ -26,15 +26,15 @@ from edge.config import example
 from edge.errors import BrickgateError
 from edge.journal.read import read_journal
 
-MIB = 1024 * 1024
-
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Memory at one moment: RSS counts shared libraries in full, PSS this process's share of them."""
+    """Memory at one moment: RSS counts shared libraries in full, PSS this process's share of them. `peak_rss_mb` is
+    the most there has been, between two readings as well."""
 
     time_s: float
     rss_mb: float
+    peak_rss_mb: float
     pss_mb: float
     recording: bool
     """Whether the first part was in the journal: before that the machine is still starting."""
@@ -151,12 +151,12 @@ def _watch(process: subprocess.Popen[bytes], journal: Path, every_s: float) -> t
     cpu_s, started_s = 0.0, time.monotonic()
     while process.poll() is None:
         try:
-            rss_mb, pss_mb = read_memory(process.pid)
+            memory_mb = read_memory(process.pid)
             cpu_s = _cpu_s(process.pid)
         except OSError:
             break
         recording = journal.exists() and journal.stat().st_size > 0
-        samples.append(Sample(time.monotonic() - started_s, rss_mb, pss_mb, recording))
+        samples.append(Sample(time.monotonic() - started_s, *memory_mb, recording))
         try:
             process.wait(timeout=every_s)
         except subprocess.TimeoutExpired:
@@ -165,11 +165,13 @@ def _watch(process: subprocess.Popen[bytes], journal: Path, every_s: float) -> t
     return samples, cpu_s
 
 
-def read_memory(pid: int) -> tuple[float, float]:
-    """RSS and PSS of a process in MiB."""
-    text = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii")
-    found = dict(re.findall(r"^(Rss|Pss):\s+(\d+) kB", text, re.MULTILINE))
-    return int(found.get("Rss", 0)) * 1024 / MIB, int(found.get("Pss", 0)) * 1024 / MIB
+def read_memory(pid: int) -> tuple[float, float, float]:
+    """RSS, its peak so far, and PSS of a process in MiB."""
+    process = Path(f"/proc/{pid}")
+    text = (process / "status").read_text(encoding="utf-8") + (process / "smaps_rollup").read_text(encoding="ascii")
+    kib = dict(re.findall(r"^(VmRSS|VmHWM|Pss):\s+(\d+) kB", text, re.MULTILINE))
+    rss_mb, peak_mb, pss_mb = (int(kib.get(name, 0)) / 1024 for name in ("VmRSS", "VmHWM", "Pss"))
+    return rss_mb, peak_mb, pss_mb
 
 
 def _cpu_s(pid: int) -> float:
@@ -196,7 +198,7 @@ def _report(
         wall_s=round(wall_s, 1),
         cpu_s=round(cpu_s, 1),
         base_rss_mb=round(steady[0], 1),
-        peak_rss_mb=round(max((sample.rss_mb for sample in samples), default=0.0), 1),
+        peak_rss_mb=round(max((sample.peak_rss_mb for sample in samples), default=0.0), 1),
         peak_pss_mb=round(max((sample.pss_mb for sample in samples), default=0.0), 1),
         first_quarter_rss_mb=round(first, 1),
         last_quarter_rss_mb=round(last, 1),
@@ -225,8 +227,8 @@ def _in_words(report: Report) -> str:
 
 
 def _write_log(file: Path, samples: list[Sample]) -> None:
-    lines = [f"{s.time_s:.1f},{s.rss_mb:.2f},{s.pss_mb:.2f},{int(s.recording)}" for s in samples]
-    file.write_text("\n".join(("time_s,rss_mb,pss_mb,recording", *lines)) + "\n", encoding="utf-8")
+    lines = [f"{s.time_s:.1f},{s.rss_mb:.2f},{s.peak_rss_mb:.2f},{s.pss_mb:.2f},{int(s.recording)}" for s in samples]
+    file.write_text("\n".join(("time_s,rss_mb,peak_rss_mb,pss_mb,recording", *lines)) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
