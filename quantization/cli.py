@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
 from edge.errors import BrickgateError
+from edge.signals import Interrupted, interrupting
 from quantization.recipe import load_recipe
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -18,14 +19,18 @@ Work = Annotated[Path | None, typer.Option("--work", help="Folder for renders an
 Workers = Annotated[int, typer.Option("--workers", min=0, help="Processes; default one a core.")]
 Weights = Annotated[Path | None, typer.Option("--weights", help="ImageNet weights (.npz) to start from.")]
 Out = Annotated[Path | None, typer.Option("--out", help="Folder of the bundle; default WORK/bundle.")]
+Threads = Annotated[int, typer.Option("--threads", min=1, help="Threads of training; 1 where the cores are shared.")]
 Photos = Annotated[list[Path] | None, typer.Option("--photos", help="Folder with labels.csv, for evaluation only.")]
 
 CORES = os.cpu_count() or 1
 
 
-def _open(recipe: str, work: Path | None):
+def _open(recipe: str, work: Path | None, threads: int = CORES):
+    import torch
+
     from quantization.factory import Workshop
 
+    torch.set_num_threads(threads)
     loaded = load_recipe(recipe)
     return Workshop.open(loaded, work or Path("data") / loaded.name, typer.echo)
 
@@ -38,11 +43,12 @@ def build(
     out: Out = None,
     photos: Photos = None,
     workers: Workers = CORES,
+    threads: Threads = CORES,
 ) -> None:
     """Makes a model from nothing but LDraw parts: all steps, going on where an earlier run stopped."""
     from quantization import factory
 
-    shop = _open(recipe, work)
+    shop = _open(recipe, work, threads)
     factory.render(shop, workers)
     factory.train(shop, weights, min(workers, 2))
     factory.quantize(shop)
@@ -67,11 +73,17 @@ def render(
 
 
 @app.command()
-def train(recipe: RecipeName = "starter", work: Work = None, weights: Weights = None, workers: Workers = 1) -> None:
+def train(
+    recipe: RecipeName = "starter",
+    work: Work = None,
+    weights: Weights = None,
+    workers: Workers = 1,
+    threads: Threads = CORES,
+) -> None:
     """Trains on the renders; a killed run is gone on with."""
     from quantization import factory
 
-    factory.train(_open(recipe, work), weights, workers)
+    factory.train(_open(recipe, work, threads), weights, workers)
 
 
 @app.command()
@@ -102,16 +114,21 @@ def bundle(recipe: RecipeName = "starter", work: Work = None, out: Out = None) -
 def main() -> None:
     """Entry point: problems are one line, never a traceback."""
     try:
-        app(standalone_mode=True)
+        with interrupting():
+            app()
     except BrickgateError as error:
-        typer.echo(f"error: {error}", err=True)
-        raise SystemExit(error.exit_code) from error
-    except KeyboardInterrupt:
-        typer.echo("stopped; what was finished is kept, run the same command to go on", err=True)
-        raise SystemExit(130) from None
+        _fail(f"error: {error}", error.exit_code)
+    except Interrupted as interrupted:
+        _fail("stopped; what was finished is kept, run the same command to go on", interrupted.exit_code)
     except ModuleNotFoundError as error:
-        typer.echo(f"error: {error.name} is not installed: run './install.sh --model'", err=True)
-        raise SystemExit(1) from error
+        _fail(f"error: {error.name} is not installed: run './install.sh --model'", 1)
+    except OSError as error:
+        _fail(f"error: {error}", 1)
+
+
+def _fail(line: str, exit_code: int) -> NoReturn:
+    typer.echo(line, err=True)
+    raise SystemExit(exit_code) from None
 
 
 if __name__ == "__main__":

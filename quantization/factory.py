@@ -34,11 +34,9 @@ from quantization.train.start import load_imagenet, unfold_batch_norms
 
 TEST_SEED = 7919
 """Added to the recipe's seed for the renders of the test."""
-TEST_PARTS = 1020
+TEST_PARTS_PER_FAMILY = 10
 TRACKS = 3
 """Parts of each family that ride past the camera when the fusion is fitted."""
-LEAST_AGREEMENT = 0.9
-"""An int8 model that agrees less often with the float one is broken, and does not enter a bundle."""
 ATTRIBUTION = """This model was trained on pictures rendered from the LDraw Parts Library (https://www.ldraw.org),
 by its many authors, licensed under CC BY 4.0 (some parts CC BY 2.0): https://creativecommons.org/licenses/by/4.0/
 Changes: the parts were meshed, posed, coloured and rendered.
@@ -109,7 +107,13 @@ def train(shop: Workshop, weights: Path | None, workers: int) -> None:
     Args:
         weights: ImageNet weights to start from; None: from nothing.
         workers: processes that make pictures.
+
+    Raises:
+        BrickgateError: no renders, or renders or a checkpoint of another recipe.
     """
+    numbers = tuple(family.number for family in shop.families)
+    if open_layers(shop.renders).families != numbers:
+        raise InputError(f"{shop.renders} shows other families than the recipe: render anew, or give another --work")
     torch.manual_seed(shop.recipe.seed)
     network = MobileNetV2(len(shop.families), shop.recipe.network.width)
     stages = [Stage(**stage.model_dump()) for stage in shop.recipe.stages]
@@ -143,9 +147,11 @@ def evaluate(shop: Workshop, photos: list[Path]) -> dict[str, Any]:
         BrickgateError: int8 and float disagree too often for the model to be of use.
     """
     network, int8 = _trained(shop), TfliteModel(shop.converted / "model.tflite")
+    shop.evaluation.unlink(missing_ok=True)
     held_out = open_layers(shop.test_renders)
-    fitting = test.make_test_looks(held_out, shop.recipe.input_px, TEST_PARTS, shop.recipe.seed + 10)
-    unseen = test.make_test_looks(held_out, shop.recipe.input_px, TEST_PARTS, shop.recipe.seed + 20)
+    parts = TEST_PARTS_PER_FAMILY * len(shop.families)
+    fitting = test.make_test_looks(held_out, shop.recipe.input_px, parts, shop.recipe.seed + 10)
+    unseen = test.make_test_looks(held_out, shop.recipe.input_px, parts, shop.recipe.seed + 20)
     riding = make_track_looks(shop.families, shop.meshes, shop.recipe.input_px, TRACKS, shop.recipe.seed + 30)
     logits = int8.logits(fitting.pictures)
     temperature = test.fit_temperature(logits, fitting.families)
@@ -169,14 +175,14 @@ def evaluate(shop: Workshop, photos: list[Path]) -> dict[str, Any]:
     numbers = [family.number for family in shop.families]
     for folder in photos:
         result["accuracy"] |= _measure_photos(folder, numbers, int8, temperature, shop.recipe.input_px)
-    shop.evaluation.write_text(json.dumps(result, indent=1), encoding="utf-8")
     for name, value in result["accuracy"].items():
         shop.report(f"{name}: {value:.4f}")
-    if result["accuracy"]["int8_float_agreement"] < LEAST_AGREEMENT:
+    if result["accuracy"]["int8_float_agreement"] < shop.recipe.least_agreement:
         raise BrickgateError(
             f"int8 and float agree on {result['accuracy']['int8_float_agreement']:.1%} of the pictures only:"
             " raise representative_pictures, or train longer"
         )
+    shop.evaluation.write_text(json.dumps(result, indent=1), encoding="utf-8")
     return result
 
 

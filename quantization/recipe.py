@@ -62,6 +62,8 @@ class Recipe(Strict):
     input_px: Annotated[int, Field(ge=32, le=512, multiple_of=32)]
     margin: Annotated[float, Field(ge=0, le=0.5)]
     representative_pictures: Positive
+    least_agreement: Annotated[float, Field(gt=0, le=1)] = 0.9
+    """An int8 model that agrees less often with the float one is broken, and does not enter a bundle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,7 @@ def load_recipe(name_or_file: str) -> Recipe:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"]) or "the file"
         raise ConfigError(f"{file}: {key}: {first['msg']} (found {first['input']!r})") from error
-    except (OSError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigError(f"{file} cannot be read as YAML: {' '.join(str(error).split())}") from error
 
 
@@ -107,11 +109,15 @@ def load_families(recipe: Recipe) -> list[Family]:
     if file is None:
         raise InputError(f"no list of families {recipe.families}: give a CSV with part_family and ldraw_moulds")
     with file.open(newline="", encoding="utf-8") as stream:
-        rows = list(csv.DictReader(stream))
-    try:
-        families = [_family(row) for row in rows]
-    except KeyError as error:
-        raise InputError(f"{file} has no column {error}: it needs part_family and ldraw_moulds") from error
+        reader = csv.DictReader(stream)
+        rows = list(reader)
+    missing = [column for column in ("part_family", "ldraw_moulds") if column not in (reader.fieldnames or ())]
+    if missing:
+        raise InputError(f"{file} has no column '{missing[0]}': it needs part_family and ldraw_moulds")
+    gap = next((n for n, row in enumerate(rows, start=2) if not (row["part_family"] and row["ldraw_moulds"])), None)
+    if gap:
+        raise InputError(f"{file}:{gap}: part_family or ldraw_moulds is empty: fill it in")
+    families = [_family(row) for row in rows]
     numbers = [family.number for family in families]
     twice = next((number for number in numbers if numbers.count(number) > 1), None)
     if not families or twice:

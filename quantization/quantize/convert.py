@@ -57,11 +57,15 @@ def convert(network: MobileNetV2, representative: NDArray[np.uint8], input_px: i
     np.savez(folder / "weights.npz", **arrays)  # type: ignore[arg-type]
     np.save(folder / "representative.npy", normalise(representative))
     log = folder / "convert.log"
-    with log.open("w") as stream:
-        done = subprocess.run(
-            [convert_python(), str(TWIN), str(folder)], stdout=stream, stderr=subprocess.STDOUT, check=False
-        )
-    model = folder / "model.tflite"
+    python, model = convert_python(), folder / "model.tflite"
+    model.unlink(missing_ok=True)
+    try:
+        with log.open("w") as stream:
+            done = subprocess.run(
+                [python, str(TWIN), str(folder)], stdout=stream, stderr=subprocess.STDOUT, check=False
+            )
+    except OSError as error:
+        raise BrickgateError(f"{python} cannot be run ({error.strerror}): correct {PYTHON_VARIABLE}") from error
     if done.returncode != 0 or not model.is_file():
         raise BrickgateError(f"the conversion to TFLite failed: see {log}")
     return model
@@ -70,7 +74,7 @@ def convert(network: MobileNetV2, representative: NDArray[np.uint8], input_px: i
 class TfliteModel:
     """A TFLite classifier run on the CPU, for evaluation."""
 
-    def __init__(self, file: Path, threads: int = 2) -> None:
+    def __init__(self, file: Path, threads: int = 1) -> None:
         from ai_edge_litert.interpreter import Interpreter
 
         self._interpreter = Interpreter(str(file), num_threads=threads)

@@ -1,7 +1,7 @@
 """Builds the Keras twin of a folded network and converts it to full-integer TFLite.
 
 Runs as a program of its own in an environment with TensorFlow (`python twin.py FOLDER`), and therefore imports nothing
-of Brickgate. FOLDER holds `network.json` (layers, input_px, classes), `weights.npz` and `representative.npy`
+of Brickgate. FOLDER holds `network.json` (layers, input_px), `weights.npz` and `representative.npy`
 ((N, H, W, 3) float32 in −1…1); it leaves `model.tflite` (int8 in and out) and `float.tflite` there.
 """
 

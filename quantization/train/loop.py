@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -90,9 +91,10 @@ class Training:
             self.optimiser.load_state_dict(state["optimiser"])
             self.average = state["average"]
             self.progress = Progress(**state["progress"])
-        except (RuntimeError, KeyError, ValueError, TypeError, EOFError, OSError) as error:
+        except (RuntimeError, KeyError, ValueError, TypeError, EOFError, OSError, UnpicklingError) as error:
+            why = " ".join(str(error).split())[:160]
             raise BrickgateError(
-                f"{self.checkpoint} is of another recipe or damaged ({error}): move it away to start anew"
+                f"{self.checkpoint} is of another recipe or damaged ({why}): move it away to start anew"
             ) from error
         return True
 

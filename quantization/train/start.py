@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -21,12 +22,15 @@ def load_imagenet(network: MobileNetV2, weights: Path) -> None:
     try:
         with np.load(weights) as arrays:
             state = {k: torch.from_numpy(arrays[k]) for k in arrays.files if k.startswith("features.")}
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, BadZipFile) as error:
         raise InputError(f"{weights} holds no starting weights ({error}): give an .npz file") from error
     try:
         missing, _ = network.load_state_dict(state, strict=False)
     except RuntimeError as error:
-        raise InputError(f"{weights} fits another network than width {network.width}: {error}") from error
+        raise InputError(
+            f"{weights} fits another network than one of width {network.width}: give weights of that width, or set"
+            " network.width in the recipe"
+        ) from error
     lost = [key for key in missing if key.startswith("features.") and "num_batches" not in key]
     if lost:
         raise InputError(f"{weights} lacks {lost[0]} and {len(lost) - 1} more: give MobileNetV2 weights")
