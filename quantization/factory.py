@@ -144,9 +144,13 @@ def evaluate(shop: Workshop, photos: list[Path]) -> dict[str, Any]:
     """Measures the int8 model, beside the float one, and fits temperature, fusion exponent and threshold.
 
     Raises:
+        InputError: nothing has been trained or converted yet.
         BrickgateError: int8 and float disagree too often for the model to be of use.
     """
-    network, int8 = _trained(shop), TfliteModel(shop.converted / "model.tflite")
+    model = shop.converted / "model.tflite"
+    if not model.is_file():
+        raise InputError(f"{model} is missing: run 'brickgate-model quantize' first")
+    network, int8 = _trained(shop), TfliteModel(model)
     shop.evaluation.unlink(missing_ok=True)
     held_out = open_layers(shop.test_renders)
     parts = TEST_PARTS_PER_FAMILY * len(shop.families)
