@@ -1,0 +1,65 @@
+"""Labelled photographs: which are read, and what is counted."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from edge.errors import InputError
+from quantization.evaluate.photos import read_photos, score_photos
+
+FAMILIES = ("3001", "3003")
+ROWS = """\
+file,part_family,view,group,notes
+a.png,3001,front,1,
+b.png,3001,back,1,
+c.png,3003,front,2,
+d.png,9999,front,3,
+e.png,3003,front,4,MISLABELLED: shows a plate
+f.png,3003,back,,
+"""
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """Pictures whose red is the score of the first family and green that of the second."""
+    for name, bgr in zip("abcf", [(0, 40, 200), (0, 120, 110), (0, 90, 100), (0, 200, 0)], strict=True):
+        cv2.imwrite(str(tmp_path / f"{name}.png"), np.full((30, 40, 3), bgr, np.uint8))
+    (tmp_path / "labels.csv").write_text(ROWS)
+    return tmp_path
+
+
+def by_colour(pictures):
+    """(N, 2) log-probabilities."""
+    shares = pictures[:, 16, 16, :2].astype(np.float32) + 1
+    return np.log(shares / shares.sum(axis=1, keepdims=True))
+
+
+def test_families_that_the_model_knows_are_read(photos):
+    read = read_photos(photos, FAMILIES)
+    assert [(p.file.name, p.family, p.view, p.group) for p in read] == [
+        ("a.png", 0, "front", "1"),
+        ("b.png", 0, "back", "1"),
+        ("c.png", 1, "front", "2"),
+        ("f.png", 1, "back", "f.png"),
+    ]
+
+
+def test_single_looks_and_pieces_are_counted(photos):
+    result = score_photos(read_photos(photos, FAMILIES), by_colour, 32)
+    assert result.top1() == (0.5, 4)
+    assert result.top1(["front"]) == (0.5, 2)
+    assert result.top1(["back"]) == (0.5, 2)
+    assert result.fused_top1("product") == (pytest.approx(2 / 3), 3)
+    assert result.fused_top1("mean") == (pytest.approx(2 / 3), 3)
+
+
+def test_what_cannot_be_used_is_named(photos, tmp_path):
+    with pytest.raises(InputError, match=r"labels\.csv: none of its 6 photos shows a part of this model"):
+        read_photos(photos, ("3024",))
+    with pytest.raises(InputError, match=r"labels\.csv cannot be read \(No such file or directory\): name a folder"):
+        read_photos(tmp_path / "none", FAMILIES)
+    (photos / "a.png").write_bytes(b"no picture")
+    with pytest.raises(InputError, match=r"a\.png is no picture that OpenCV can read: remove it from the set"):
+        score_photos(read_photos(photos, FAMILIES), by_colour, 32)
