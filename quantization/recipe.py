@@ -110,8 +110,8 @@ def load_families(recipe: Recipe) -> list[Family]:
         raise InputError(f"no list of families {recipe.families}: give a CSV with part_family and ldraw_moulds")
     with file.open(newline="", encoding="utf-8") as stream:
         reader = csv.DictReader(stream)
-        rows = list(reader)
-    missing = [column for column in ("part_family", "ldraw_moulds") if column not in (reader.fieldnames or ())]
+        rows, columns = list(reader), reader.fieldnames or ()
+    missing = [column for column in ("part_family", "ldraw_moulds") if column not in columns]
     if missing:
         raise InputError(f"{file} has no column '{missing[0]}': it needs part_family and ldraw_moulds")
     gap = next((n for n, row in enumerate(rows, start=2) if not (row["part_family"] and row["ldraw_moulds"])), None)

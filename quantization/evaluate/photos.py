@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from edge.bundle.preprocess import InputSpec, cut
 from edge.errors import InputError
 
+COLUMNS = ("file", "part_family", "view", "group")
 LogScores = NDArray[np.float32]
 Classify = Callable[[NDArray[np.uint8]], LogScores]
 """(N, H, W, 3) uint8 RGB pictures → (N, K) log-probabilities."""
@@ -63,7 +64,7 @@ def read_photos(folder: Path, families: Sequence[str]) -> list[Photo]:
     """The photographs of a set whose family the network knows.
 
     Raises:
-        InputError: no `labels.csv`, or none of its families is known.
+        InputError: no `labels.csv`, one without these columns, or none of its families is known.
     """
     labels = folder / "labels.csv"
     index = {family: k for k, family in enumerate(families)}
@@ -72,6 +73,9 @@ def read_photos(folder: Path, families: Sequence[str]) -> list[Photo]:
             rows = list(csv.DictReader(stream))
     except OSError as error:
         raise InputError(f"{labels} cannot be read ({error.strerror}): name a folder of labelled photos") from error
+    missing = [column for column in COLUMNS if rows and column not in rows[0]]
+    if missing:
+        raise InputError(f"{labels} has no column '{missing[0]}': it needs {', '.join(COLUMNS)}")
     photos = [
         Photo(folder / row["file"], index[row["part_family"]], row["view"], row["group"] or row["file"])
         for row in rows

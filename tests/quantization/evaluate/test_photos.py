@@ -60,6 +60,10 @@ def test_what_cannot_be_used_is_named(photos, tmp_path):
         read_photos(photos, ("3024",))
     with pytest.raises(InputError, match=r"labels\.csv cannot be read \(No such file or directory\): name a folder"):
         read_photos(tmp_path / "none", FAMILIES)
+    (tmp_path / "labels.csv").write_text("file,part_family\na.png,3001\n")
+    with pytest.raises(InputError, match=r"has no column 'view': it needs file, part_family, view, group"):
+        read_photos(photos, FAMILIES)
+    (tmp_path / "labels.csv").write_text(ROWS)
     (photos / "a.png").write_bytes(b"no picture")
     with pytest.raises(InputError, match=r"a\.png is no picture that OpenCV can read: remove it from the set"):
         score_photos(read_photos(photos, FAMILIES), by_colour, 32)

@@ -1,0 +1,159 @@
+"""The steps of the factory: each says what must come before it, and nothing half-made replaces what is there."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tiny_model import write_model
+
+from edge.bundle.manifest import load_bundle
+from edge.errors import BrickgateError, InputError
+from quantization import factory
+from quantization.evaluate import looks as synthetic
+from quantization.factory import Workshop
+from quantization.recipe import load_recipe
+
+INPUT_PX = 64
+ACCURACY = {"synthetic_one_look_top1": 0.93217, "int8_float_agreement": 0.98}
+EVALUATION = {
+    "temperature": 1.23456,
+    "fusion_exponent": 0.4,
+    "unsure_below": 0.7,
+    "quantization": {"input": {"scale": 0.1, "zero_point": 0}, "output": {"scale": 0.1, "zero_point": 0}},
+    "accuracy": ACCURACY,
+}
+
+
+@pytest.fixture
+def shop(tmp_path):
+    return Workshop.open(load_recipe("tiny"), tmp_path / "work", lambda line: None)
+
+
+@pytest.fixture
+def evaluated(shop, monkeypatch):
+    """A shop whose model has been converted and evaluated, and whose parts need no LDraw."""
+    shop.converted.mkdir()
+    write_model(shop.converted / "model.tflite", side_px=INPUT_PX)
+    shop.evaluation.write_text(json.dumps(EVALUATION))
+    monkeypatch.setattr(factory, "upright_size_mm", lambda mould, meshes: (31.8, 15.8, 11.4))
+    table = np.ones((4, 12, 2), np.float32), np.full((4, 12), 1 / 12, np.float32)
+    monkeypatch.setattr(factory, "size_table", lambda families, meshes: table)
+    return shop
+
+
+def test_steps_say_what_must_come_before_them(shop, write_renders):
+    with pytest.raises(InputError, match=r"renders holds no finished shard .*: run 'brickgate-model render' first"):
+        factory.train(shop, None, 0)
+    with pytest.raises(InputError, match=r"checkpoint\.pt is missing: run 'brickgate-model train' first"):
+        factory.quantize(shop)
+    with pytest.raises(InputError, match=r"model\.tflite is missing: run 'brickgate-model quantize' first"):
+        factory.evaluate(shop, [])
+    with pytest.raises(InputError, match=r"evaluation\.json is missing: run 'brickgate-model evaluate' first"):
+        factory.bundle(shop, shop.folder / "bundle")
+
+
+def test_renders_of_other_families_are_not_trained_on(shop, write_renders):
+    write_renders(shop.renders, ("3001", "3003"))
+    with pytest.raises(InputError, match=r"renders shows other families than the recipe: render anew, or give another"):
+        factory.train(shop, None, 0)
+
+
+def test_a_bundle_holds_all_that_the_machine_needs(evaluated, tmp_path):
+    (evaluated.folder / "weights.txt").write_text("imagenet.npz")
+    bundle = load_bundle(factory.bundle(evaluated, tmp_path / "made"))
+    assert (bundle.name, bundle.temperature, bundle.fusion_exponent) == ("tiny", 1.2346, 0.4)
+    assert (bundle.input.width_px, bundle.input.margin, bundle.input.mm_per_px) == (64, 0.06, None)
+    first = bundle.parts[0]
+    assert (first.number, first.name, first.category) == ("3001", "Brick 2 x 4", "Brick")
+    assert (first.length_mm, first.width_mm, first.height_mm) == (31.8, 15.8, 11.4)
+    assert bundle.accuracy == {"synthetic_one_look_top1": 0.9322, "int8_float_agreement": 0.98}
+    attribution = (bundle.folder / "ATTRIBUTION.txt").read_text()
+    assert "CC BY 4.0" in attribution
+    assert "Starting weights: imagenet.npz" in attribution
+    manifest = json.loads((bundle.folder / "manifest.json").read_text())
+    assert manifest["made_from"]["recipe"]["seed"] == 3
+    assert set(manifest["files"]) == {"model.tflite", "parts.json", "size.npz", "ATTRIBUTION.txt"}
+
+
+def test_an_older_bundle_stays_until_the_new_one_is_whole(evaluated, tmp_path, monkeypatch):
+    made = factory.bundle(evaluated, tmp_path / "made")
+    before = (made / "manifest.json").read_bytes()
+
+    def fail(families, meshes):
+        raise BrickgateError("no such part")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(factory, "size_table", fail)
+        with pytest.raises(BrickgateError, match="no such part"):
+            factory.bundle(evaluated, tmp_path / "made")
+    assert (made / "manifest.json").read_bytes() == before
+    load_bundle(made)
+    factory.bundle(evaluated, tmp_path / "made")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["made", "work"]
+
+
+class Int8:
+    """Says what it is told to: `sign` −1 is the opposite of what the float network says."""
+
+    quantization = EVALUATION["quantization"]
+
+    def __init__(self, sign: int) -> None:
+        self.sign = sign
+
+    def logits(self, pictures):
+        return self.sign * float_logits(torch.from_numpy(pictures)).numpy()
+
+
+def float_logits(pictures):
+    """(N, 4): right about the family, which the pictures' first pixel tells, three times out of four."""
+    family = pictures[:, 0, 0, 0].long()
+    wrong = torch.arange(len(family)) % 4 == 0
+    return 4 * torch.nn.functional.one_hot((family + wrong.long()) % 4, 4).float()
+
+
+def looks(parts, looks_a_part):
+    families = np.repeat(np.arange(parts) % 4, looks_a_part)
+    pictures = np.zeros((len(families), 8, 8, 3), np.uint8)
+    pictures[:, 0, 0, 0] = families
+    return synthetic.TestLooks(pictures, families, looks_a_part)
+
+
+@pytest.fixture
+def measured(shop, write_renders, monkeypatch):
+    write_renders(shop.test_renders)
+    shop.converted.mkdir()
+    (shop.converted / "model.tflite").touch()
+    monkeypatch.setattr(factory, "_trained", lambda shop: float_logits)
+    monkeypatch.setattr(factory, "to_input", lambda pictures: pictures)
+    monkeypatch.setattr(factory.test, "make_test_looks", lambda layers, size, parts, seed: looks(parts, 3))
+    monkeypatch.setattr(factory, "make_track_looks", lambda *arguments: looks(12, 5))
+
+    def evaluate(sign):
+        monkeypatch.setattr(factory, "TfliteModel", lambda file: Int8(sign))
+        return factory.evaluate(shop, [])
+
+    return evaluate
+
+
+def test_what_was_measured_and_fitted_is_kept(shop, measured):
+    result = measured(+1)
+    assert json.loads(shop.evaluation.read_text()) == result
+    accuracy = result["accuracy"]
+    assert accuracy["synthetic_one_look_top1"] == accuracy["synthetic_one_look_top1_float"] == pytest.approx(0.75)
+    assert accuracy["int8_float_agreement"] == 1.0
+    assert accuracy["synthetic_three_looks_top1"] > 0.9
+    assert accuracy["expected_calibration_error"] < accuracy["expected_calibration_error_before"]
+    assert result["temperature"] > 1.0
+    assert 0 <= result["fusion_exponent"] <= 1
+
+
+def test_an_int8_model_that_disagrees_with_the_float_one_is_refused(shop, measured):
+    measured(+1)
+    with pytest.raises(BrickgateError, match=r"int8 and float agree on [\d.]+% of the pictures only: raise rep"):
+        measured(-1)
+    with pytest.raises(InputError, match="run 'brickgate-model evaluate' first"):
+        factory.bundle(shop, Path("never"))

@@ -1,0 +1,81 @@
+"""`brickgate-model` as it is typed: mistakes are one line."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+
+import pytest
+
+from quantization import factory
+from quantization.cli import main
+
+
+@pytest.fixture
+def brickgate_model(monkeypatch, capsys, tmp_path):
+    """Runs a command in an empty folder, and gives its exit code and what it said on standard error."""
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["brickgate-model", *map(str, arguments)])
+        with pytest.raises(SystemExit) as exited:
+            main()
+        return exited.value.code or 0, capsys.readouterr().err
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (("build", "--recipe", "large"), 2, "error: no recipe large: give a YAML file or one of starter, tiny"),
+        (
+            ("train", "--recipe", "tiny"),
+            1,
+            "error: data/tiny/renders holds no finished shard of renders: run 'brickgate-model render' first",
+        ),
+        (
+            ("quantize", "--recipe", "tiny"),
+            1,
+            "error: data/tiny/checkpoint.pt is missing: run 'brickgate-model train' first",
+        ),
+        (
+            ("bundle", "--recipe", "tiny"),
+            1,
+            "error: data/tiny/evaluation.json is missing: run 'brickgate-model evaluate' first",
+        ),
+        (
+            ("render", "--recipe", "tiny", "--shard", "4/4"),
+            1,
+            "error: --shard is '4/4': give i/n with i from 0 to n − 1, such as 0/4",
+        ),
+    ],
+)
+def test_a_mistake_is_one_line(brickgate_model, arguments, code, message):
+    assert brickgate_model(*arguments) == (code, f"{message}\n")
+
+
+def test_without_ldraw_it_says_where_it_looked(brickgate_model, monkeypatch):
+    monkeypatch.setenv("LDRAWDIR", "/nowhere")
+    code, said = brickgate_model("render", "--recipe", "tiny")
+    assert code == 1
+    assert said.startswith("error: ")
+    assert "/nowhere" in said
+    assert said.count("\n") == 1
+
+
+def test_a_work_folder_that_cannot_be_made_is_named(brickgate_model, tmp_path):
+    (tmp_path / "file").touch()
+    code, said = brickgate_model("train", "--recipe", "tiny", "--work", tmp_path / "file" / "work")
+    assert (code, said) == (1, f"error: [Errno 20] Not a directory: '{tmp_path / 'file' / 'work'}'\n")
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_says_that_nothing_is_lost(brickgate_model, monkeypatch, number, code):
+    monkeypatch.setattr(factory, "quantize", lambda shop: os.kill(os.getpid(), number))
+    assert brickgate_model("quantize", "--recipe", "tiny") == (
+        code,
+        "stopped; what was finished is kept, run the same command to go on\n",
+    )

@@ -1,0 +1,114 @@
+"""Recipes and lists of families: what they may hold, and what is said of mistakes."""
+
+from __future__ import annotations
+
+import pytest
+
+from edge.errors import ConfigError, InputError
+from quantization.recipe import RECIPES, load_families, load_recipe
+
+RECIPE = """\
+name: mine
+families: mine.csv
+seed: 1
+render: {looks_per_family: 10, size_px: 96}
+network: {width: 0.5}
+stages:
+  - {size_px: 64, pictures: 100, rate_from: 1.0e-3, rate_to: 1.0e-4}
+input_px: 64
+margin: 0.1
+representative_pictures: 10
+"""
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in RECIPES.glob("*.yaml")))
+def test_every_shipped_recipe_can_be_used(name):
+    recipe = load_recipe(name)
+    families = load_families(recipe)
+    assert recipe.name == name
+    assert len(families) >= 4
+    assert recipe.stages[-1].size_px == recipe.input_px
+    assert all(
+        later.rate_from <= earlier.rate_from for earlier, later in zip(recipe.stages, recipe.stages[1:], strict=False)
+    )
+
+
+def test_a_recipe_of_ones_own(tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text(RECIPE)
+    recipe = load_recipe(str(file))
+    assert (recipe.render.test_looks_per_family, recipe.stages[0].batch, recipe.least_agreement) == (20, 64, 0.9)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("seed: 1\n", "", "seed: Field required"),
+        ("margin: 0.1", "margin: 0.1\nmagin: 0.2", "magin: Extra inputs are not permitted (found 0.2)"),
+        ("width: 0.5", "width: 9", "network.width: Input should be less than or equal to 1.4 (found 9)"),
+        ("size_px: 64,", "size_px: 65,", "stages.0.size_px: Input should be a multiple of 32 (found 65)"),
+        ("input_px: 64", "input_px: big", "input_px: Input should be a valid integer"),
+        ("name: mine", "name: My Model", "name: String should match pattern"),
+        ("pictures: 100", "pictures: 0", "stages.0.pictures: Input should be greater than 0 (found 0)"),
+        ("render: {", "render: {{", " cannot be read as YAML: "),
+    ],
+)
+def test_a_mistake_is_named_with_file_and_key(tmp_path, old, new, message):
+    file = tmp_path / "mine.yaml"
+    file.write_text(RECIPE.replace(old, new))
+    with pytest.raises(ConfigError) as error:
+        load_recipe(str(file))
+    assert str(error.value).startswith(str(file))
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_recipe_that_is_not_there_names_those_that_are(tmp_path):
+    with pytest.raises(ConfigError) as error:
+        load_recipe("large")
+    assert str(error.value) == "no recipe large: give a YAML file or one of starter, tiny"
+    empty = tmp_path / "empty.yaml"
+    empty.write_text("")
+    with pytest.raises(ConfigError, match=r"empty\.yaml: the file: Input should be a valid dictionary"):
+        load_recipe(str(empty))
+    empty.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigError, match=r"empty\.yaml cannot be read as YAML"):
+        load_recipe(str(empty))
+
+
+def families_of(tmp_path, text):
+    (tmp_path / "mine.csv").write_text(text)
+    (tmp_path / "mine.yaml").write_text(RECIPE.replace("mine.csv", str(tmp_path / "mine.csv")))
+    return load_families(load_recipe(str(tmp_path / "mine.yaml")))
+
+
+def test_families_have_moulds_aliases_and_one_line_of_description(tmp_path):
+    text = 'part_family,ldraw_moulds,aliases,description\n3062,3062a;3062b,35480,"Brick  1 x 1\n Round"\n3001,3001,,\n'
+    first, second = families_of(tmp_path, text)
+    assert (first.number, first.moulds, first.aliases) == ("3062", ("3062a", "3062b"), ("35480",))
+    assert first.description == "Brick 1 x 1 Round"
+    assert (second.aliases, second.description) == ((), "3001")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("part_family\n3001\n", "has no column 'ldraw_moulds': it needs part_family and ldraw_moulds"),
+        ("", "has no column 'part_family': it needs part_family and ldraw_moulds"),
+        ("part_family,ldraw_moulds\n", "names no family: correct the list"),
+        ("part_family,ldraw_moulds\n3001,3001\n3001,3001\n", "names 3001 twice: correct the list"),
+        ("part_family,ldraw_moulds\n3001,3001\n3003\n", ":3: part_family or ldraw_moulds is empty: fill it in"),
+    ],
+)
+def test_a_list_with_a_mistake_is_named(tmp_path, text, message):
+    with pytest.raises(InputError) as error:
+        families_of(tmp_path, text)
+    assert str(error.value).startswith(str(tmp_path / "mine.csv"))
+    assert str(error.value).endswith(message)
+
+
+def test_a_list_that_is_not_there_is_named(tmp_path):
+    (tmp_path / "mine.yaml").write_text(RECIPE)
+    with pytest.raises(InputError) as error:
+        load_families(load_recipe(str(tmp_path / "mine.yaml")))
+    assert str(error.value) == "no list of families mine.csv: give a CSV with part_family and ldraw_moulds"

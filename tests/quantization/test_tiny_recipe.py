@@ -1,0 +1,99 @@
+"""The whole factory, from LDraw files to a bundle that the machine loads: a minute."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from edge.bundle.manifest import load_bundle
+from edge.bundle.size import load_size_evidence
+from edge.errors import BrickgateError
+from quantization.data.stream import stream
+from quantization.ldraw.library import default_library
+from quantization.quantize.convert import PYTHON_VARIABLE, TfliteModel
+from quantization.render.renderer import Renderer
+from quantization.train.loop import Training
+from quantization.train.network import MobileNetV2, to_input
+
+pytestmark = pytest.mark.slow
+
+INT8_OPERATORS = {"CONV_2D", "DEPTHWISE_CONV_2D", "ADD", "MEAN", "FULLY_CONNECTED"}
+
+
+def check_tools():
+    """Skips, with the reason, where LDraw, EGL or TensorFlow is missing."""
+    try:
+        default_library()
+        Renderer(64).close()
+    except BrickgateError as error:
+        pytest.skip(str(error))
+    if not os.environ.get(PYTHON_VARIABLE) and importlib.util.find_spec("tensorflow") is None:
+        pytest.skip(
+            f"TensorFlow is not installed: ./install.sh --model, or name a Python that has it in {PYTHON_VARIABLE}"
+        )
+
+
+def brickgate_model(*arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "quantization.cli", *map(str, arguments)],
+        check=False, capture_output=True, text=True, timeout=900, env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The work folder of one build."""
+    check_tools()
+    folder = tmp_path_factory.mktemp("tiny")
+    done = brickgate_model("build", "--recipe", "tiny", "--work", folder, "--workers", 1, "--threads", 1)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder
+
+
+def test_the_machine_loads_what_was_built(work):
+    bundle = load_bundle(work / "bundle")
+    assert [part.number for part in bundle.parts] == ["3001", "3024", "3647", "4740"]
+    brick = bundle.parts[0]
+    assert (brick.length_mm, brick.width_mm) == pytest.approx((31.8, 15.8), abs=0.25)
+    evidence = load_size_evidence(work / "bundle" / "size.npz")
+    assert evidence.log_likelihood(31.8, 15.8).argmax() == 0
+    assert evidence.log_likelihood(7.8, 7.8).argmax() == 1
+    assert sum(file.stat().st_size for file in (work / "bundle").iterdir()) < 1.5e6
+    accuracy = json.loads((work / "bundle" / "manifest.json").read_text())["accuracy"]
+    assert {"synthetic_one_look_top1", "int8_float_agreement", "expected_calibration_error"} <= set(accuracy)
+
+
+def test_the_float_model_is_the_trained_network(work):
+    network = MobileNetV2(4, 0.35)
+    training = Training(network, [], work, seed=3)
+    assert training.resume()
+    pictures = next(stream(work / "renders", 64, 16, 5, 0))[0]
+    with torch.no_grad():
+        expected = training.averaged()(to_input(pictures)).numpy()
+    found = TfliteModel(work / "converted" / "float.tflite").logits(pictures.numpy())
+    assert np.abs(found - expected).max() < 1e-3
+
+
+def test_the_int8_model_has_only_what_accelerators_map(work):
+    interpreter_of = pytest.importorskip("ai_edge_litert.interpreter").Interpreter
+    interpreter = interpreter_of(str(work / "bundle" / "model.tflite"), num_threads=1)
+    interpreter.allocate_tensors()
+    operators = {detail["op_name"] for detail in interpreter._get_ops_details()} - {"DELEGATE"}
+    assert operators == INT8_OPERATORS
+    assert {np.dtype(tensor["dtype"]).name for tensor in interpreter.get_tensor_details()} <= {"int8", "int32"}
+    assert interpreter.get_input_details()[0]["shape"].tolist() == [1, 64, 64, 3]
+
+
+def test_a_finished_training_is_not_done_again(work):
+    before = (work / "checkpoint.pt").read_bytes()
+    done = brickgate_model("train", "--recipe", "tiny", "--work", work, "--threads", 1)
+    assert done.returncode == 0, done.stderr
+    assert (work / "checkpoint.pt").read_bytes() == before
