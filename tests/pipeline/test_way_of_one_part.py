@@ -29,7 +29,7 @@ def test_a_part_is_measured_where_it_lies(drawn_machine):
     belt.run(4.0)
     track = belt.states[1].track
     assert (track.lead_belt_mm, track.trail_belt_mm) == pytest.approx((60, 92), abs=0.8)
-    assert (track.length_mm, track.width_mm, track.y_mm) == pytest.approx((32, 8, 12), abs=0.8)
+    assert (track.length_mm, track.width_mm, track.y_mm) == pytest.approx((32, 8, 12), abs=1.5)
 
 
 def test_the_gates_are_held_for_a_part_before_it_is_known(drawn_machine, monkeypatch):
@@ -134,5 +134,5 @@ def test_the_record_tells_all_of_a_part(drawn_machine, tmp_path):
     assert len(record.colour) == 3
     assert re.fullmatch(r"posterior (1.00|0.9\d) after 3 looks", record.detail)
     assert record.decision_latency_s > 0
-    assert (record.length_mm, record.width_mm) == pytest.approx((24, 16), abs=0.8)
+    assert (record.length_mm, record.width_mm) == pytest.approx((24, 16), abs=1.5)
     assert sum(score for _, score in record.top) <= 1.001
