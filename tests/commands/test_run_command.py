@@ -208,3 +208,24 @@ def test_a_picture_smaller_than_the_belt_is_named(brickgate, machine, recording)
     assert result.err == (
         "error: frame 0 is 800×320 px, but view 'top' reaches 900×320: correct the camera's size or the region\n"
     )
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_whatever_ends_it_feeder_and_belt_are_off_and_gates_at_rest(brickgate, machine, lockstep, monkeypatch, fails):
+    told = []
+    monkeypatch.setattr("edge.hardware.idle.IdleFeeder.set_rate", lambda _feeder, rate: told.append(f"feed {rate:g}"))
+    monkeypatch.setattr("edge.hardware.idle.IdleBeltMotor.start", lambda _motor: told.append("belt on"))
+    monkeypatch.setattr("edge.hardware.idle.IdleBeltMotor.stop", lambda _motor: told.append("belt off"))
+    monkeypatch.setattr(IdleGate, "move_to", lambda _gate, position: told.append(position))
+    if fails:
+        monkeypatch.setattr("edge.pipeline.Pipeline.process", fail_in_the_pipeline)
+        with pytest.raises(ZeroDivisionError):
+            brickgate("run", "--config", machine)
+    else:
+        assert brickgate("run", "--config", machine).code == 0
+    assert told[:2] == ["belt on", "feed 60"]
+    assert told[-3:] == ["feed 0", "belt off", "pass"]
+
+
+def fail_in_the_pipeline(pipeline, frame):
+    raise ZeroDivisionError
