@@ -45,31 +45,35 @@ class Background:
         self._residual = np.zeros_like(self._model)
         self._light = np.zeros_like(self._model)
         self._noise = 0.0
+        self._travel_mm = 0.0
         self._frames = 0
 
     @property
     def threshold(self) -> float:
         return max(LEAST_THRESHOLD, NOISE_FACTOR * self._noise)
 
-    def compare(self, small_bgr: ImageBgr) -> FloatImage:
-        """(h, w) evidence of a picture against the model in that picture's light."""
+    def compare(self, small_bgr: ImageBgr, travel_mm: float) -> FloatImage:
+        """(h, w) evidence of a picture against the model in that picture's light; `travel_mm` is the belt's way since
+        the last one."""
         difference = np.asarray(cv2.subtract(log_image(small_bgr), self._model), np.float32)
         self._light = cv2.transform(self._plane, self._fit_light(difference)).astype(np.float32, copy=False)
         self._residual = cv2.subtract(difference, self._light).astype(np.float32, copy=False)
         found = evidence(self._residual)
-        self._measure_noise(found)
+        self._travel_mm = travel_mm
+        if travel_mm >= STILL_TRAVEL_MM:
+            self._frames += 1
+            self._measure_noise(found)
         return found
 
-    def learn(self, foreground: MaskImage, travel_mm: float) -> None:
+    def learn(self, foreground: MaskImage) -> None:
         """Takes the last compared picture into the model where nothing lies; `foreground` (h, w) is 0 or 255.
-        Nothing is absorbed while the belt stands."""
-        self._frames += 1
+        Nothing is learned while the belt stands: the model would take over the weave that happens to lie there."""
+        if self._travel_mm < STILL_TRAVEL_MM:
+            return
         rate = max(LEARNING_RATE, 1 / (1 + self._frames)) if self._frames < WARM_UP_FRAMES else LEARNING_RATE
         bare = cv2.bitwise_not(foreground)
         self._model = cv2.add(self._model, self._residual * np.float32(rate), dst=self._model, mask=bare)
-        if travel_mm < STILL_TRAVEL_MM:
-            return
-        self._covered_mm += np.float32(travel_mm)
+        self._covered_mm += np.float32(self._travel_mm)
         self._covered_mm[bare > 0] = 0
         if (known := self._covered_mm > ABSORB_MM).any():
             self._model[known] += self._residual[known]
@@ -98,7 +102,7 @@ class Background:
     def _measure_noise(self, found: FloatImage) -> None:
         middle, upper = np.percentile(found[:: self._step[0], :: self._step[1]], (50, 75))
         noise = min(float(upper), 2 * float(middle), MOST_NOISE)
-        rate = 1.0 if self._frames <= 1 else 0.1
+        rate = 1.0 if self._frames <= 2 else 0.1
         self._noise += rate * (noise - self._noise)
 
 

@@ -76,7 +76,8 @@ def look_quality(crop_bgr: ImageBgr, part_pixels: NDArray[np.uint8], size_px: tu
 
 
 def sharpness(crop_bgr: ImageBgr) -> float:
-    """0 … 1: how steep the steepest rims are against the contrast of the picture."""
+    """0 … 1: how steep the rims are against the contrast of the picture, in the direction in which they are softer: a
+    moving belt blurs along its way."""
     height, width = crop_bgr.shape[:2]
     rows = crop_bgr[height // 6 : height - height // 6, width // 6 : width - width // 6]
     green = np.ascontiguousarray(rows[:, :, 1])
@@ -89,7 +90,7 @@ def sharpness(crop_bgr: ImageBgr) -> float:
     start = green[:-1:stride, :-1:stride].astype(np.int16)
     across = np.abs(green[:-1:stride, 1::stride] - start)
     down = np.abs(green[1::stride, :-1:stride] - start)
-    steep = max(*_percentiles(across, 98), *_percentiles(down, 98))
+    steep = min(*_percentiles(across, 98), *_percentiles(down, 98))
     return float(min(steep / (high - low) / SHARP_RISE, 1.0))
 
 

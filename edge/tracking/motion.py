@@ -11,6 +11,7 @@ SLACK_SHARE = 0.3
 SLOWEST, FASTEST = 0.3, 2.6
 """A guessed one is searched between these multiples of the usual step: a camera that drops frames skips one."""
 STEPS = 15
+UNKNOWN_STEP_MM = 10.0
 
 
 class BeltMotion:
@@ -24,6 +25,11 @@ class BeltMotion:
         self.travel_mm = 0.0
         self.step_mm = 0.0
         """The way since the last frame."""
+
+    @property
+    def passing_mm(self) -> float:
+        """The way since the last frame, or a guess while nothing is known of it: new belt has come into view."""
+        return self.step_mm if self.step_mm > 0 or not self._measure else UNKNOWN_STEP_MM
 
     def advance(self, belt_mm: float) -> float:
         """Goes on to the next frame; returns the travel it should have."""

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from cv2.typing import MatLike
 from numpy.typing import NDArray
 
-from edge.light import NEUTRAL, FloatImage, evidence, log_image
+from edge.light import FloatImage, evidence, log_image
 from edge.records import Box, Detection, ImageBgr
 from edge.tracking.background import Background
 from edge.tracking.geometry import BeltGeometry
+from edge.tracking.shadow import is_shadow, without_shadow
 from edge.tracking.shape import Contour, has_neck, has_two_colours, measure_outline
 
 PAD = 2
@@ -20,20 +20,8 @@ PAD = 2
 HALF_CONTRAST = 0.42
 MOST_CONTRAST = 1.1
 """The outline is drawn where the evidence falls to this share of the part's own, which blur does not shift."""
-LARGEST_CROP_PX = 144
+LARGEST_CROP_PX = 112
 FRAGMENT_GAP_MM = 1.0
-SHADOW_DEPTH = 0.45
-SHADOW_HUE = 0.35
-SHADOW_RISE_PER_MM = 0.5
-"""A shadow is no deeper, of no other hue, and rises at its rim by no more of its depth within one millimetre."""
-CAST_DEPTH = 0.8
-CAST_HUE, CAST_HUE_SHARE = 0.06, 0.2
-CAST_RISE_PER_MM = 0.28
-"""A shadow beside a part is even, and smooth where the part's rim is not: it is peeled off from outside."""
-LEAST_CAST = 0.06
-LEAST_LEFT = 0.35
-SLOPED_RIM = 0.85
-PIECE = 0.05
 SAMPLES = 400
 CLOSING = np.ones((3, 3), np.uint8)
 WIDE_CLOSING = np.ones((5, 5), np.uint8)
@@ -96,7 +84,12 @@ class Refiner:
         """
         crop = self._crop(region, background, labels, label, box)
         contours = self._parts(self._outline_mask(crop), crop.halve)
-        return [self._blob(contour, crop) for contour in contours if not self._is_shadow(contour, crop)]
+        mm_per_px = crop.halve / self._geometry.px_per_mm
+        return [
+            self._blob(contour, crop)
+            for contour in contours
+            if not is_shadow(filled(contour), _cut_out(crop.residual, contour), mm_per_px)
+        ]
 
     def _crop(self, region: ImageBgr, background: Background, labels: NDArray[np.int32], label: int, box: Box) -> _Crop:
         (rows, columns), scale = labels.shape, self._shrink
@@ -124,9 +117,9 @@ class Refiner:
         mask = (crop.found > max(crop.threshold, HALF_CONTRAST * contrast)).astype(np.uint8)
         closing = WIDE_CLOSING if crop.halve == 1 else CLOSING
         mask = np.asarray(cv2.morphologyEx(mask, cv2.MORPH_CLOSE, closing), np.uint8)
-        limit = CAST_RISE_PER_MM * crop.halve / self._geometry.px_per_mm
+        mm_per_px = crop.halve / self._geometry.px_per_mm
         return np.asarray(
-            cv2.morphologyEx(without_shadow(mask, crop.residual, limit), cv2.MORPH_CLOSE, closing), np.uint8
+            cv2.morphologyEx(without_shadow(mask, crop.residual, mm_per_px), cv2.MORPH_CLOSE, closing), np.uint8
         )
 
     def _parts(self, mask: NDArray[np.uint8], halve: int) -> list[Contour]:
@@ -145,18 +138,6 @@ class Refiner:
             elif not small:
                 parts.append(contour)
         return parts
-
-    def _is_shadow(self, contour: Contour, crop: _Crop) -> bool:
-        """Evenly darker than the belt, not by much, and with a soft rim."""
-        u, v, width, height = cv2.boundingRect(contour)
-        residual = crop.residual[v : v + height, u : u + width]
-        inside = filled(contour)
-        colour = np.array(cv2.mean(residual, inside)[:3])
-        mean = float(colour.mean())
-        if not -SHADOW_DEPTH < mean < 0 or np.abs(colour - mean).max() > SHADOW_HUE * -mean:
-            return False
-        rise = float(np.percentile(steepness(residual)[inside > 0], 97))
-        return rise * self._geometry.px_per_mm / crop.halve < SHADOW_RISE_PER_MM * -mean
 
     def _blob(self, contour: Contour, crop: _Crop) -> Blob:
         u, v, width, height = cv2.boundingRect(contour)
@@ -181,59 +162,10 @@ class Refiner:
             width_mm=outline.width_px * halve / geometry.px_per_mm,
             at_edge=cut_lead or cut_trail or cut_side,
         )
-        residual = crop.residual[v : v + height, u : u + width]
         if halve > 1:
             size = (right - left, bottom - top)
             inside = np.asarray(cv2.resize(inside, size, interpolation=cv2.INTER_NEAREST), np.uint8)
-        return Blob(detection, inside > 0, cut_lead, cut_trail, cut_side, contour, residual)
-
-
-def without_shadow(mask: NDArray[np.uint8], residual: FloatImage, steepest: float) -> NDArray[np.uint8]:
-    """A blob's mask (h, w) without the shadow around the part: even darkening that can be reached from outside without
-    crossing a slope above `steepest` (log per px). Left as it is where the part would mostly go too, fall in pieces, or
-    get a rim without a slope."""
-    thin = _is_even(residual[::3, ::3]) & (mask[::3, ::3] > 0)
-    area = cv2.countNonZero(mask)
-    if 9 * np.count_nonzero(thin) < LEAST_CAST * area:
-        return mask
-    even = _is_even(residual)
-    smooth = steepness(residual) < steepest
-    passable = (mask == 0) | (even & smooth)
-    count, labels = cv2.connectedComponents(passable.astype(np.uint8), connectivity=4)
-    outside = np.bincount(labels[mask == 0], minlength=count) > 0
-    outside[0] = False
-    peeled = np.asarray(cv2.morphologyEx(mask * ~outside[labels], cv2.MORPH_OPEN, CLOSING), np.uint8)
-    if cv2.countNonZero(peeled) < LEAST_LEFT * area or _pieces(peeled) > _pieces(mask):
-        return mask
-    rim = (cv2.dilate(peeled, CLOSING) > peeled) & (mask > 0)
-    at_slope = np.count_nonzero(rim & (cv2.dilate((~smooth).astype(np.uint8), WIDE_CLOSING) > 0))
-    return peeled if at_slope >= SLOPED_RIM * np.count_nonzero(rim) else mask
-
-
-def _is_even(residual: FloatImage) -> NDArray[np.bool_]:
-    """(h, w) where the residual is a darkening as in a shadow."""
-    mean = np.asarray(cv2.transform(residual, NEUTRAL), np.float32)
-    hue = farthest(cv2.absdiff(residual, cv2.merge([mean, mean, mean])))
-    return (mean < 0) & (mean > -CAST_DEPTH) & (hue < CAST_HUE - CAST_HUE_SHARE * mean)
-
-
-def steepness(residual: FloatImage) -> FloatImage:
-    """(h, w) steepest slope of any channel, per px."""
-    across, down = (cv2.Sobel(residual, cv2.CV_32F, du, 1 - du, scale=1 / 8) for du in (1, 0))
-    return farthest(cv2.magnitude(across, down))
-
-
-def farthest(channels: MatLike) -> FloatImage:
-    """(h, w) largest of the three channels; several times quicker than a maximum along the last axis."""
-    first, second, third = cv2.split(channels)
-    return np.asarray(cv2.max(cv2.max(first, second), third), np.float32)
-
-
-def _pieces(mask: NDArray[np.uint8]) -> int:
-    """How many blobs of some size a mask has."""
-    _, _, stats, _ = cv2.connectedComponentsWithStats(mask)
-    areas = stats[1:, cv2.CC_STAT_AREA]
-    return int(np.count_nonzero(areas > PIECE * areas.sum()))
+        return Blob(detection, inside > 0, cut_lead, cut_trail, cut_side, contour, _cut_out(crop.residual, contour))
 
 
 def shrink(image_bgr: ImageBgr, factor: int) -> ImageBgr:
@@ -254,6 +186,12 @@ def filled(contour: Contour) -> NDArray[np.uint8]:
     inside = np.zeros((height, width), np.uint8)
     cv2.drawContours(inside, [contour], -1, (1,), cv2.FILLED, offset=(-u, -v))
     return inside
+
+
+def _cut_out(residual: FloatImage, contour: Contour) -> FloatImage:
+    """The contour's box of a picture."""
+    u, v, width, height = cv2.boundingRect(contour)
+    return residual[v : v + height, u : u + width]
 
 
 def _belongs(contour: Contour, part: Contour, gap_px: float, is_small: bool) -> bool:

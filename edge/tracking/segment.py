@@ -40,11 +40,11 @@ class Segmenter:
         if self._background is None:
             self._background = Background(small)
         background = self._background
-        found = background.compare(small)
+        found = background.compare(small, travel_mm)
         labels, boxes = self._coarse_blobs(found, background.threshold)
         blobs = [blob for label, box in boxes for blob in self._refiner.blobs(region, background, labels, label, box)]
         covered = np.asarray(cv2.dilate((labels > 0).astype(np.uint8) * np.uint8(255), GROWN), np.uint8)
-        background.learn(covered, travel_mm)
+        background.learn(covered)
         return blobs
 
     def _coarse_blobs(self, found: FloatImage, threshold: float) -> tuple[NDArray[np.int32], list[tuple[int, Box]]]:

@@ -50,7 +50,7 @@ class Tracker:
         """
         self._check_size(frame)
         travel_mm = self._motion.advance(frame.belt_mm)
-        blobs = self._top.segmenter.find(frame.image_bgr, self._motion.step_mm)
+        blobs = self._top.segmenter.find(frame.image_bgr, self._motion.passing_mm)
         extents = [extent_of(blob, self._top.geometry) for blob in blobs]
         matched = self._match(extents, travel_mm)
         travel_mm = self._motion.travel_mm
@@ -139,7 +139,7 @@ class Tracker:
         travel_mm = self._motion.travel_mm
         places = [(track, track.expected(travel_mm).middle_mm) for track in self._tracks]
         for view in self._views:
-            for blob in view.segmenter.find(frame.image_bgr, self._motion.step_mm):
+            for blob in view.segmenter.find(frame.image_bgr, self._motion.passing_mm):
                 middle_mm = (blob.detection.lead_x_mm + blob.detection.trail_x_mm) / 2
                 near = [track for track, place in places if abs(place - middle_mm) <= view.tolerance_mm]
                 if len(near) == 1:
