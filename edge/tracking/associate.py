@@ -98,8 +98,10 @@ def candidate_pairs(
     for track, expectation in enumerate(expectations):
         for blob, seen in enumerate(extents):
             offset = offset_between(expectation.extent, seen)
+            if offset is None or not least_mm <= offset <= most_mm:
+                continue
             mismatch = _mismatch(expectation.extent, seen)
-            if offset is not None and mismatch is not None and least_mm <= offset <= most_mm:
+            if mismatch is not None:
                 pairs.append(Pair(track, blob, offset, mismatch))
     return pairs
 
