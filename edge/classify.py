@@ -24,6 +24,7 @@ from rich.text import Text
 
 from edge.bundle.dequantize import log_softmax
 from edge.bundle.manifest import Bundle, load_bundle
+from edge.bundle.preprocess import InputSpec, cut
 from edge.bundle.size import load_size_evidence
 from edge.catalogue.colours import Colour, load_colours
 from edge.clock import Clock, MonotonicClock
@@ -40,7 +41,11 @@ from edge.records import TOP_VIEW, ImageBgr, Look, Prediction, Scores, Verdict
 
 TOP = 5
 COLOURS = 3
-TURNS = 4
+CROP_MARGINS = (1.0, 2.0)
+"""Margins of the crops of one still picture, as multiples of the bundle's: their mean is steadier than either."""
+WHOLE_MARGINS = (0.5, 1.0, 1.5)
+PART_CROP_SHARE = 0.4
+"""A picture that the part fills to such a share was cropped by somebody: it is then tried whole as well."""
 MARGIN = 0.25
 """Background kept around the part, as a share of its longer side, as the tracker does."""
 PLAIN_SURE_ABOVE = 0.5
@@ -154,17 +159,12 @@ class PartRecogniser:
         accelerator: has the bundle's model loaded.
         bundle: the model bundle.
         colours: the catalogue's colours.
-        views_per_picture: 1 to 4 quarter turns of each picture, averaged into one look.
     """
 
-    def __init__(
-        self, accelerator: Accelerator, bundle: Bundle, colours: Sequence[Colour], views_per_picture: int = 1
-    ) -> None:
-        if not 1 <= views_per_picture <= TURNS:
-            raise ValueError(f"views_per_picture is {views_per_picture}: 1 to {TURNS} quarter turns are there")
+    def __init__(self, accelerator: Accelerator, bundle: Bundle, colours: Sequence[Colour]) -> None:
         self.parts = tuple((part.number, part.name) for part in bundle.parts)
         self.colours = tuple((str(colour.code), colour.name) for colour in colours)
-        self._views = views_per_picture
+        self._input = bundle.input
         self._classifier = Classifier(accelerator, bundle, ColourMeter(colours))
         self._settings = FusionSettings(exponent=bundle.fusion_exponent, sure_above=bundle.unsure_below)
         self._size = load_size_evidence(bundle.size_evidence) if bundle.size_evidence else None
@@ -176,7 +176,7 @@ class PartRecogniser:
         for index, (picture, image) in enumerate(images):
             found = find_part(image)
             look = _look(image, found, index, picture.mm_per_px)
-            fusion.add(self._predict(look))
+            fusion.add(self._predict(look, image, found))
             if picture.mm_per_px is not None and look.mask is not None and _is_whole(found, image):
                 sizes_mm.append(_size_mm(look.mask, picture.mm_per_px))
         if sizes_mm:
@@ -184,12 +184,12 @@ class PartRecogniser:
             fusion.set_size(0, median(lengths_mm), median(widths_mm))
         return fusion.verdict(0)
 
-    def _predict(self, look: Look) -> Prediction:
+    def _predict(self, look: Look, image: ImageBgr, found: Found) -> Prediction:
+        """One look from several crops of a still picture: the mean of their log-probabilities."""
         first = self._classifier.classify(look)
-        if self._views == 1:
-            return first
-        others = [self._classifier.classify(_turned(look, turn)) for turn in range(1, self._views)]
-        mean = np.mean([view.part_log_scores for view in (first, *others)], axis=0)
+        crops = _crops(image, found, self._input)
+        views = [self._classifier.classify(replace(look, crop_bgr=crop, mask=None)) for crop in crops]
+        mean = np.mean([view.part_log_scores for view in views], axis=0)
         return replace(first, part_log_scores=log_softmax(mean))
 
 
@@ -222,10 +222,14 @@ def _look(image: ImageBgr, found: Found, index: int, mm_per_px: float | None) ->
     return Look(0, index, TOP_VIEW, crop, mm_per_px, 1.0, found.background_bgr, mask)
 
 
-def _turned(look: Look, turns: int) -> Look:
-    crop = np.ascontiguousarray(np.rot90(look.crop_bgr, turns))
-    mask = None if look.mask is None else np.ascontiguousarray(np.rot90(look.mask, turns))
-    return replace(look, crop_bgr=crop, mask=mask)
+def _crops(image: ImageBgr, found: Found, spec: InputSpec) -> list[ImageBgr]:
+    """Square pictures of the part, framed in several ways."""
+    height, width = image.shape[:2]
+    u0, v0, u1, v1 = found.box_px
+    framings = [(found.box_px, factor) for factor in CROP_MARGINS]
+    if (u1 - u0) * (v1 - v0) >= PART_CROP_SHARE * width * height:
+        framings += [((0, 0, width, height), factor) for factor in WHOLE_MARGINS]
+    return [cut(image, box, replace(spec, margin=factor * spec.margin))[..., ::-1] for box, factor in framings]
 
 
 def _is_whole(found: Found, image: ImageBgr) -> bool:

@@ -157,7 +157,7 @@ def assemble(
             part.part_id = journal.append(part_record(part, plans.bundle.parts, plans.colours, wall_clock_s()))
         observe(part)
 
-    pipeline = Pipeline(stages, devices.clock, MonotonicClock(), record)
+    pipeline = Pipeline(stages, devices.clock, MonotonicClock(), record, config.fusion.sure_above)
     return Machine(plans, devices, pipeline, dispatcher, belt, safety, router)
 
 

@@ -33,6 +33,8 @@ from edge.scheduling.dispatcher import Dispatcher
 from edge.scheduling.planner import Planner
 from edge.tracking.tracker import Tracker
 
+EARLY_DOUBT_SHARE = 0.35
+"""Looking at a part stops before it leaves the view when the doubt is down to this share of what is allowed."""
 CARRIED_LOOKS = 64
 """Looks that may wait for the network at most; older ones of the same part go first."""
 
@@ -84,6 +86,7 @@ class Pipeline:
         stopwatch: measures how long decisions take; a real clock in either case.
         record: told of each part that was decided and has left the view, and again when a gate that came late sent
             it elsewhere; must not block.
+        sure_above: posterior mass of a bin from which the router decides for it.
         looks_per_frame: how many looks the network is given at most for one frame; the others wait.
     """
 
@@ -93,11 +96,13 @@ class Pipeline:
         clock: Clock,
         stopwatch: Clock,
         record: Callable[[PartState], None],
+        sure_above: float,
         looks_per_frame: int = 8,
     ) -> None:
         self._stages = stages
         self._clock, self._stopwatch = clock, stopwatch
         self._record = record
+        self._doubt = 1 - sure_above
         self._looks_per_frame = looks_per_frame
         self._parts: dict[int, PartState] = {}
         self._riding: dict[int, PartState] = {}
@@ -181,7 +186,9 @@ class Pipeline:
         verdict = self._stages.fusion.verdict(part.track.track_id)
         decision = self._stages.router.decide(verdict)
         part.verdict = verdict
-        certain = decision.reason in (DecisionReason.CERTAIN, DecisionReason.NO_RULE) and part.track.complete
+        sure = decision.reason in (DecisionReason.CERTAIN, DecisionReason.NO_RULE)
+        # Each further look is another chance to be sure by accident: to stop looking takes more than to decide.
+        certain = sure and part.track.complete and 1 - decision.probability <= EARLY_DOUBT_SHARE * self._doubt
         if not (certain or leaves):
             return
         part.decision, part.planned_mm = decision, None

@@ -74,9 +74,7 @@ class Fusion:
         self._colours = colours
         self._settings = settings or FusionSettings()
         self._size = size
-        self._log_prior = (
-            np.zeros(parts) if part_prior is None else np.log(part_prior.astype(np.float64) + 1e-12)
-        )
+        self._log_prior = np.zeros(parts) if part_prior is None else np.log(part_prior.astype(np.float64) + 1e-12)
         self._tracks: dict[int, _TrackEvidence] = {}
 
     def __len__(self) -> int:

@@ -15,6 +15,8 @@ from edge.bundle.manifest import Bundle, BundlePart
 from edge.bundle.preprocess import InputSpec
 from edge.catalogue.colours import load_colours
 from edge.classify import (
+    CROP_MARGINS,
+    WHOLE_MARGINS,
     PartRecogniser,
     PlainRecogniser,
     classify_pictures,
@@ -136,16 +138,22 @@ def test_a_known_scale_makes_size_evidence(tmp_path: Path) -> None:
     assert middle.top[0].key == "3002"
 
 
-def test_several_views_of_a_picture_are_one_look(tmp_path: Path) -> None:
+def test_several_crops_of_a_picture_are_one_look(tmp_path: Path) -> None:
     network = ChannelNetwork()
-    recogniser = PartRecogniser(network, bundle_in(tmp_path), COLOURS, views_per_picture=4)
+    recogniser = PartRecogniser(network, bundle_in(tmp_path), COLOURS)
     (answer,) = classify_pictures(single_pictures([save(tmp_path / "a.png", RED)]), recogniser)
-    assert (network.calls, answer.looks, answer.top[0].key) == (4, 1, "3001")
+    assert network.calls == 1 + len(CROP_MARGINS)
+    assert (answer.looks, answer.top[0].key) == (1, "3001")
 
 
-def test_impossible_views_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="views_per_picture is 5"):
-        PartRecogniser(ChannelNetwork(), bundle_in(tmp_path), COLOURS, views_per_picture=5)
+def test_a_picture_that_the_part_fills_is_tried_whole_too(tmp_path: Path) -> None:
+    network = ChannelNetwork()
+    recogniser = PartRecogniser(network, bundle_in(tmp_path), COLOURS)
+    crop = tmp_path / "crop.png"
+    cv2.imwrite(str(crop), np.full((40, 50, 3), RED, np.uint8))
+    (answer,) = classify_pictures(single_pictures([crop]), recogniser)
+    assert network.calls == 1 + len(CROP_MARGINS) + len(WHOLE_MARGINS)
+    assert answer.looks == 1
 
 
 def test_bad_pictures_are_told_and_the_others_answered(tmp_path: Path, recogniser: PartRecogniser) -> None:
