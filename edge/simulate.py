@@ -209,7 +209,7 @@ def print_result(result: SimulateResult, plans: Plans, console: Console) -> None
         if name == plans.bins.default_bin:
             continue
         share = tally.right / tally.wanted if tally.wanted else 1.0
-        bar = "█" * round(24 * share)
+        bar = "█" * round(24 * share) if tally.wanted else ""
         wrong = f"[bold red]{tally.wrong}[/]" if tally.wrong else "·"
         table.add_row(name, str(tally.right + tally.wrong), wrong, f"[green]{bar:<24}[/] {tally.right}/{tally.wanted}")
     table.add_section()

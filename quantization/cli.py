@@ -111,6 +111,18 @@ def bundle(recipe: RecipeName = "starter", work: Work = None, out: Out = None) -
     factory.bundle(shop, out or shop.folder / "bundle")
 
 
+@app.command()
+def sprites(
+    out: Annotated[Path, typer.Option("--out", help="Folder of the sprites.")] = Path("edge/sim/assets"),
+    meshes: Annotated[Path, typer.Option("--meshes", help="Folder of built meshes.")] = Path("data/meshes"),
+    seed: Annotated[int, typer.Option("--seed", help="Of lights and views.")] = 20261124,
+) -> None:
+    """Renders the simulated machine's sprites; about ten minutes on one core."""
+    from quantization.sprites import main as make
+
+    make(out, seed, meshes)
+
+
 def main() -> None:
     """Entry point: problems are one line, never a traceback."""
     try:

@@ -129,8 +129,9 @@ def _tally(result: Score, part: SimPart, wanted: tuple[str, ...], fate: Fate, de
     result.in_named += named
     result.right_in_named += named and fate is Fate.RIGHT
     result.belong_in_named += bool(wanted)
-    for name in wanted or (default_bin,):
-        result.bins[name].wanted += 1
+    # A part that several bins may have counts once: where it is, or, elsewhere, for the first of them.
+    home = part.bin if fate is Fate.RIGHT and part.bin else (*wanted, default_bin)[0]
+    result.bins[home].wanted += 1
     if part.bin in result.bins:
         tally = result.bins[part.bin]
         tally.right += fate is Fate.RIGHT
