@@ -189,7 +189,7 @@ def _core_pixels(look: Look) -> NDArray[np.uint8]:
         rows, columns = thin.shape[0] // 4, thin.shape[1] // 4
         return thin[rows : thin.shape[0] - rows, columns : thin.shape[1] - columns].reshape(-1, 3)
     mask = look.mask[step // 2 :: step, step // 2 :: step]
-    framed = cv2.copyMakeBorder(mask.view(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
+    framed = cv2.copyMakeBorder(mask.view(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=(0,))
     depth = cv2.distanceTransform(framed, cv2.DIST_L2, cv2.DIST_MASK_3)[1:-1, 1:-1][mask]
     if depth.size == 0:
         return np.zeros((0, 3), np.uint8)

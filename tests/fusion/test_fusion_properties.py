@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -82,15 +82,13 @@ def test_repeated_looks_count_as_n_to_the_exponent(count: int, exponent: float) 
     assert scores[0] - scores[1] == pytest.approx(count**exponent, rel=1e-4)
 
 
-@settings(max_examples=10)
-@given(seed=st.integers(0, 1000))
-def test_the_product_beats_the_mean_on_independent_looks(seed: int) -> None:
-    random = np.random.default_rng(seed)
+def test_the_product_beats_the_mean_on_independent_looks() -> None:
+    random = np.random.default_rng(17)
     right = dict.fromkeys((Method.TEMPERED_PRODUCT, Method.MEAN), 0)
-    for _ in range(150):
+    for _ in range(1500):
         signal = np.zeros(CLASSES)
         signal[0] = 1.0
         chosen = [((signal + random.normal(0, 1.4, CLASSES)).astype(np.float32), 1.0) for _ in range(6)]
         for method in right:
             right[method] += int(fused(method, 1.0, chosen).argmax() == 0)
-    assert right[Method.TEMPERED_PRODUCT] >= right[Method.MEAN] - 3
+    assert right[Method.TEMPERED_PRODUCT] > right[Method.MEAN]
