@@ -17,7 +17,10 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 RecipeName = Annotated[str, typer.Option("--recipe", help="A shipped recipe's name or a YAML file.")]
 Work = Annotated[Path | None, typer.Option("--work", help="Folder for renders and checkpoints; default data/RECIPE.")]
 Workers = Annotated[int, typer.Option("--workers", min=0, help="Processes; default one a core.")]
-Weights = Annotated[Path | None, typer.Option("--weights", help="ImageNet weights (.npz) to start from.")]
+Weights = Annotated[
+    Path | None,
+    typer.Option("--weights", help="ImageNet weights (.npz) to start from; default: the shipped starter's."),
+]
 Out = Annotated[Path | None, typer.Option("--out", help="Folder of the bundle; default WORK/bundle.")]
 Threads = Annotated[int, typer.Option("--threads", min=1, help="Threads of training; 1 where the cores are shared.")]
 Photos = Annotated[list[Path] | None, typer.Option("--photos", help="Folder with labels.csv, for evaluation only.")]

@@ -32,6 +32,9 @@ from quantization.train.loop import Stage, Training
 from quantization.train.network import MobileNetV2, to_input
 from quantization.train.start import load_imagenet, unfold_batch_norms
 
+SHIPPED_WEIGHTS = Path(__file__).parent / "weights" / "starter-float16.npz"
+"""The float network behind the shipped starter bundle, averaged weights in half precision."""
+SHIPPED_WIDTH = 1.0
 TEST_SEED = 7919
 """Added to the recipe's seed for the renders of the test."""
 TEST_PARTS_PER_FAMILY = 10
@@ -105,7 +108,7 @@ def train(shop: Workshop, weights: Path | None, workers: int) -> None:
     """Trains, or goes on with training, through the recipe's stages.
 
     Args:
-        weights: ImageNet weights to start from; None: from nothing.
+        weights: ImageNet weights to start from; None: the shipped starter's where the width fits, else nothing.
         workers: processes that make pictures.
 
     Raises:
@@ -119,6 +122,9 @@ def train(shop: Workshop, weights: Path | None, workers: int) -> None:
     stages = [Stage(**stage.model_dump()) for stage in shop.recipe.stages]
     training = Training(network, stages, shop.folder, shop.recipe.seed)
     if not training.resume():
+        if weights is None and network.width == SHIPPED_WIDTH:
+            weights = SHIPPED_WEIGHTS
+            shop.report("no starting weights given: starting from those of the shipped starter model")
         if weights is None:
             shop.report("no starting weights given: training from nothing takes far longer (--weights)")
         else:
