@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from edge.clock import Clock
 from edge.errors import HardwareError
@@ -50,6 +50,8 @@ class PartState:
     planned_mm: tuple[float, float] | None = None
     decision_latency_s: float = 0.0
     lateness_s: float = 0.0
+    late_gates: set[str] = field(default_factory=set)
+    """Gates that came late for it, and what was planned anew for."""
     recorded: bool = False
     part_id: int | None = None
     """Its number in the journal, once it is there."""
@@ -209,17 +211,27 @@ class Pipeline:
             self._revise(revised)
 
     def _absorb_reports(self) -> None:
-        """Plans anew for parts whose gate came late or failed."""
+        """Plans anew for parts whose gate came late."""
         while self._reports:
             report = self._reports.popleft()
             if part := self._known(report.command.track_id):
                 part.lateness_s = max(part.lateness_s, report.lateness_s)
-            if report.status is CommandStatus.LATE and report.held:
-                command = report.command
-                plan = self._stages.planner.divert(command.track_id, command.gate, report.held, *self._belt_now())
-                if plan is not None:
-                    self._stages.dispatcher.submit(plan)
-                    self._revise(plan)
+                if report.status is CommandStatus.LATE and report.held:
+                    self._divert(part, report)
+
+    def _divert(self, part: PartState, report: GateReport) -> None:
+        """Plans the rest of the way of a part that a gate let through as it stood; once for each gate."""
+        gate = report.command.gate
+        if gate in part.late_gates:
+            return
+        part.late_gates.add(gate)
+        now_mm, mm_per_s = self._belt_now()
+        plan = self._stages.planner.divert(report.command.track_id, gate, report.held, now_mm, mm_per_s)
+        if plan is not None:
+            # What lies behind the part is done with: asked for again, it would only be late again.
+            ahead = tuple(command for command in plan.commands if command.to_belt_mm > now_mm)
+            self._stages.dispatcher.submit(replace(plan, commands=ahead))
+            self._revise(plan)
 
     def _revise(self, plan: Plan) -> None:
         part = self._known(plan.track_id)

@@ -22,6 +22,8 @@ class BeltMotion:
         self._max_step_mm = max_step_mm
         self._last_belt_mm: float | None = None
         self._steps_mm: deque[float] = deque(maxlen=STEPS)
+        self._told_mm: deque[float] = deque(maxlen=STEPS)
+        self._frames_passed = 1
         self.travel_mm = 0.0
         self.step_mm = 0.0
         """The way since the last frame."""
@@ -37,7 +39,9 @@ class BeltMotion:
         if self._last_belt_mm is None:
             self.travel_mm = belt_mm
         self._last_belt_mm = belt_mm
-        self.step_mm = median(self._steps_mm) if self._measure and self._steps_mm else told_mm
+        self._count_passed(told_mm)
+        measured = self._measure and self._steps_mm
+        self.step_mm = self._frames_passed * median(self._steps_mm) if measured else told_mm
         self.travel_mm += self.step_mm
         return self.travel_mm
 
@@ -58,4 +62,10 @@ class BeltMotion:
         self.travel_mm += offset_mm
         self.step_mm += offset_mm
         if self.step_mm > 0:
-            self._steps_mm.append(self.step_mm)
+            self._steps_mm.append(self.step_mm / self._frames_passed)
+
+    def _count_passed(self, told_mm: float) -> None:
+        """How many steps this frame is from the last: a guessed travel still tells that frames were dropped."""
+        self._frames_passed = max(round(told_mm / median(self._told_mm)), 1) if self._told_mm else 1
+        if told_mm > 0:
+            self._told_mm.append(told_mm)
