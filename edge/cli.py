@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -191,21 +192,13 @@ def bench(
     print_report(run_bench(accelerator, loaded, frames), sys.stdout, as_json=as_json)
 
 
-class _progress:  # noqa: N801
-    """A progress bar on standard error; entered, it gives a function that takes the number done."""
-
-    def __init__(self, what: str, total: int, hidden: bool) -> None:
-        self._total = total
-        columns = (TextColumn(what), BarColumn(), TextColumn("{task.completed}/{task.total}"), TimeRemainingColumn())
-        self._bar = Progress(*columns, console=Console(stderr=True), disable=hidden, transient=True)
-
-    def __enter__(self) -> Callable[[int], None]:
-        self._bar.start()
-        task = self._bar.add_task("", total=self._total)
-        return lambda done: self._bar.update(task, completed=done)
-
-    def __exit__(self, *error: object) -> None:
-        self._bar.stop()
+@contextmanager
+def _progress(what: str, total: int, hidden: bool) -> Iterator[Callable[[int], None]]:
+    """A progress bar on standard error; gives a function that takes the number done."""
+    columns = (TextColumn(what), BarColumn(), TextColumn("{task.completed}/{task.total}"), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), disable=hidden, transient=True) as bar:
+        task = bar.add_task("", total=total)
+        yield lambda done: bar.update(task, completed=done)
 
 
 def main() -> None:

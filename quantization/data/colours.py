@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from quantization.render.compose import srgb_to_linear
+
 SOLID: dict[str, tuple[str, float]] = {
     "Black": ("1B2A34", 3.0),
     "White": ("F4F4F4", 3.0),
@@ -89,6 +91,6 @@ class Palette:
 def palette(table: dict[str, tuple[str, float]]) -> Palette:
     """The palette of one of the tables above."""
     srgb = np.array([[int(rgb[k : k + 2], 16) for k in (0, 2, 4)] for rgb, _ in table.values()], np.float32) / 255
-    linear = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4).astype(np.float32)
+    linear = srgb_to_linear(srgb)
     weights = np.sqrt(np.array([weight for _, weight in table.values()]))
     return Palette(linear, weights / weights.sum())
