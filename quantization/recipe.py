@@ -48,6 +48,7 @@ class StageRecipe(Strict):
     rate_to: LearningRate
     batch: Annotated[int, Field(ge=2, le=1024)] = 64
     int8: bool = False
+    norms_frozen: bool = False
 
 
 class Recipe(Strict):

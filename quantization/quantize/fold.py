@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from quantization.train.network import InvertedResidual, MobileNetV2
+from quantization.train.network import InvertedResidual, MobileNetV2, Norm
 
 Arrays = dict[str, NDArray[np.float32]]
 
@@ -44,21 +44,18 @@ def folded(network: MobileNetV2) -> tuple[list[dict[str, object]], Arrays]:
     return layers, arrays
 
 
-def _convs(block: nn.Module) -> list[tuple[nn.Conv2d, nn.BatchNorm2d, bool]]:
+def _convs(block: nn.Module) -> list[tuple[nn.Conv2d, Norm, bool]]:
     """Convolutions of a block with their norms, and whether ReLU6 follows, in order."""
-    modules = [m for m in block.modules() if isinstance(m, nn.Conv2d | nn.BatchNorm2d | nn.ReLU6)]
-    found: list[tuple[nn.Conv2d, nn.BatchNorm2d, bool]] = []
+    modules = [m for m in block.modules() if isinstance(m, nn.Conv2d | Norm | nn.ReLU6)]
+    found: list[tuple[nn.Conv2d, Norm, bool]] = []
     for k, module in enumerate(modules):
         if isinstance(module, nn.Conv2d):
             norm = modules[k + 1]
-            assert isinstance(norm, nn.BatchNorm2d)
+            assert isinstance(norm, Norm)
             found.append((module, norm, k + 2 < len(modules) and isinstance(modules[k + 2], nn.ReLU6)))
     return found
 
 
-def _fold(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    assert norm.running_mean is not None and norm.running_var is not None
-    gain = norm.weight / torch.sqrt(norm.running_var + norm.eps)
-    kernel = conv.weight * gain[:, None, None, None]
-    bias = norm.bias - gain * norm.running_mean
-    return kernel.numpy(), bias.numpy()
+def _fold(conv: nn.Conv2d, norm: Norm) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    gain, bias = norm.gain_and_bias()
+    return (conv.weight * gain[:, None, None, None]).numpy(), bias.numpy()

@@ -39,6 +39,8 @@ class Stage:
     batch: int = 64
     int8: bool = False
     """Train with the rounding that int8 brings (quantization-aware)."""
+    norms_frozen: bool = False
+    """Keep the batch norms' statistics: a trained network goes on about 1.4 times as fast, on a CPU, as with them."""
 
 
 @dataclass(slots=True)
@@ -120,6 +122,7 @@ class Training:
         batches = stream(renders, stage.size_px, stage.batch, seed, workers)
         self.network.train()
         self.network.round_as_int8(stage.int8)
+        self.network.freeze_norms(stage.norms_frozen)
         saved = logged = time.monotonic()
         losses: list[float] = []
         right = seen = 0

@@ -8,7 +8,7 @@ import torch
 
 from edge.bundle.preprocess import normalise
 from edge.errors import InputError
-from quantization.train.network import Conv, MobileNetV2, rounded, to_input
+from quantization.train.network import Conv, MobileNetV2, Norm, rounded, to_input
 from quantization.train.rounding import ActivationRounding, rounded_weights
 from quantization.train.start import load_imagenet, unfold_batch_norms
 
@@ -55,6 +55,41 @@ def test_channels_are_multiples_of_8_and_never_a_tenth_less():
 def test_training_sees_the_values_that_the_machine_sees():
     rgb = np.random.default_rng(2).integers(0, 256, (2, 5, 4, 3)).astype(np.uint8)
     assert np.array_equal(to_input(torch.from_numpy(rgb)).permute(0, 2, 3, 1).numpy(), normalise(rgb))
+
+
+def with_statistics(width=0.25):
+    """A network whose batch norms have seen something."""
+    torch.manual_seed(3)
+    network = MobileNetV2(5, width)
+    for layer in network.modules():
+        if isinstance(layer, Norm):
+            torch.nn.init.normal_(layer.running_mean, 0, 0.1)
+            torch.nn.init.uniform_(layer.running_var, 0.01, 0.1)
+            torch.nn.init.uniform_(layer.weight, 0.5, 1.5)
+    return network
+
+
+@torch.no_grad()
+def test_frozen_norms_do_what_norms_do_on_the_machine():
+    network, pictures = with_statistics(), torch.randn(3, 3, 32, 32)
+    expected = network.eval()(pictures)
+    network.train().freeze_norms(True)
+    network.classifier.eval()
+    assert torch.allclose(network(pictures), expected, atol=1e-5)
+    assert not expected.allclose(expected[:1].expand_as(expected))
+
+
+def test_frozen_norms_keep_their_statistics_and_learn():
+    network = with_statistics()
+    before = {name: value.clone() for name, value in network.named_buffers()}
+    network.train().freeze_norms(True)
+    network(torch.randn(4, 3, 32, 32)).square().mean().backward()
+    assert all(torch.equal(value, before[name]) for name, value in network.named_buffers())
+    norms = [layer for layer in network.modules() if isinstance(layer, Norm)]
+    assert all(layer.bias.grad is not None and layer.bias.grad.abs().max() > 0 for layer in norms)
+    network.freeze_norms(False)
+    network(torch.randn(4, 3, 32, 32))
+    assert not torch.equal(norms[0].running_mean, before["features.0.1.running_mean"])
 
 
 def folded_network():

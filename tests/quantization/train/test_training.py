@@ -134,9 +134,27 @@ def test_the_average_is_what_is_converted(tmp_path):
     assert float(averaged.features[0][0].weight.detach().mean()) == 0.25
 
 
+def test_a_stage_may_freeze_the_norms(renders, tmp_path):
+    done = training(tmp_path, stages=[Stage(32, 32, 1e-3, 1e-4, batch=16, norms_frozen=True)])
+    before = done.network.features[5].conv[0][1].running_mean.clone()
+    done.run(renders, 0, lambda line: None)
+    assert torch.equal(done.network.features[5].conv[0][1].running_mean, before)
+
+
 def test_it_learns_what_it_is_shown(renders, tmp_path):
     done = training(tmp_path)
     pictures, families = next(stream(renders, 32, 16, 1, 0))
     stage = Stage(32, 10_000, 3e-3, 1e-3, batch=16)
     losses = [done._step(pictures, families, stage)[1] for _ in range(40)]
     assert np.mean(losses[-5:]) < 0.6 * np.mean(losses[:5])
+
+
+def test_with_frozen_norms_it_learns_on(renders, tmp_path):
+    done = training(tmp_path)
+    pictures, families = next(stream(renders, 32, 16, 1, 0))
+    stage = Stage(32, 10_000, 3e-3, 1e-3, batch=16)
+    for _ in range(30):
+        done._step(pictures, families, stage)
+    done.network.freeze_norms(True)
+    first, *_, last = [done._step(torch.flip(pictures, (2,)), families, stage)[1] for _ in range(20)]
+    assert last < 0.8 * first
