@@ -64,7 +64,7 @@ def with_statistics(width=0.25):
     for layer in network.modules():
         if isinstance(layer, Norm):
             torch.nn.init.normal_(layer.running_mean, 0, 0.1)
-            torch.nn.init.uniform_(layer.running_var, 0.01, 0.1)
+            torch.nn.init.uniform_(layer.running_var, 0.1, 0.3)
             torch.nn.init.uniform_(layer.weight, 0.5, 1.5)
     return network
 
@@ -76,7 +76,7 @@ def test_frozen_norms_do_what_norms_do_on_the_machine():
     network.train().freeze_norms(True)
     network.classifier.eval()
     assert torch.allclose(network(pictures), expected, atol=1e-5)
-    assert not expected.allclose(expected[:1].expand_as(expected))
+    assert expected.std(0).mean() > 0.05
 
 
 def test_frozen_norms_keep_their_statistics_and_learn():
