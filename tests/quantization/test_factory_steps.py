@@ -14,7 +14,7 @@ from edge.bundle.manifest import load_bundle
 from edge.errors import BrickgateError, InputError
 from quantization import factory
 from quantization.evaluate import looks as synthetic
-from quantization.factory import Workshop
+from quantization.factory import Workshop, bundle_step, evaluate_step
 from quantization.recipe import load_recipe
 
 INPUT_PX = 64
@@ -39,9 +39,9 @@ def evaluated(shop, monkeypatch):
     shop.converted.mkdir()
     write_model(shop.converted / "model.tflite", side_px=INPUT_PX)
     shop.evaluation.write_text(json.dumps(EVALUATION))
-    monkeypatch.setattr(factory, "upright_size_mm", lambda mould, meshes: (31.8, 15.8, 11.4))
+    monkeypatch.setattr(bundle_step, "upright_size_mm", lambda mould, meshes: (31.8, 15.8, 11.4))
     table = np.ones((4, 12, 2), np.float32), np.full((4, 12), 1 / 12, np.float32)
-    monkeypatch.setattr(factory, "size_table", lambda families, meshes: table)
+    monkeypatch.setattr(bundle_step, "size_table", lambda families, meshes: table)
     return shop
 
 
@@ -87,7 +87,7 @@ def test_an_older_bundle_stays_until_the_new_one_is_whole(evaluated, tmp_path, m
         raise BrickgateError("no such part")
 
     with monkeypatch.context() as patch:
-        patch.setattr(factory, "size_table", fail)
+        patch.setattr(bundle_step, "size_table", fail)
         with pytest.raises(BrickgateError, match="no such part"):
             factory.bundle(evaluated, tmp_path / "made")
     assert (made / "manifest.json").read_bytes() == before
@@ -127,13 +127,13 @@ def measured(shop, write_renders, monkeypatch):
     write_renders(shop.test_renders)
     shop.converted.mkdir()
     (shop.converted / "model.tflite").touch()
-    monkeypatch.setattr(factory, "_trained", lambda shop: float_logits)
-    monkeypatch.setattr(factory, "to_input", lambda pictures: pictures)
-    monkeypatch.setattr(factory.test, "make_test_looks", lambda layers, size, parts, seed: looks(parts, 3))
-    monkeypatch.setattr(factory, "make_track_looks", lambda *arguments: looks(12, 5))
+    monkeypatch.setattr(evaluate_step, "trained", lambda shop: float_logits)
+    monkeypatch.setattr(evaluate_step, "to_input", lambda pictures: pictures)
+    monkeypatch.setattr(evaluate_step.test, "make_test_looks", lambda layers, size, parts, seed: looks(parts, 3))
+    monkeypatch.setattr(evaluate_step, "make_track_looks", lambda *arguments: looks(12, 5))
 
     def evaluate(sign):
-        monkeypatch.setattr(factory, "TfliteModel", lambda file: Int8(sign))
+        monkeypatch.setattr(evaluate_step, "TfliteModel", lambda file: Int8(sign))
         return factory.evaluate(shop, [])
 
     return evaluate

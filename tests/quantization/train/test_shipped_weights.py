@@ -2,7 +2,7 @@
 
 import torch
 
-from quantization.factory import SHIPPED_WEIGHTS, SHIPPED_WIDTH
+from quantization.factory.train_step import SHIPPED_WEIGHTS, SHIPPED_WIDTH
 from quantization.train.network import MobileNetV2
 from quantization.train.start import load_imagenet
 

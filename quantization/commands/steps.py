@@ -1,0 +1,80 @@
+"""The steps from parts to a bundle."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from edge.errors import BrickgateError
+from quantization.commands.options import CORES, Out, Photos, RecipeName, Threads, Weights, Work, Workers, open_shop
+
+
+def build(
+    recipe: RecipeName = "starter",
+    work: Work = None,
+    weights: Weights = None,
+    out: Out = None,
+    photos: Photos = None,
+    workers: Workers = CORES,
+    threads: Threads = CORES,
+) -> None:
+    """Makes a model from nothing but LDraw parts: all steps, going on where an earlier run stopped."""
+    from quantization import factory
+
+    shop = open_shop(recipe, work, threads)
+    factory.render(shop, workers)
+    factory.train(shop, weights, min(workers, 2))
+    factory.quantize(shop)
+    factory.evaluate(shop, photos or [])
+    factory.bundle(shop, out or shop.folder / "bundle")
+
+
+def render(
+    recipe: RecipeName = "starter",
+    work: Work = None,
+    workers: Workers = CORES,
+    shard: Annotated[str, typer.Option(help="i/n: every n-th shard, starting with the i-th.")] = "0/1",
+) -> None:
+    """Renders the training set."""
+    from quantization import factory
+
+    first, _, every = shard.partition("/")
+    if not (first.isdigit() and every.isdigit() and int(first) < int(every)):
+        raise BrickgateError(f"--shard is '{shard}': give i/n with i from 0 to n − 1, such as 0/4")
+    factory.render(open_shop(recipe, work), workers, (int(first), int(every)))
+
+
+def train(
+    recipe: RecipeName = "starter",
+    work: Work = None,
+    weights: Weights = None,
+    workers: Workers = 1,
+    threads: Threads = CORES,
+) -> None:
+    """Trains on the renders; a killed run is gone on with."""
+    from quantization import factory
+
+    factory.train(open_shop(recipe, work, threads), weights, workers)
+
+
+def quantize(recipe: RecipeName = "starter", work: Work = None) -> None:
+    """Converts the trained network to int8 TFLite."""
+    from quantization import factory
+
+    factory.quantize(open_shop(recipe, work))
+
+
+def evaluate(recipe: RecipeName = "starter", work: Work = None, photos: Photos = None) -> None:
+    """Measures the model on unseen looks and on labelled photographs."""
+    from quantization import factory
+
+    factory.evaluate(open_shop(recipe, work), photos or [])
+
+
+def bundle(recipe: RecipeName = "starter", work: Work = None, out: Out = None) -> None:
+    """Packs the model with all that the machine needs to know of it."""
+    from quantization import factory
+
+    shop = open_shop(recipe, work)
+    factory.bundle(shop, out or shop.folder / "bundle")

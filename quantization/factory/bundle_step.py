@@ -1,0 +1,88 @@
+"""Step 5: the model with all that the machine needs to know of it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edge.bundle.manifest import write_manifest
+from edge.catalogue.categories import category_of
+from edge.errors import InputError
+from quantization.factory.workshop import Workshop
+from quantization.recipe import Family
+from quantization.sizes import size_table, upright_size_mm
+
+ATTRIBUTION = """This model was trained on pictures rendered from the LDraw Parts Library (https://www.ldraw.org),
+by its many authors, licensed under CC BY 4.0 (some parts CC BY 2.0): https://creativecommons.org/licenses/by/4.0/
+Changes: the parts were meshed, posed, coloured and rendered.
+Starting weights: {weights}
+LEGO is a trademark of the LEGO Group, which does not sponsor, authorise or endorse this project.
+"""
+
+
+def bundle(shop: Workshop, out: Path) -> Path:
+    """Writes the bundle; an older one there is replaced only when the new one is complete."""
+    if not shop.evaluation.is_file():
+        raise InputError(f"{shop.evaluation} is missing: run 'brickgate-model evaluate' first")
+    result = json.loads(shop.evaluation.read_text(encoding="utf-8"))
+    new = out.with_name(f".{out.name}.new")
+    shutil.rmtree(new, ignore_errors=True)
+    new.mkdir(parents=True)
+    shutil.copy(shop.converted / "model.tflite", new / "model.tflite")
+    parts = [_part_entry(family, shop.meshes) for family in shop.families]
+    (new / "parts.json").write_text(json.dumps(parts, indent=0, ensure_ascii=False), encoding="utf-8")
+    sides_mm, weights = size_table(shop.families, shop.meshes)
+    np.savez_compressed(new / "size.npz", sides_mm=sides_mm, weights=weights)
+    started = shop.folder / "weights.txt"
+    origin = started.read_text(encoding="utf-8") if started.is_file() else "none"
+    (new / "ATTRIBUTION.txt").write_text(ATTRIBUTION.format(weights=origin), encoding="utf-8")
+    write_manifest(new, _manifest(shop, result, origin), ["model.tflite", "parts.json", "size.npz", "ATTRIBUTION.txt"])
+    shutil.rmtree(out, ignore_errors=True)
+    new.replace(out)
+    shop.report(f"bundle written to {out}: {sum(f.stat().st_size for f in out.iterdir()) / 1e6:.2f} MB")
+    return out
+
+
+def _part_entry(family: Family, meshes: Path) -> dict[str, Any]:
+    length_mm, width_mm, height_mm = upright_size_mm(family.moulds[0], meshes)
+    others = [m for m in (*family.moulds, *family.aliases) if m != family.number]
+    return {
+        "number": family.number,
+        "name": family.description,
+        "category": category_of(family.description),
+        "moulds": list(dict.fromkeys(others)),
+        "length_mm": length_mm,
+        "width_mm": width_mm,
+        "height_mm": height_mm,
+    }
+
+
+def _manifest(shop: Workshop, result: dict[str, Any], origin: str) -> dict[str, Any]:
+    recipe = shop.recipe
+    return {
+        "name": recipe.name,
+        "model": "model.tflite",
+        "parts": "parts.json",
+        "size_evidence": "size.npz",
+        "input": {
+            "height_px": recipe.input_px,
+            "width_px": recipe.input_px,
+            "margin": recipe.margin,
+            "mm_per_px": None,
+        },
+        "quantization": result["quantization"],
+        "temperature": round(result["temperature"], 4),
+        "fusion_exponent": round(result["fusion_exponent"], 4),
+        "unsure_below": round(result["unsure_below"], 4),
+        "accelerators": ["cpu"],
+        "accuracy": {name: round(value, 4) for name, value in result["accuracy"].items()},
+        "made_from": {
+            "recipe": recipe.model_dump(),
+            "starting_weights": origin,
+            "renders": f"LDraw parts, seed {recipe.seed}",
+        },
+    }

@@ -1,0 +1,44 @@
+"""Where a model is made: the recipe, its classes, and the folder for everything on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from quantization.recipe import Family, Recipe, load_families
+
+
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    """Where a model is made: the recipe, its classes, and the folder for everything on the way."""
+
+    recipe: Recipe
+    families: list[Family]
+    folder: Path
+    report: Callable[[str], None]
+
+    @classmethod
+    def open(cls, recipe: Recipe, folder: Path, report: Callable[[str], None]) -> Workshop:
+        folder.mkdir(parents=True, exist_ok=True)
+        return cls(recipe, load_families(recipe), folder, report)
+
+    @property
+    def renders(self) -> Path:
+        return self.folder / "renders"
+
+    @property
+    def test_renders(self) -> Path:
+        return self.folder / "renders-test"
+
+    @property
+    def meshes(self) -> Path:
+        return self.folder / "meshes"
+
+    @property
+    def converted(self) -> Path:
+        return self.folder / "converted"
+
+    @property
+    def evaluation(self) -> Path:
+        return self.folder / "evaluation.json"
