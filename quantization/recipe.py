@@ -56,6 +56,8 @@ class Recipe(Strict):
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")]
     families: str
+    unknown_families: str = "unknown-parts.csv"
+    """Parts to be told from the known ones; those that `families` has are left out."""
     seed: int
     render: RenderRecipe
     network: NetworkRecipe
@@ -105,10 +107,30 @@ def load_families(recipe: Recipe) -> list[Family]:
     Raises:
         InputError: the list is missing, empty or names a family twice.
     """
-    candidates = (Path(recipe.families), RECIPES / recipe.families, CATALOGUE / recipe.families)
+    return read_families(recipe.families)
+
+
+def load_unknown_families(recipe: Recipe) -> list[Family]:
+    """Families that the model was never shown, to measure whether it notices; none of them known to the recipe.
+
+    Raises:
+        InputError: as in `load_families`.
+    """
+    known = {name for family in load_families(recipe) for name in (family.number, *family.moulds, *family.aliases)}
+    strange = read_families(recipe.unknown_families)
+    return [family for family in strange if known.isdisjoint((family.number, *family.moulds, *family.aliases))]
+
+
+def read_families(name: str) -> list[Family]:
+    """The families of a list: a path, or a file among the recipes or in the catalogue.
+
+    Raises:
+        InputError: the list is missing, empty or names a family twice.
+    """
+    candidates = (Path(name), RECIPES / name, CATALOGUE / name)
     file = next((path for path in candidates if path.is_file()), None)
     if file is None:
-        raise InputError(f"no list of families {recipe.families}: give a CSV with part_family and ldraw_moulds")
+        raise InputError(f"no list of families {name}: give a CSV with part_family and ldraw_moulds")
     with file.open(newline="", encoding="utf-8") as stream:
         reader = csv.DictReader(stream)
         rows, columns = list(reader), reader.fieldnames or ()
