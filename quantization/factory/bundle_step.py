@@ -33,7 +33,7 @@ def bundle(shop: Workshop, out: Path) -> Path:
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir(parents=True)
     shutil.copy(shop.converted / "model.tflite", new / "model.tflite")
-    parts = [_part_entry(family, shop.meshes) for family in shop.families]
+    parts = [part_entry(family, shop.meshes) for family in shop.families]
     (new / "parts.json").write_text(json.dumps(parts, indent=0, ensure_ascii=False), encoding="utf-8")
     sides_mm, weights = size_table(shop.families, shop.meshes)
     np.savez_compressed(new / "size.npz", sides_mm=sides_mm, weights=weights)
@@ -47,14 +47,15 @@ def bundle(shop: Workshop, out: Path) -> Path:
     return out
 
 
-def _part_entry(family: Family, meshes: Path) -> dict[str, Any]:
+def part_entry(family: Family, meshes: Path) -> dict[str, Any]:
+    """What a bundle says of a part, by the names of `edge.bundle.manifest.BundlePart`."""
     length_mm, width_mm, height_mm = upright_size_mm(family.moulds[0], meshes)
     others = [m for m in (*family.moulds, *family.aliases) if m != family.number]
     return {
         "number": family.number,
         "name": family.description,
         "category": category_of(family.description),
-        "moulds": list(dict.fromkeys(others)),
+        "moulds": tuple(dict.fromkeys(others)),
         "length_mm": length_mm,
         "width_mm": width_mm,
         "height_mm": height_mm,

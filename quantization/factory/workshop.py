@@ -42,3 +42,8 @@ class Workshop:
     @property
     def evaluation(self) -> Path:
         return self.folder / "evaluation.json"
+
+    @property
+    def scores(self) -> Path:
+        """Folder of what the evaluation keeps for reports."""
+        return self.folder / "evaluation"
