@@ -12,7 +12,7 @@ from quantization.data.stream import stream
 from quantization.factory.workshop import Workshop
 from quantization.train.loop import Stage, Training
 from quantization.train.network import MobileNetV2, to_input
-from quantization.train.start import load_imagenet, unfold_batch_norms
+from quantization.train.start import load_start, unfold_batch_norms
 
 SHIPPED_WEIGHTS = Path(__file__).parents[1] / "weights" / "starter-float16.npz"
 """The float network behind the shipped starter bundle, averaged weights in half precision."""
@@ -43,7 +43,7 @@ def train(shop: Workshop, weights: Path | None, workers: int) -> None:
         if weights is None:
             shop.report("no starting weights given: training from nothing takes far longer (--weights)")
         else:
-            load_imagenet(network, weights)
+            load_start(network, weights)
             (shop.folder / "weights.txt").write_text(weights.name, encoding="utf-8")
             first, _ = next(stream(shop.renders, stages[0].size_px, 512, shop.recipe.seed, 0))
             unfold_batch_norms(network, to_input(first))

@@ -17,7 +17,7 @@ LEAST_RANGE = 1e-3
 def rounded_weights(weight: Tensor) -> Tensor:
     """(out, ...) weights as int8 stores them, one scale an output channel."""
     scale = weight.detach().abs().amax(dim=(1, 2, 3)).clamp_min(1e-8) / 127
-    zero = torch.zeros(len(scale), dtype=torch.int32)
+    zero = torch.zeros(len(scale), dtype=torch.int32, device=weight.device)
     return torch.fake_quantize_per_channel_affine(weight, scale, zero, 0, -127, 127)
 
 

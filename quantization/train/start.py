@@ -1,8 +1,11 @@
-"""Starting weights: ImageNet's, from a local .npz with torchvision's names."""
+"""Starting weights: ImageNet's from a local file or from torchvision, or those of a network trained before."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
@@ -10,30 +13,90 @@ import torch
 from torch import Tensor, nn
 
 from edge.errors import InputError
-from quantization.train.network import MobileNetV2
+from quantization.train.layers import Network
+from quantization.train.resnet import torchvision_names
+
+TORCHVISION = Path("torchvision")
+"""Given in place of a file: torchvision's own weights, which it downloads."""
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+"""torchvision's networks see (RGB / 255 − mean) / std, ours (RGB − 127.5) / 127.5."""
+
+State = dict[str, Tensor]
 
 
-def load_imagenet(network: MobileNetV2, weights: Path) -> None:
-    """Loads the feature layers; the classifier stays as initialised.
+def load_start(network: Network, weights: Path) -> bool:
+    """Loads the feature layers; of a network trained before on as many classes, the classifier too.
+
+    Args:
+        network: is given the weights.
+        weights: an .npz file, a file of torch (a state with torchvision's names, or a checkpoint), or "torchvision".
+
+    Returns:
+        Whether the classifier was loaded.
 
     Raises:
         InputError: no such file, or weights of another network or width.
     """
+    state, trained_before = _read(network, weights)
+    state = {_own_name(network, name): value for name, value in state.items()}
+    fitting = trained_before and len(state.get("classifier.1.bias", ())) == network.classes
+    wanted = ("features.", "classifier.") if fitting else ("features.",)
     try:
-        with np.load(weights) as arrays:
-            state = {k: torch.from_numpy(arrays[k]) for k in arrays.files if k.startswith("features.")}
-    except (OSError, ValueError, BadZipFile) as error:
-        raise InputError(f"{weights} holds no starting weights ({error}): give an .npz file") from error
-    try:
-        missing, _ = network.load_state_dict(state, strict=False)
+        missing, _ = network.load_state_dict({k: v for k, v in state.items() if k.startswith(wanted)}, strict=False)
     except RuntimeError as error:
         raise InputError(
-            f"{weights} fits another network than one of width {network.width}: give weights of that width, or set"
-            " network.width in the recipe"
+            f"{weights} fits another network than one of width {network.width:g}: give weights of that width, or set"
+            f" network.width in the recipe (its kind is {network.kind})"
         ) from error
     lost = [key for key in missing if key.startswith("features.") and "num_batches" not in key]
     if lost:
-        raise InputError(f"{weights} lacks {lost[0]} and {len(lost) - 1} more: give MobileNetV2 weights")
+        raise InputError(f"{weights} lacks {lost[0]} and {len(lost) - 1} more: give weights of a {network.kind}")
+    return fitting
+
+
+def _read(network: Network, weights: Path) -> tuple[State, bool]:
+    """The state in a file, and whether it is a checkpoint of ours."""
+    if weights == TORCHVISION:
+        return _adapted(_from_torchvision(network.kind)), False
+    try:
+        if weights.suffix in {".pt", ".pth"}:
+            held: Mapping[str, Any] = torch.load(weights, map_location="cpu", weights_only=True)
+            return (held["average"], True) if "average" in held else (_adapted(held), False)
+        with np.load(weights) as arrays:
+            return {k: torch.from_numpy(arrays[k]) for k in arrays.files}, False
+    except (OSError, ValueError, BadZipFile, EOFError, RuntimeError, TypeError, UnpicklingError) as error:
+        why = " ".join(str(error).split())[:160]
+        raise InputError(f"{weights} holds no starting weights ({why}): give an .npz file or a checkpoint") from error
+
+
+def _from_torchvision(kind: str) -> State:
+    try:
+        from torchvision.models import get_model_weights  # pyright: ignore[reportMissingImports]
+
+        return get_model_weights(kind.replace("-", "_")).DEFAULT.get_state_dict(progress=False)
+    except (ImportError, OSError, RuntimeError) as error:
+        why = " ".join(str(error).split())[:160]
+        raise InputError(f"torchvision gives no weights ({why}): give a file with --weights, or 'none'") from error
+
+
+def _own_name(network: Network, name: str) -> str:
+    """Our name of a parameter that torchvision may call otherwise."""
+    if not network.kind.startswith("resnet"):
+        return name
+    names = torchvision_names(int(network.kind.removeprefix("resnet")))
+    return next((own + name.removeprefix(theirs) for theirs, own in names.items() if name.startswith(theirs)), name)
+
+
+def _adapted(state: Mapping[str, Tensor]) -> State:
+    """torchvision's weights for our input: the first convolution takes up the other scale, its norm the other zero."""
+    first, norm = ("conv1.weight", "bn1") if "conv1.weight" in state else ("features.0.0.weight", "features.0.1")
+    if first not in state or f"{norm}.running_mean" not in state:
+        return dict(state)
+    mean, std = torch.tensor(IMAGENET_MEAN), torch.tensor(IMAGENET_STD)
+    kernel = state[first].float()
+    offset = (kernel * ((0.5 - mean) / std)[:, None, None]).sum((1, 2, 3))
+    shifted = state[f"{norm}.running_mean"] - offset
+    return {**state, first: kernel * (0.5 / std)[:, None, None], f"{norm}.running_mean": shifted}
 
 
 @torch.no_grad()

@@ -10,7 +10,7 @@ from edge.bundle.preprocess import normalise
 from edge.errors import InputError
 from quantization.train.network import Conv, MobileNetV2, Norm, rounded, to_input
 from quantization.train.rounding import ActivationRounding, rounded_weights
-from quantization.train.start import load_imagenet, unfold_batch_norms
+from quantization.train.start import load_start, unfold_batch_norms
 
 
 def same_convolution(picture, kernel, stride):
@@ -93,7 +93,7 @@ def test_frozen_norms_keep_their_statistics_and_learn():
 
 
 def folded_network():
-    """As `load_imagenet` leaves it: each norm an identity plus bias, the convolutions with real gains."""
+    """As `load_start` leaves it: each norm an identity plus bias, the convolutions with real gains."""
     torch.manual_seed(3)
     network = MobileNetV2(5, 0.35).eval()
     for layer in network.modules():
@@ -123,7 +123,7 @@ def test_starting_weights_fill_the_features_only(tmp_path):
     classifier = target.classifier[1].weight.detach().clone()
     file = tmp_path / "weights.npz"
     np.savez(file, **{name: value.numpy() for name, value in source.state_dict().items()})
-    load_imagenet(target, file)
+    load_start(target, file)
     assert torch.equal(target.features[4].conv[2].weight, source.features[4].conv[2].weight)
     assert torch.equal(target.classifier[1].weight, classifier)
 
@@ -131,17 +131,17 @@ def test_starting_weights_fill_the_features_only(tmp_path):
 def test_starting_weights_that_do_not_fit_are_named(tmp_path):
     network, file = MobileNetV2(5, 0.35), tmp_path / "weights.npz"
     with pytest.raises(InputError, match=r"weights\.npz holds no starting weights \(.*\): give an \.npz file"):
-        load_imagenet(network, file)
+        load_start(network, file)
     file.write_bytes(b"PK\x03\x04 cut short")
     with pytest.raises(InputError, match=r"holds no starting weights"):
-        load_imagenet(network, file)
+        load_start(network, file)
     np.savez(file, **{name: value.numpy() for name, value in MobileNetV2(5, 0.5).state_dict().items()})
     with pytest.raises(InputError, match=r"fits another network than one of width 0\.35: give weights") as error:
-        load_imagenet(network, file)
+        load_start(network, file)
     assert "\n" not in str(error.value)
     np.savez(file, **{"features.0.0.weight": network.features[0][0].weight.detach().numpy()})
-    with pytest.raises(InputError, match=r"lacks features\.0\.1\.weight and \d+ more: give MobileNetV2 weights"):
-        load_imagenet(network, file)
+    with pytest.raises(InputError, match=r"lacks features\.0\.1\.weight and \d+ more: give weights of a mobilenet-v2"):
+        load_start(network, file)
 
 
 def test_rounded_weights_have_one_scale_a_channel_and_pass_gradients():
