@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -34,8 +34,9 @@ class RenderRecipe(Strict):
 
 
 class NetworkRecipe(Strict):
-    """MobileNetV2's width."""
+    """Which network, and how wide: its channels as a share of the paper's."""
 
+    kind: Literal["mobilenet-v2", "resnet18", "resnet50"] = "mobilenet-v2"
     width: Annotated[float, Field(ge=0.25, le=1.4)]
 
 
@@ -49,6 +50,38 @@ class StageRecipe(Strict):
     batch: Annotated[int, Field(ge=2, le=1024)] = 64
     int8: bool = False
     norms_frozen: bool = False
+
+
+class TeacherRecipe(Strict):
+    """The large network that a student may learn from: `train --teacher` makes it."""
+
+    network: NetworkRecipe = NetworkRecipe(kind="resnet50", width=1.0)
+    stages: Annotated[list[StageRecipe], Field(min_length=1)]
+
+
+class DistillRecipe(Strict):
+    """How a student learns from its teacher; see `quantization.distill.lesson.Lesson`."""
+
+    temperature: Annotated[float, Field(gt=0, le=100)] = 4.0
+    logits_share: Annotated[float, Field(ge=0, le=1)] = 0.7
+    """Weight of the teacher's answer; the rest is the label's."""
+    feature_weight: Annotated[float, Field(ge=0)] = 0.0
+    """Weight of the loss between the last feature maps; 0: they are not compared."""
+
+
+class ShardsRecipe(Strict):
+    """A folder of tar shards and its share of what is trained on."""
+
+    folder: str
+    share: Annotated[float, Field(gt=0, le=1)]
+
+
+class DataRecipe(Strict):
+    """What is trained on beside the renders, which have the share that is left, and what is done about gaps."""
+
+    shards: list[ShardsRecipe] = []
+    damaged: Literal["refuse", "skip"] = "refuse"
+    empty_families: Literal["refuse", "skip"] = "refuse"
 
 
 class Recipe(Strict):
@@ -67,6 +100,9 @@ class Recipe(Strict):
     representative_pictures: Positive
     least_agreement: Annotated[float, Field(gt=0, le=1)] = 0.9
     """An int8 model that agrees less often with the float one is broken, and does not enter a bundle."""
+    data: DataRecipe = DataRecipe()
+    teacher: TeacherRecipe | None = None
+    distill: DistillRecipe = DistillRecipe()
 
 
 @dataclass(frozen=True, slots=True)
