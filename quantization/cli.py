@@ -8,7 +8,7 @@ import typer
 
 from edge.errors import BrickgateError
 from edge.signals import Interrupted, interrupting
-from quantization.commands import simulator, steps
+from quantization.commands import catalogue, simulator, steps
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 for command in (
@@ -18,6 +18,7 @@ for command in (
     steps.quantize,
     steps.evaluate,
     steps.bundle,
+    catalogue.catalogue,
     simulator.sprites,
 ):
     app.command()(command)

@@ -5,37 +5,41 @@ from __future__ import annotations
 import re
 
 OTHER = "Other"
-_TECHNIC = "Technic"
 _ROUND = "Round"
-_FIRST_WORDS = {
+_WORDS = {
     "Arch": "Arch",
-    "Bar": "Bar",
+    "Bar": "Bar Bone Claw Flame Handle Holder Hook Pole Spike Power",
     "Bracket": "Bracket",
     "Brick": "Brick",
     "Cone": "Cone",
-    "Cylinder": _ROUND,
+    "Container": "Barrel Bucket Cocoon Container Tap",
     "Dish": "Dish",
-    "Dome": _ROUND,
-    "Door": "Door",
-    "Fence": "Fence",
-    "Hinge": "Hinge",
-    "Minifig": "Minifig",
+    "Door": "Door Garage Roller",
+    "Fence": "Fence Gate",
+    "Hinge": "Arm Hinge Turntable",
+    "Minifig": "Figure Minifig",
     "Panel": "Panel",
-    "Plant": "Plant",
+    "Plant": "Plant Tree",
     "Plate": "Plate",
-    "Slope": "Slope",
-    "Sphere": _ROUND,
-    "Technic": _TECHNIC,
+    "Rock": "Cloud Rock Shell",
+    _ROUND: "Ball Cylinder Disc Dome Hemisphere Decoration Ring Sphere",
+    "Sign": "Antenna Flag Kite Lamppost Roadsign Signpost",
+    "Slope": "Roof Slope",
+    "Support": "Frame Ladder Platform Slide Staircase Support Umbrella",
+    "Technic": "Technic",
     "Tile": "Tile",
-    "Tyre": "Wheel",
+    "Vehicle": "Bike Boat Car Cockpit Conveyor Crane Excavator Exhaust Forklift Landing Motor Motorcycle Plane "
+    "Propeller Tail Tipper Tow Tractor Trailer Train Tricycle Turbine Vehicle Wheelbarrow",
     "Wedge": "Wedge",
-    "Wheel": "Wheel",
-    "Window": "Window",
+    "Wheel": "Tyre Wheel Wheels",
+    "Window": "Glass Window Windscreen",
     "Wing": "Wing",
 }
+"""Category and the first words of the titles in it."""
+_FIRST_WORDS = {word: category for category, words in _WORDS.items() for word in words.split()}
 _MAY_BE_ROUND = {"Brick", "Plate", "Tile"}
 
-CATEGORIES = (*sorted(set(_FIRST_WORDS.values())), OTHER)
+CATEGORIES = (*sorted(_WORDS), OTHER)
 
 
 def category_of(title: str) -> str:

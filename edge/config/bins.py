@@ -49,6 +49,8 @@ class Rule(Section):
 
     parts: Texts | None = None
     part_list: Annotated[PartList | None, BeforeValidator(_read_part_list), Field(alias="list")] = None
+    look_alikes: Annotated[bool | None, Field(strict=True)] = None
+    """Whether what looks like the listed parts comes too: mould variants, mirror images."""
     category: Texts | None = None
     colour: Texts | None = None
     transparent: Annotated[bool | None, Field(strict=True)] = None
@@ -63,6 +65,8 @@ class Rule(Section):
     def _sensible(self) -> Rule:
         if not self.model_fields_set:
             raise ValueError("an empty rule would take every part: name parts, a category, a colour or a size")
+        if self.look_alikes is not None and self.parts is None and self.part_list is None:
+            raise ValueError("look_alikes is about the parts of this rule: name parts or a list beside it")
         for side in ("length", "width", "height"):
             low, high = getattr(self, f"min_{side}_mm"), getattr(self, f"max_{side}_mm")
             if low is not None and high is not None and low > high:

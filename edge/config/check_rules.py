@@ -28,6 +28,7 @@ def check_rules(
     return [
         *unknown[len(known) :],
         *_lists(config, catalogue),
+        *_look_alikes(config, catalogue, document, wrong_rules),
         *_never(config, catalogue, document, wrong_rules),
     ]
 
@@ -49,6 +50,20 @@ def _lists(config: BinsConfig, catalogue: PartCatalogue) -> Iterator[Finding]:
                 if catalogue.index(number) is None:
                     message = _unknown_part(number, catalogue)
                     yield Finding(Severity.WARNING, str(rule.part_list.file), line, "", number, message)
+
+
+def _look_alikes(
+    config: BinsConfig, catalogue: PartCatalogue, document: Document, wrong_rules: set[KeyPath]
+) -> Iterator[Finding]:
+    for place, bin_ in enumerate(config.bins):
+        for number, rule in enumerate(bin_.accept):
+            path: KeyPath = ("bins", place, "accept", number)
+            if not rule.look_alikes or path in wrong_rules:
+                continue
+            alone = rule.model_copy(update={"look_alikes": None})
+            if (accepted_parts(rule, catalogue) == accepted_parts(alone, catalogue)).all():
+                message = "adds nothing: the model knows no other part that looks like these"
+                yield document.finding((*path, "look_alikes"), message, Severity.WARNING, True)
 
 
 def _unknown_part(number: str, catalogue: PartCatalogue) -> str:

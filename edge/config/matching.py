@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.catalogue.colours import Colour, find_colour
+from edge.catalogue.lookalikes import groups
 from edge.catalogue.parts import CataloguePart, PartCatalogue
 from edge.config.bins import Rule
 
@@ -17,10 +18,11 @@ Mask = NDArray[np.bool_]
 def accepted_parts(rule: Rule, catalogue: PartCatalogue) -> Mask:
     """(K,) the parts that fit all of the rule's keys. A size that is not known fits no bound."""
     mask = np.ones(len(catalogue), bool)
+    alike = groups([part.number for part in catalogue.parts]) if rule.look_alikes else range(len(catalogue))
     for numbers in (rule.parts, rule.part_list.numbers if rule.part_list else None):
         if numbers is not None:
-            listed = {catalogue.index(number) for number in numbers}
-            mask &= [index in listed for index in range(len(catalogue))]
+            listed = {alike[index] for number in numbers if (index := catalogue.index(number)) is not None}
+            mask &= [group in listed for group in alike]
     if rule.category is not None:
         wanted = {category.lower() for category in rule.category}
         mask &= [part.category.lower() in wanted for part in catalogue.parts]
@@ -51,6 +53,7 @@ def rule_key(rule: Rule, catalogue: PartCatalogue, colours: Sequence[Colour]) ->
     return (
         known(rule.parts),
         known(rule.part_list.numbers if rule.part_list else None),
+        bool(rule.look_alikes),
         None if rule.category is None else frozenset(category.lower() for category in rule.category),
         None if rule.colour is None else frozenset(find_colour(name, colours) or name for name in rule.colour),
         rule.transparent,

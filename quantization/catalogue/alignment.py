@@ -1,0 +1,116 @@
+"""How well two parts cover each other in the best of the ways that a box can be turned, and of its mirror images."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import KDTree
+
+from quantization.catalogue.shapes import Doubles, surface_points
+from quantization.ldraw.library import Library
+from quantization.ldraw.mesh import PartMesh
+from quantization.ldraw.store import load_part
+
+DENSE, SPARSE, FEW = 12_000, 1_500, 160
+"""Points that a surface is made of, that it is compared by, and that choose how to turn it."""
+NEAR_MM, NEAR_SHARE = 0.5, 0.01
+"""Points nearer than this to the other surface are covered by it; in large parts a share of the longest side."""
+BOX_TOLERANCE_MM, BOX_TOLERANCE = 1.0, 0.03
+"""How much the sides of the boxes of look-alikes may differ: absolute, and as a share."""
+STILL_PROMISING = 0.75
+"""Least cover by FEW points that is worth a closer look."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cover:
+    """How two parts fit.
+
+    Attributes:
+        share: of the surface of either part, the lesser, that lies near the other's.
+        distance_mm: mean from a surface to the other one.
+    """
+
+    share: float
+    distance_mm: float
+
+
+NO_COVER = Cover(0.0, float("inf"))
+
+
+def box_turns() -> NDArray[np.int64]:
+    """(48, 3, 3) all signed permutations: 24 rotations (determinant +1), then 24 with a mirror."""
+    found = []
+    for order in itertools.permutations(range(3)):
+        for signs in itertools.product((1, -1), repeat=3):
+            turn = np.zeros((3, 3), np.int64)
+            turn[range(3), order] = signs
+            found.append(turn)
+    return np.array(sorted(found, key=lambda turn: -np.linalg.det(turn)))
+
+
+TURNS = box_turns()
+
+
+def box_tolerance_mm(sides_mm: Doubles) -> Doubles:
+    """How much each side may differ."""
+    return np.maximum(BOX_TOLERANCE_MM, BOX_TOLERANCE * sides_mm)
+
+
+class Surfaces:
+    """Surface points and their search trees, the last few hundred kept.
+
+    Args:
+        meshes: folder of built meshes.
+        library: for what is missing there.
+    """
+
+    def __init__(self, meshes: Path, library: Library) -> None:
+        self._load = lru_cache(maxsize=256)(lambda number: surface_of(load_part(number, meshes, library).mesh))
+
+    def covers(self, one: str, other: str) -> tuple[Cover, Cover]:
+        """The best cover of two parts by turning alone, and with a mirror."""
+        a, b = self._load(one), self._load(other)
+        return cover(a, b, TURNS[:24]), cover(a, b, TURNS[24:])
+
+
+@dataclass(frozen=True, eq=False)
+class Surface:
+    """A part as points: `sides_mm` along x, y, z, (SPARSE, 3) `points_mm` in random order, and a tree of DENSE."""
+
+    sides_mm: Doubles
+    points_mm: Doubles
+    tree: KDTree
+
+
+def surface_of(mesh: PartMesh) -> Surface:
+    """The surface of a mesh, its box's middle at the origin."""
+    points_mm = surface_points(mesh, DENSE)
+    some = np.random.default_rng(0).permutation(DENSE)[:SPARSE]
+    return Surface(np.ptp(mesh.vertices_mm, axis=0).astype(np.float64), points_mm[some], KDTree(points_mm))
+
+
+def cover(one: Surface, other: Surface, turns: NDArray[np.int64]) -> Cover:
+    """The best cover over `turns` of one part, as far as the boxes allow."""
+    near_mm = max(NEAR_MM, NEAR_SHARE * float(one.sides_mm.max()))
+    tolerance = box_tolerance_mm(other.sides_mm)
+    fitting = [turn for turn in turns if np.all(np.abs(np.abs(turn) @ one.sides_mm - other.sides_mm) <= tolerance)]
+    if not fitting:
+        return NO_COVER
+    few = one.points_mm[:FEW]
+    quick = [_share(other.tree, few @ turn.T, near_mm) for turn in fitting]
+    best = int(np.argmax(quick))
+    if quick[best] < STILL_PROMISING:
+        return NO_COVER
+    there, _ = other.tree.query(one.points_mm @ fitting[best].T)
+    back, _ = one.tree.query(other.points_mm @ fitting[best])
+    share = min(float((way <= near_mm).mean()) for way in (there, back))
+    return Cover(share, float((there.mean() + back.mean()) / 2))
+
+
+def _share(tree: KDTree, points_mm: Doubles, near_mm: float) -> float:
+    return float((tree.query(points_mm, distance_upper_bound=near_mm)[0] <= near_mm).mean())
