@@ -1,9 +1,8 @@
 """Size as evidence: how likely each part is to lie on the belt with the length and width that were measured.
 
 The factory projects every resting pose of every part on the belt and stores the sides of the smallest
-enclosing rectangle with the pose's probability. A measured rectangle is compared with those in the logarithm,
-with a tolerance for segmentation, perspective and shadow; a uniform floor keeps an odd measurement from
-vetoing a part.
+enclosing rectangle with the pose's probability. A measured rectangle is compared with those, less what walls seen
+aslant, blur and a shadow's rest add to it, with a tolerance; a uniform floor keeps an odd measurement from vetoing a part.
 """
 
 from __future__ import annotations
@@ -31,12 +30,15 @@ class SizeEvidence:
     weights: NDArray[np.float32]
     tolerance: float = 0.07
     tolerance_mm: float = 0.7
+    excess_mm: float = 1.2
+    """How much longer and wider a part is seen than it lies: the median over 393 parts on the simulated machine was 1.7
+    and 1.3 mm by the median of their looks."""
 
     def log_likelihood(self, length_mm: float, width_mm: float) -> Scores:
         """(K,) log-likelihood of a measured rectangle for each part, up to a constant."""
         measured = np.array([max(length_mm, width_mm), min(length_mm, width_mm)], np.float32)
         sigma_mm = self.tolerance * self.sides_mm + self.tolerance_mm
-        error = (measured - self.sides_mm) / sigma_mm
+        error = (measured - self.excess_mm - self.sides_mm) / sigma_mm
         density = np.exp(-0.5 * (error**2).sum(axis=-1)) / sigma_mm.prod(axis=-1)
         per_part = (self.weights * density).sum(axis=-1)
         floor = FLOOR * per_part.max() + 1e-12

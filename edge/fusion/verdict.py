@@ -25,17 +25,19 @@ class SizeLikelihood(Protocol):
 @dataclass(frozen=True, slots=True)
 class FusionSettings:
     """`exponent` tempers the product over parts, `colour_exponent` that over colours, whose errors (lamp,
-    camera) repeat from look to look. `sure_above` is the least posterior of the best part, or of the bin
+    camera) repeat from look to look, `size_exponent` the measured size, whose proportions the looks show as well.
+    `sure_above` is the least posterior of the best part, or of the bin
     where the caller knows one; `min_looks` the least number of looks for any answer."""
 
     method: Method = Method.TEMPERED_PRODUCT
     exponent: float = 0.5
     colour_exponent: float = 0.25
+    size_exponent: float = 0.5
     min_looks: int = 1
     sure_above: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("exponent", "colour_exponent", "sure_above"):
+        for name in ("exponent", "colour_exponent", "size_exponent", "sure_above"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} is {getattr(self, name)}: it must lie between 0 and 1")
         if self.min_looks < 1:
@@ -139,7 +141,8 @@ class Fusion:
         if self._size is None or track.size_mm is None:
             return 0.0
         if track.size_scores is None:
-            track.size_scores = self._size.log_likelihood(*track.size_mm).astype(np.float64)
+            scores = self._size.log_likelihood(*track.size_mm).astype(np.float64)
+            track.size_scores = self._settings.size_exponent * scores
         return track.size_scores
 
     def _track(self, track_id: int) -> _TrackEvidence:

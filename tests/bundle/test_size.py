@@ -23,6 +23,12 @@ def test_the_part_of_that_size_is_likeliest() -> None:
     assert EVIDENCE.log_likelihood(8.1, 7.8).argmax() == 2
 
 
+def test_walls_and_blur_make_a_part_look_larger_than_it_lies() -> None:
+    small, large = np.array([[[15.0, 8]], [[16.2, 8]]], np.float32), np.ones((2, 1), np.float32)
+    assert SizeEvidence(small, large, excess_mm=0.0).log_likelihood(16.2, 8.0).argmax() == 1
+    assert SizeEvidence(small, large, excess_mm=1.2).log_likelihood(16.2, 9.2).argmax() == 0
+
+
 def test_the_sides_may_come_in_any_order() -> None:
     assert np.array_equal(EVIDENCE.log_likelihood(16.2, 31.5), EVIDENCE.log_likelihood(31.5, 16.2))
 

@@ -85,7 +85,7 @@ def test_an_unknown_track_is_the_prior_and_leaves_no_trace() -> None:
 
 def test_size_counts_once_whatever_the_number_of_looks() -> None:
     size = SizeOfSecond()
-    fusion = Fusion(3, 0, FusionSettings(exponent=1.0), size)
+    fusion = Fusion(3, 0, FusionSettings(exponent=1.0, size_exponent=1.0), size)
     for _ in range(4):
         fusion.add(look(np.log(np.full(3, 1 / 3, np.float32))))
         fusion.set_size(1, 16.0, 8.0)
@@ -95,6 +95,12 @@ def test_size_counts_once_whatever_the_number_of_looks() -> None:
     fusion.set_size(1, 16.1, 8.0)
     fusion.verdict(1)
     assert size.asked[-1] == (16.1, 8.0)
+
+
+def test_the_size_is_tempered() -> None:
+    fusion = Fusion(3, 0, FusionSettings(size_exponent=0.5), SizeOfSecond())
+    fusion.set_size(1, 16.0, 8.0)
+    assert fusion.verdict(1).part_posterior[1] == pytest.approx(1 / (1 + 2 * np.exp(-1.5)), abs=1e-4)
 
 
 def test_size_tells_look_alikes_apart() -> None:
