@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import enum
 from typing import Annotated
 
 import typer
 
 from edge.errors import BrickgateError
 from quantization.commands.options import CORES, Out, Photos, RecipeName, Threads, Weights, Work, Workers, open_shop
+
+
+class RenderKind(enum.Enum):
+    """What `render` writes."""
+
+    LAYERS = "layers"
+    PICTURES = "pictures"
 
 
 def build(
@@ -35,14 +43,18 @@ def render(
     work: Work = None,
     workers: Workers = CORES,
     shard: Annotated[str, typer.Option(help="i/n: every n-th shard, starting with the i-th.")] = "0/1",
+    kind: Annotated[RenderKind, typer.Option("--as", help="Layers, or coloured JPEGs.")] = RenderKind.LAYERS,
+    cluster: Annotated[
+        str | None, typer.Option(help="Render on this Ray cluster: auto, HOST:6379 or ray://HOST:10001.")
+    ] = None,
 ) -> None:
-    """Renders the training set."""
+    """Renders the training set and the test set as WebDataset shards."""
     from quantization import factory
 
     first, _, every = shard.partition("/")
     if not (first.isdigit() and every.isdigit() and int(first) < int(every)):
         raise BrickgateError(f"--shard is '{shard}': give i/n with i from 0 to n − 1, such as 0/4")
-    factory.render(open_shop(recipe, work), workers, (int(first), int(every)))
+    factory.render(open_shop(recipe, work), workers, (int(first), int(every)), kind.value, cluster)
 
 
 def train(

@@ -82,10 +82,17 @@ class Palette:
     linear_rgb: NDArray[np.float32]
     weights: NDArray[np.float64]
 
+    def choose(self, rng: np.random.Generator) -> int:
+        """Which colour, by weight."""
+        return int(rng.choice(len(self.weights), p=self.weights))
+
+    def moulded(self, index: int, rng: np.random.Generator) -> NDArray[np.float32]:
+        """A colour a little off its nominal value."""
+        return np.clip(self.linear_rgb[index] * np.exp(rng.normal(0, 0.08, 3)), 0.004, 0.95).astype(np.float32)
+
     def draw(self, rng: np.random.Generator) -> NDArray[np.float32]:
-        """One colour, moulded a little off its nominal value."""
-        colour = self.linear_rgb[rng.choice(len(self.weights), p=self.weights)]
-        return np.clip(colour * np.exp(rng.normal(0, 0.08, 3)), 0.004, 0.95).astype(np.float32)
+        """One colour, by weight, moulded a little off its nominal value."""
+        return self.moulded(self.choose(rng), rng)
 
 
 def palette(table: dict[str, tuple[str, float]]) -> Palette:

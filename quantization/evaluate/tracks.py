@@ -34,8 +34,7 @@ def make_track_looks(
     looks, family_of, transparent = _rendered(families, meshes, parts_per_family, seed)
     count = len(family_of)
     layers = LayerSet(
-        shards=[looks],
-        starts=np.zeros(1, np.int64),
+        pictures=looks,
         families=tuple(family.number for family in families),
         family=family_of,
         transparent=transparent,

@@ -1,27 +1,39 @@
 """Which looks go into which shard of a set, and which shards are finished."""
 
+from __future__ import annotations
+
 import json
 import os
-import zipfile
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-
-import numpy as np
+from typing import Literal
 
 from edge.errors import BrickgateError
+from quantization.data.shard_rows import load_rows
+from quantization.data.shard_writer import SHARD_NAME
+
+SAMPLES_A_SHARD = 2000
+FAMILIES_A_SHARD = 250
+"""With more, a mesh would be loaded for a handful of looks only."""
+SET_FILE = "set.json"
+
+Kind = Literal["layers", "pictures"]
 
 
 @dataclass(frozen=True, slots=True)
 class ShardPlan:
-    """What a set of shards holds.
+    """What a set of shards holds. The first shards show every family; later ones bring more looks of each.
 
     Attributes:
-        families: names, in the order of their indices in the labels.
+        families: names, in the order of their indices.
         moulds: for each family, the LDraw numbers that it is drawn from.
         per_family: looks a family.
         size_px: side of a look.
         seed: of every random draw.
-        looks_a_shard: how many looks of each family a shard holds.
+        families_a_shard, looks_a_shard: a shard holds so many looks of each of so many families.
+        kind: "layers", to be coloured in training, or coloured "pictures".
+        split: "train" or "test", for the labels.
     """
 
     families: tuple[str, ...]
@@ -29,25 +41,81 @@ class ShardPlan:
     per_family: int
     size_px: int
     seed: int
+    families_a_shard: int
     looks_a_shard: int
+    kind: Kind = "layers"
+    split: str | None = None
 
     @property
     def shards(self) -> int:
         """Number of shards."""
-        return -(-self.per_family // self.looks_a_shard)
+        return self._family_blocks * -(-self.per_family // self.looks_a_shard)
+
+    @property
+    def _family_blocks(self) -> int:
+        return -(-len(self.families) // self.families_a_shard)
+
+    def families_of(self, shard: int) -> range:
+        """Return the indices of a shard's families."""
+        first = shard % self._family_blocks * self.families_a_shard
+        return range(first, min(first + self.families_a_shard, len(self.families)))
 
     def entries(self, shard: int) -> list[tuple[int, int]]:
-        """Return (family index, look index) of each row of a shard."""
-        looks = range(shard * self.looks_a_shard, min((shard + 1) * self.looks_a_shard, self.per_family))
-        return [(family, look) for family in range(len(self.families)) for look in looks]
+        """Return (family index, look index) of each sample of a shard, a family's looks side by side."""
+        first = shard // self._family_blocks * self.looks_a_shard
+        looks = range(first, min(first + self.looks_a_shard, self.per_family))
+        return [(family, look) for family in self.families_of(shard) for look in looks]
+
+    def path(self, out_dir: Path, shard: int) -> Path:
+        """Return the path of a shard."""
+        return out_dir / SHARD_NAME.format(name=self.kind, number=shard)
+
+    def is_finished(self, out_dir: Path, shard: int) -> bool:
+        """Tell whether a shard is there and whole."""
+        try:
+            rows, damage = load_rows(self.path(out_dir, shard))
+        except OSError:
+            return False
+        return not damage and len(rows) == len(self.entries(shard))
+
+
+def make_plan(
+    moulds_by_family: Mapping[str, Sequence[str]],
+    per_family: int,
+    size_px: int,
+    seed: int,
+    kind: Kind = "layers",
+    split: str | None = None,
+    samples_a_shard: int = SAMPLES_A_SHARD,
+) -> ShardPlan:
+    """Plan a set in shards of about `samples_a_shard`; what a look shows does not depend on the split into shards."""
+    families = tuple(moulds_by_family)
+    blocks = -(-len(families) // min(FAMILIES_A_SHARD, samples_a_shard))
+    families_a_shard = -(-len(families) // blocks)
+    return ShardPlan(
+        families,
+        tuple(tuple(moulds) for moulds in moulds_by_family.values()),
+        per_family,
+        size_px,
+        seed,
+        families_a_shard,
+        min(max(1, round(samples_a_shard / families_a_shard)), per_family),
+        kind,
+        split,
+    )
 
 
 def claim(plan: ShardPlan, out_dir: Path) -> None:
-    """Write what the folder holds, or refuse a folder that holds something else."""
-    path = out_dir / "set.json"
+    """Write what the folder holds, or refuse a folder that holds something else.
+
+    Raises:
+        BrickgateError: it holds another set.
+    """
+    out_dir.mkdir(parents=True, exist_ok=True)
+    path = out_dir / SET_FILE
     wanted = json.loads(json.dumps(asdict(plan)))
     if path.exists():
-        if json.loads(path.read_text(encoding="utf-8")) != wanted:
+        if _read_set(path) != wanted:
             raise BrickgateError(f"{out_dir} holds another set of renders: name another folder, or empty this one")
         return
     temporary = path.with_name(f".set-{os.getpid()}.json")
@@ -55,12 +123,8 @@ def claim(plan: ShardPlan, out_dir: Path) -> None:
     temporary.replace(path)
 
 
-def is_finished(plan: ShardPlan, out_dir: Path, shard: int) -> bool:
-    """Tell whether a shard is there and whole."""
-    rows = len(plan.entries(shard))
+def _read_set(path: Path) -> object:
     try:
-        layers = np.load(out_dir / f"{shard:05d}.npy", mmap_mode="r")
-        with np.load(out_dir / f"{shard:05d}.npz") as labels:
-            return layers.shape == (rows, plan.size_px, plan.size_px, 4) and len(labels["family"]) == rows
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
-        return False
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        return None

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +12,6 @@ from quantization.ldraw.poses import resting_poses
 from quantization.render.renderer import Renderer
 from quantization.render.sampler import sample_rng, sample_scene
 from quantization.render.scene import Fill, Scale, Scene
-from quantization.render.shards import render_shards
 
 CORNERS = np.array([[x, y, z] for x in (0, 1) for y in (0, 1) for z in (0, 1)], dtype=np.float64)
 QUADS = ((0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3))
@@ -122,46 +120,3 @@ def test_samples_vary_and_never_break(renderer: Renderer) -> None:
     for look in renderer.render_rows(mesh, scenes[:20]):
         assert look.layers.shape == (160, 160, 4)
         assert (look.layers[..., 3] > 0).mean() > 0.01
-
-
-@pytest.fixture
-def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "library"
-    (folder / "parts").mkdir(parents=True)
-    (folder / "p").mkdir()
-    for name, size in (("one", 20), ("two", 40)):
-        lines = ["0 Box", "0 BFC CERTIFY CCW"]
-        for quad in QUADS:
-            corners = (CORNERS[list(quad)] * [size, 10, 20])[:, [0, 2, 1]] * [1, -1, 1]
-            lines.append("4 16 " + " ".join(f"{value:g}" for value in corners.ravel()))
-        (folder / "parts" / f"{name}.dat").write_text("\n".join(lines))
-    monkeypatch.setenv("LDRAWDIR", str(folder))
-    return folder
-
-
-@pytest.mark.usefixtures("library", "renderer")
-def test_shards_resume_skip_and_repair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("quantization.render.shards.LOOKS_A_SHARD", 4)
-
-    def run(seed: int = 1) -> list[Path]:
-        families = {"a": ("one",), "b": ("two",)}
-        out, cache = tmp_path / "set", tmp_path / "cache"
-        return render_shards(["a", "b"], families, 5, 48, seed, out, 1, cache, progress=False)
-
-    labels = run()
-    assert [path.name for path in labels] == ["00000.npz", "00001.npz", "00002.npz"]
-    with np.load(labels[0]) as first:
-        assert first["family"].tolist() == [0, 0, 1, 1]
-        assert first["index"].tolist() == [0, 1, 0, 1]
-        assert first["mould"].tolist() == ["one", "one", "two", "two"]
-    assert (tmp_path / "set" / "contact.png").stat().st_size > 0
-    pictures = [path.with_suffix(".npy") for path in labels]
-    before = [path.read_bytes() for path in pictures]
-    times = [path.stat().st_mtime_ns for path in pictures]
-    pictures[1].write_bytes(before[1][:500])
-    labels[2].unlink()
-    run()
-    assert [path.read_bytes() for path in pictures] == before
-    assert pictures[0].stat().st_mtime_ns == times[0]
-    with pytest.raises(BrickgateError, match="another set"):
-        run(seed=2)
