@@ -2,7 +2,8 @@
 
 The factory projects every resting pose of every part on the belt and stores the sides of the smallest
 enclosing rectangle with the pose's probability. A measured rectangle is compared with those, less what walls seen
-aslant, blur and a shadow's rest add to it, with a tolerance; a uniform floor keeps an odd measurement from vetoing a part.
+aslant, blur and a shadow's rest add to it, with a tolerance; a uniform floor keeps an odd measurement from
+vetoing a part.
 """
 
 from __future__ import annotations
