@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from edge.tracking.geometry import BeltGeometry
 from edge.tracking.refine import Blob
@@ -40,7 +40,8 @@ class Extent:
 
     def moved(self, way_mm: float) -> Extent:
         """The same part further along the belt."""
-        return replace(self, lead_mm=self.lead_mm + way_mm, trail_mm=self.trail_mm + way_mm)
+        lead_mm, trail_mm = self.lead_mm + way_mm, self.trail_mm + way_mm
+        return Extent(lead_mm, trail_mm, self.left_mm, self.right_mm, self.cut_lead, self.cut_trail)
 
     def share_inside(self, other: Extent, slack_mm: float) -> float:
         """Share of this extent's area that lies in another one grown by `slack_mm`."""

@@ -39,7 +39,7 @@ class Background:
         v, u = np.mgrid[0:height, 0:width].astype(np.float32)
         self._plane = np.dstack([np.ones_like(u), u / width - 0.5, v / height - 0.5]).astype(np.float32)
         self._step = (max(height // SAMPLES_PER_SIDE, 1), max(width // SAMPLES_PER_SIDE, 1))
-        self._samples = self._plane[:: self._step[0], :: self._step[1]].reshape(-1, 3)
+        self._samples = np.ascontiguousarray(self._plane[:: self._step[0], :: self._step[1]].reshape(-1, 3).T)
         self._model = without_parts(log_image(first_bgr))
         self._covered_mm = np.zeros((height, width), np.float32)
         self._residual = np.zeros_like(self._model)
@@ -74,8 +74,9 @@ class Background:
         bare = cv2.bitwise_not(foreground)
         self._model = cv2.add(self._model, self._residual * np.float32(rate), dst=self._model, mask=bare)
         self._covered_mm += np.float32(self._travel_mm)
-        self._covered_mm[bare > 0] = 0
-        if (known := self._covered_mm > ABSORB_MM).any():
+        self._covered_mm *= foreground > 0
+        if self._covered_mm.max() > ABSORB_MM:
+            known = self._covered_mm > ABSORB_MM
             self._model[known] += self._residual[known]
             self._covered_mm[known] = 0
 
@@ -88,22 +89,31 @@ class Background:
 
     def _fit_light(self, difference: FloatImage) -> NDArray[np.float32]:
         """(3, 3) plane per channel through the samples, outliers left out in two rounds."""
-        values = difference[:: self._step[0], :: self._step[1]].reshape(-1, 3)
+        values = np.ascontiguousarray(difference[:: self._step[0], :: self._step[1]].reshape(-1, 3).T)
         planes = np.zeros((3, 3), np.float32)
-        planes[:, 0] = np.median(values, axis=0)
+        planes[:, 0] = [quantile(np.sort(channel), 0.5) for channel in values]
         for _ in range(2):
-            error = np.abs(values - self._samples @ planes.T).max(axis=1)
-            near = error <= max(2.5 * float(np.median(error)), 0.02)
-            basis = self._samples[near]
-            moments = basis.T @ basis + 1e-3 * np.eye(3, dtype=np.float32)
-            planes = np.linalg.solve(moments, basis.T @ values[near]).T.astype(np.float32)
+            error = np.abs(values - planes @ self._samples).max(axis=0)
+            near = error <= max(2.5 * quantile(np.sort(error), 0.5), 0.02)
+            basis = self._samples * near
+            moments = basis @ self._samples.T + 1e-3 * np.eye(3, dtype=np.float32)
+            # OpenCV solves three equations in a twentieth of NumPy's time.
+            planes = cv2.solve(moments, basis @ values.T)[1].T.astype(np.float32)
         return planes
 
     def _measure_noise(self, found: FloatImage) -> None:
-        middle, upper = np.percentile(found[:: self._step[0], :: self._step[1]], (50, 75))
-        noise = min(float(upper), 2 * float(middle), MOST_NOISE)
+        ordered = np.sort(found[:: self._step[0], :: self._step[1]], axis=None)
+        noise = min(quantile(ordered, 0.75), 2 * quantile(ordered, 0.5), MOST_NOISE)
         rate = 1.0 if self._frames <= 2 else 0.1
         self._noise += rate * (noise - self._noise)
+
+
+def quantile(ordered: NDArray[np.float32], share: float) -> float:
+    """A quantile of sorted values; for a few hundred many times quicker than NumPy's, which serve any shape."""
+    place = share * (len(ordered) - 1)
+    low = int(place)
+    here, above = float(ordered[low]), float(ordered[min(low + 1, len(ordered) - 1)])
+    return here + (place - low) * (above - here)
 
 
 def without_parts(log_bgr: FloatImage) -> FloatImage:

@@ -34,23 +34,29 @@ class BeltGeometry:
     def stations_mm(self, u0_px: float, v0_px: float, u1_px: float, v1_px: float) -> tuple[float, float]:
         """Lead and trail station of a box in picture pixels; lead > trail."""
         left, top, right, bottom = self.region_px
-        lead, trail = {
-            "right": (u1_px - left, u0_px - left),
-            "left": (right - u0_px, right - u1_px),
-            "down": (v1_px - top, v0_px - top),
-            "up": (bottom - v0_px, bottom - v1_px),
-        }[self.direction]
+        match self.direction:
+            case "right":
+                lead, trail = u1_px - left, u0_px - left
+            case "left":
+                lead, trail = right - u0_px, right - u1_px
+            case "down":
+                lead, trail = v1_px - top, v0_px - top
+            case "up":
+                lead, trail = bottom - v0_px, bottom - v1_px
         return lead / self.px_per_mm + self.start_mm, trail / self.px_per_mm + self.start_mm
 
     def across_mm(self, u_px: float, v_px: float) -> float:
         """Place across the belt, 0 in the middle, positive to the right of the way it moves."""
         left, top, right, bottom = self.region_px
-        offset_px = {
-            "right": v_px - (top + bottom) / 2,
-            "left": (top + bottom) / 2 - v_px,
-            "down": (left + right) / 2 - u_px,
-            "up": u_px - (left + right) / 2,
-        }[self.direction]
+        match self.direction:
+            case "right":
+                offset_px = v_px - (top + bottom) / 2
+            case "left":
+                offset_px = (top + bottom) / 2 - v_px
+            case "down":
+                offset_px = (left + right) / 2 - u_px
+            case "up":
+                offset_px = u_px - (left + right) / 2
         return offset_px / self.px_per_mm
 
     def cut_sides(self, box_px: Box) -> tuple[bool, bool, bool]:

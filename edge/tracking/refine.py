@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from edge.light import FloatImage, evidence, log_image
 from edge.records import Box, Detection, ImageBgr
-from edge.tracking.background import Background
+from edge.tracking.background import Background, quantile
 from edge.tracking.geometry import BeltGeometry
 from edge.tracking.shadow import is_shadow, without_shadow
 from edge.tracking.shape import Contour, has_neck, has_two_colours, measure_outline
@@ -106,14 +106,14 @@ class Refiner:
         near = cv2.dilate((labels[v0:v1, u0:u1] == label).astype(np.uint8), CLOSING)
         near = cv2.resize(near, size, interpolation=cv2.INTER_NEAREST)
         found = evidence(residual)
-        found[near == 0] = 0
+        found *= near
         return _Crop((u0 * scale, v0 * scale), halve, residual, found, background.threshold)
 
     def _outline_mask(self, crop: _Crop) -> NDArray[np.uint8]:
         stride = max(round((crop.found.size / SAMPLES) ** 0.5), 1)
         samples = crop.found[::stride, ::stride]
         strong = samples[samples > crop.threshold]
-        contrast = min(float(np.median(strong)), MOST_CONTRAST) if strong.size else 0.0
+        contrast = min(quantile(np.sort(strong), 0.5), MOST_CONTRAST) if strong.size else 0.0
         mask = (crop.found > max(crop.threshold, HALF_CONTRAST * contrast)).astype(np.uint8)
         closing = WIDE_CLOSING if crop.halve == 1 else CLOSING
         mask = np.asarray(cv2.morphologyEx(mask, cv2.MORPH_CLOSE, closing), np.uint8)
