@@ -5,21 +5,21 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
-from quantization.catalogue.shapes import Doubles, surface_points
-from quantization.ldraw.library import Library
-from quantization.ldraw.mesh import PartMesh
-from quantization.ldraw.store import load_part
+from quantization.catalogue.shapes import Doubles, Drawings, areas_mm2, surface_points
 
-DENSE, SPARSE, FEW = 12_000, 1_500, 160
-"""Points that a surface is made of, that it is compared by, and that choose how to turn it."""
-NEAR_MM, NEAR_SHARE = 0.5, 0.01
-"""Points nearer than this to the other surface are covered by it; in large parts a share of the longest side."""
+SPARSE, FEW = 1_500, 160
+"""Points that a surface is compared by, and that choose how to turn it."""
+NEAR_MM = 0.5
+"""Points nearer than this to the other surface are covered by it."""
+LEAST_POINTS, MOST_POINTS, POINTS_A_MM2 = 12_000, 60_000, 6.0
+"""Points that a surface is made of. Of points strewn at random, e^(−π · 0.5² · 6) = 1 % lie alone in NEAR_MM."""
+NEAR_SPACINGS = 1.25
+"""The same for the largest parts, whose points are further apart: NEAR_MM grows to this many spacings."""
 BOX_TOLERANCE_MM, BOX_TOLERANCE = 1.0, 0.03
 """How much the sides of the boxes of look-alikes may differ: absolute, and as a share."""
 STILL_PROMISING = 0.75
@@ -62,15 +62,10 @@ def box_tolerance_mm(sides_mm: Doubles) -> Doubles:
 
 
 class Surfaces:
-    """Surface points and their search trees, the last few hundred kept.
+    """Surface points and their search trees, the last ones kept."""
 
-    Args:
-        meshes: folder of built meshes.
-        library: for what is missing there.
-    """
-
-    def __init__(self, meshes: Path, library: Library) -> None:
-        self._load = lru_cache(maxsize=256)(lambda number: surface_of(load_part(number, meshes, library).mesh))
+    def __init__(self, drawings: Drawings) -> None:
+        self._load = lru_cache(maxsize=128)(lambda number: surface_of(drawings.corners_mm(number)))
 
     def covers(self, one: str, other: str) -> tuple[Cover, Cover]:
         """The best cover of two parts by turning alone, and with a mirror."""
@@ -80,23 +75,34 @@ class Surfaces:
 
 @dataclass(frozen=True, eq=False)
 class Surface:
-    """A part as points: `sides_mm` along x, y, z, (SPARSE, 3) `points_mm` in random order, and a tree of DENSE."""
+    """A part as points.
+
+    Attributes:
+        sides_mm: of its box along x, y, z.
+        points_mm: (SPARSE, 3) in random order.
+        tree: of all points.
+        near_mm: what is nearer than this to a point is covered.
+    """
 
     sides_mm: Doubles
     points_mm: Doubles
     tree: KDTree
+    near_mm: float
 
 
-def surface_of(mesh: PartMesh) -> Surface:
-    """The surface of a mesh, its box's middle at the origin."""
-    points_mm = surface_points(mesh, DENSE)
-    some = np.random.default_rng(0).permutation(DENSE)[:SPARSE]
-    return Surface(np.ptp(mesh.vertices_mm, axis=0).astype(np.float64), points_mm[some], KDTree(points_mm))
+def surface_of(corners_mm: Doubles) -> Surface:
+    """The surface of (K, 3, 3) triangles, their box's middle at the origin."""
+    area_mm2 = float(areas_mm2(corners_mm).sum())
+    count = int(np.clip(POINTS_A_MM2 * area_mm2, LEAST_POINTS, MOST_POINTS))
+    points_mm = surface_points(corners_mm, count)
+    some = np.random.default_rng(0).permutation(count)[:SPARSE]
+    near_mm = max(NEAR_MM, NEAR_SPACINGS * (area_mm2 / count) ** 0.5)
+    return Surface(np.ptp(corners_mm.reshape(-1, 3), axis=0), points_mm[some], KDTree(points_mm), near_mm)
 
 
 def cover(one: Surface, other: Surface, turns: NDArray[np.int64]) -> Cover:
     """The best cover over `turns` of one part, as far as the boxes allow."""
-    near_mm = max(NEAR_MM, NEAR_SHARE * float(one.sides_mm.max()))
+    near_mm = max(one.near_mm, other.near_mm)
     tolerance = box_tolerance_mm(other.sides_mm)
     fitting = [turn for turn in turns if np.all(np.abs(np.abs(turn) @ one.sides_mm - other.sides_mm) <= tolerance)]
     if not fitting:

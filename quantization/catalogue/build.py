@@ -14,9 +14,8 @@ from quantization.catalogue.alignment import Surfaces
 from quantization.catalogue.families import PartType, group
 from quantization.catalogue.headers import Header, parts_dir, read_headers
 from quantization.catalogue.lookalikes import Mould, find_look_alikes
-from quantization.catalogue.measuring import measure_all
 from quantization.catalogue.rules import EMPTY, LONGEST_MM, NO_MESH, TOO_LONG, rule_against
-from quantization.catalogue.shapes import Shape
+from quantization.catalogue.shapes import Drawings, Shape, measure_all
 from quantization.catalogue.tables import Excluded
 from quantization.ldraw.library import Library
 
@@ -29,15 +28,11 @@ class Choice:
     excluded: list[Excluded]
 
 
-def make_catalogue(
-    out: Path, library: Path | None, meshes: Path, workers: int, report: Callable[[str], None]
-) -> tuple[int, int]:
+def make_catalogue(out: Path, library: Path | None, report: Callable[[str], None]) -> tuple[int, int]:
     """Write the three tables into `out`.
 
     Args:
         library: LDraw's folder, by default this computer's.
-        meshes: folder of built meshes; what is missing there is built and kept.
-        workers: processes that build meshes.
         report: takes a line at a time.
 
     Returns:
@@ -49,8 +44,8 @@ def make_catalogue(
     parts = parts_dir(library)
     choice = choose(read_headers(parts), report)
     numbers = [mould.number for part_type in choice.types for mould in part_type.moulds]
-    ldraw = Library(parts.parent)
-    shapes, problems = measure_all(numbers, meshes, ldraw, workers, report)
+    drawings = Drawings(Library(parts.parent))
+    shapes, problems = measure_all(numbers, drawings, report)
     types, unfit = keep_measured(choice.types, shapes, problems)
     for excluded in unfit:
         if excluded.rule != TOO_LONG.name:
@@ -58,7 +53,7 @@ def make_catalogue(
     if not types:
         raise InputError(f"{parts} holds no part type: give a whole LDraw library")
     moulds = [Mould(part_type.number, shapes[mould.number]) for part_type in types for mould in part_type.moulds]
-    pairs = find_look_alikes(moulds, Surfaces(meshes, ldraw).covers, report)
+    pairs = find_look_alikes(moulds, Surfaces(drawings).covers, report)
     out.mkdir(parents=True, exist_ok=True)
     tables.write_parts(out / tables.PARTS, types, shapes)
     tables.write_excluded(out / tables.EXCLUDED, [*choice.excluded, *unfit])

@@ -7,19 +7,15 @@ from typing import Annotated
 
 import typer
 
-from quantization.commands.options import Workers
-
 
 def catalogue(
     out: Annotated[Path, typer.Option("--out", help="Folder of the tables.")] = Path("data/catalogue"),
     ldraw: Annotated[
         Path | None, typer.Option("--ldraw", help="LDraw library; default $LDRAWDIR or /usr/share/ldraw.")
     ] = None,
-    meshes: Annotated[Path, typer.Option("--meshes", help="Folder of built meshes.")] = Path("data/meshes"),
-    workers: Workers = 1,
 ) -> None:
     """Lists the part types of the LDraw library, what is left out and why, and which parts look alike."""
     from quantization.catalogue.build import make_catalogue
 
-    types, pairs = make_catalogue(out, ldraw, meshes, workers, typer.echo)
+    types, pairs = make_catalogue(out, ldraw, typer.echo)
     typer.echo(f"{types} part types and {pairs} pairs that look alike written to {out}")

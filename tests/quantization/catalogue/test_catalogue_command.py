@@ -45,7 +45,7 @@ def filled(library, add_part) -> Path:
 
 def test_the_tables_of_a_library(filled, tmp_path) -> None:
     lines: list[str] = []
-    counts = make_catalogue(tmp_path / "out", filled, tmp_path / "meshes", 1, lines.append)
+    counts = make_catalogue(tmp_path / "out", filled, lines.append)
     assert counts == (3, 1)
     parts = rows(tmp_path / "out" / "universal-parts.csv")
     assert [part["part_family"] for part in parts] == ["1001", "1002", "3062"]
@@ -78,7 +78,7 @@ def test_the_tables_of_a_library(filled, tmp_path) -> None:
 
 def test_each_problem_is_one_line(filled, tmp_path) -> None:
     lines: list[str] = []
-    make_catalogue(tmp_path / "out", filled, tmp_path / "meshes", 1, lines.append)
+    make_catalogue(tmp_path / "out", filled, lines.append)
     text = "\n".join(lines)
     assert "1004 (Tile 2 x 2 without Faces) is left out: LDraw part 1004 has no faces" in lines
     assert "1005 (Tile 3 x 3) is left out: LDraw file 1005.dat, line 11 is malformed: 3 16 0 0 x" in lines
@@ -87,19 +87,11 @@ def test_each_problem_is_one_line(filled, tmp_path) -> None:
 
 
 def test_the_list_is_one_that_a_recipe_reads(filled, tmp_path) -> None:
-    make_catalogue(tmp_path / "out", filled, tmp_path / "meshes", 1, lambda _: None)
+    make_catalogue(tmp_path / "out", filled, lambda _: None)
     recipe = load_recipe("tiny").model_copy(update={"families": str(tmp_path / "out" / "universal-parts.csv")})
     families = load_families(recipe)
     assert [family.number for family in families] == ["1001", "1002", "3062"]
     assert families[2].moulds == ("3062a", "3062b")
-
-
-def test_a_second_run_builds_no_mesh_again(filled, tmp_path) -> None:
-    make_catalogue(tmp_path / "out", filled, tmp_path / "meshes", 1, lambda _: None)
-    first = {file.name: file.stat().st_mtime_ns for file in (tmp_path / "meshes").iterdir()}
-    make_catalogue(tmp_path / "out", filled, tmp_path / "meshes", 1, lambda _: None)
-    assert {file.name: file.stat().st_mtime_ns for file in (tmp_path / "meshes").iterdir()} == first
-    assert len(first) == 5
 
 
 def test_a_library_without_a_single_part_type_leaves_an_older_catalogue_alone(library, add_part, tmp_path) -> None:
@@ -107,13 +99,13 @@ def test_a_library_without_a_single_part_type_leaves_an_older_catalogue_alone(li
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "universal-parts.csv").write_text("old")
     with pytest.raises(InputError, match=r"holds no part type: give a whole LDraw library$"):
-        make_catalogue(tmp_path / "out", library, tmp_path / "meshes", 1, lambda _: None)
+        make_catalogue(tmp_path / "out", library, lambda _: None)
     assert (tmp_path / "out" / "universal-parts.csv").read_text() == "old"
 
 
 def test_the_command_says_what_it_wrote(filled, tmp_path) -> None:
     out = tmp_path / "out"
-    arguments = ["catalogue", "--ldraw", str(filled), "--out", str(out), "--meshes", str(tmp_path / "meshes")]
+    arguments = ["catalogue", "--ldraw", str(filled), "--out", str(out)]
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output
     assert result.output.splitlines()[-1] == f"3 part types and 1 pairs that look alike written to {out}"

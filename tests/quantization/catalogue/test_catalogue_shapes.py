@@ -8,22 +8,26 @@ import pytest
 from edge.catalogue.lookalikes import LookAlike
 from quantization.catalogue.alignment import TURNS, Cover, cover, surface_of
 from quantization.catalogue.lookalikes import Mould, candidates, find_look_alikes, kind_of
-from quantization.catalogue.shapes import shape_of, surface_points
-from quantization.ldraw.mesh import PartMesh, mesh_from_triangles
+from quantization.catalogue.shapes import shape_of as shape_by_number
+from quantization.catalogue.shapes import surface_points
 
 UPRIGHT = np.eye(3)
 QUARTER = np.array([[0.0, 0, 1], [1, 0, 0], [0, 1, 0]])
 MIRROR = np.diag([-1.0, 1, 1])
 
 
-def boxes(*corners: tuple[float, ...], turn: np.ndarray = UPRIGHT, part: str = "1") -> PartMesh:
-    """A mesh of boxes given by x0, y0, z0, x1, y1, z1 in mm, then turned."""
+def boxes(*corners: tuple[float, ...], turn: np.ndarray = UPRIGHT) -> np.ndarray:
+    """(K, 3, 3) corners of boxes given by x0, y0, z0, x1, y1, z1 in mm, then turned."""
     faces = []
     for x0, y0, z0, x1, y1, z1 in corners:
         at = np.array([(x, y, z) for x in (x0, x1) for y in (y0, y1) for z in (z0, z1)], float) @ turn.T
         for a, b, c, d in ((0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3)):
             faces += [(at[a], at[b], at[c]), (at[a], at[c], at[d])]
-    return mesh_from_triangles(part, np.array(faces))
+    return np.array(faces)
+
+
+def shape_of(corners_mm):
+    return shape_by_number("1", corners_mm)
 
 
 PLATE = (0, 0, 0, 24, 16, 3)
@@ -31,7 +35,7 @@ HOOKED = ((0, 0, 0, 24, 16, 3), (16, 0, 3, 24, 6, 9))
 """With a block on one corner: its mirror image cannot be had by turning."""
 
 
-def covers(one: PartMesh, other: PartMesh) -> tuple[Cover, Cover]:
+def covers(one: np.ndarray, other: np.ndarray) -> tuple[Cover, Cover]:
     a, b = surface_of(one), surface_of(other)
     return cover(a, b, TURNS[:24]), cover(a, b, TURNS[24:])
 
