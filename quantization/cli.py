@@ -8,13 +8,14 @@ import typer
 
 from edge.errors import BrickgateError
 from edge.signals import Interrupted, interrupting
-from quantization.commands import catalogue, simulator, steps
+from quantization.commands import catalogue, simulator, steps, training
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 for command in (
     steps.build,
     steps.render,
-    steps.train,
+    training.train,
+    training.distill,
     steps.quantize,
     steps.evaluate,
     steps.bundle,

@@ -57,19 +57,6 @@ def render(
     factory.render(open_shop(recipe, work), workers, (int(first), int(every)), kind.value, cluster)
 
 
-def train(
-    recipe: RecipeName = "starter",
-    work: Work = None,
-    weights: Weights = None,
-    workers: Workers = 1,
-    threads: Threads = CORES,
-) -> None:
-    """Trains on the renders; a killed run is gone on with."""
-    from quantization import factory
-
-    factory.train(open_shop(recipe, work, threads), weights, workers)
-
-
 def quantize(recipe: RecipeName = "starter", work: Work = None) -> None:
     """Converts the trained network to int8 TFLite."""
     from quantization import factory

@@ -12,10 +12,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.bundle.preprocess import InputSpec, cut
 from quantization.data.belts import make_belts
 from quantization.data.colours import SOLID, TRANSPARENT, palette
-from quantization.data.layers import LayerSet
-from quantization.render.compose import ABSORPTION, DIFFUSE_FULL
+from quantization.data.look import Look, Looks
+from quantization.render.compose import ABSORPTION, DIFFUSE_FULL, srgb_to_linear
 
 Rng = np.random.Generator
 Floats = NDArray[np.floating]
@@ -23,12 +24,14 @@ Bytes = NDArray[np.uint8]
 
 TONES = 2048
 """Entries of the table from linear light to stored pixel values."""
+LINEAR = srgb_to_linear(np.arange(256, dtype=np.float32) / 255).astype(np.float32)
+"""(256,) linear light of a stored sRGB value."""
 
 
 class Augmenter:
-    """Makes (size_px, size_px, 3) uint8 RGB pictures from the looks of a `LayerSet`."""
+    """Makes (size_px, size_px, 3) uint8 RGB pictures from rendered looks, and from pictures that a camera took."""
 
-    def __init__(self, looks: LayerSet, size_px: int, seed: int) -> None:
+    def __init__(self, looks: Looks, size_px: int, seed: int) -> None:
         self._looks = looks
         self._size_px = size_px
         rng = np.random.default_rng([seed, 77])
@@ -38,20 +41,33 @@ class Augmenter:
 
     def picture(self, index: int, rng: Rng) -> Bytes:
         """One picture of look `index`."""
-        framed = self._framed(index, rng)
-        light = self._lit(framed, bool(self._looks.transparent[index]), rng)
+        return self.shown(self._looks.look(index), rng)
+
+    def shown(self, look: Look, rng: Rng) -> Bytes:
+        """One picture of a look."""
+        framed = self._framed(look, rng)
+        light = self._lit(framed, look.transparent, rng)
         if rng.random() < 0.12:
             light = self._beside_another(light, framed[..., 3], rng)
-        if self._looks.elevation_deg[index] < 0 and rng.random() < 0.6:
+        if look.elevation_deg < 0 and rng.random() < 0.6:
             light = through_frosted_plastic(light, rng)
         return self._photographed(light, rng)
 
-    def _framed(self, index: int, rng: Rng) -> Bytes:
-        layers = self._looks.picture(index)
-        matrix = framing(self._looks.hulls[index], float(self._looks.elevation_deg[index]), self._size_px, rng)
+    def retaken(self, rgb: Bytes, rng: Rng) -> Bytes:
+        """One picture of what a camera took, (H, W, 3) uint8 RGB: light and camera are drawn anew, nothing is moved."""
+        height, width = rgb.shape[:2]
+        spec = InputSpec(height_px=self._size_px, width_px=self._size_px, margin=0.0)
+        light = LINEAR[cut(np.ascontiguousarray(rgb[..., ::-1]), (0, 0, width, height), spec)]
+        light = light * (white_balance(rng) ** np.float32(0.5) * np.float32(np.exp(rng.normal(0.0, 0.2))))
+        if rng.random() < 0.4:
+            light = blurred(light, rng)
+        return self._stored(light, rng)
+
+    def _framed(self, look: Look, rng: Rng) -> Bytes:
+        matrix = framing(look.hull, look.elevation_deg, self._size_px, rng)
         size = (self._size_px, self._size_px)
         framed = cv2.warpAffine(
-            np.ascontiguousarray(layers), matrix, size, flags=cv2.INTER_LINEAR, borderValue=(0, 0, 255, 0)
+            np.ascontiguousarray(look.layers), matrix, size, flags=cv2.INTER_LINEAR, borderValue=(0, 0, 255, 0)
         )
         return np.asarray(framed, np.uint8)
 
@@ -81,9 +97,9 @@ class Augmenter:
 
     def _beside_another(self, light: Floats, coverage: Bytes, rng: Rng) -> Floats:
         """A second part comes into the picture at one side, behind the first."""
-        other = int(rng.integers(len(self._looks)))
+        other = self._looks.look(int(rng.integers(len(self._looks))))
         second_layers = self._framed(other, rng)
-        second = self._lit(second_layers, bool(self._looks.transparent[other]), rng)
+        second = self._lit(second_layers, other.transparent, rng)
         size = self._size_px
         angle, reach = rng.uniform(0, 2 * np.pi), size * rng.uniform(0.75, 1.0)
         move = np.array([[1, 0, np.cos(angle) * reach], [0, 1, np.sin(angle) * reach]], np.float32)
@@ -97,7 +113,10 @@ class Augmenter:
         haze = rng.exponential(0.03) if rng.random() < 0.6 else 0.0
         if haze:
             light = light * np.float32(1 - min(haze, 0.35)) + np.float32(min(haze, 0.35)) * white_balance(rng)
-        light = blurred(light, rng)
+        return self._stored(blurred(light, rng), rng)
+
+    def _stored(self, light: Floats, rng: Rng) -> Bytes:
+        """Pixels as a camera stores them: saturation, tones, grain, sharpening, JPEG."""
         if rng.random() < 0.35:
             grey = light.mean(axis=2, keepdims=True)
             light = grey + (light - grey) * np.float32(rng.uniform(0.35, 1.35))

@@ -1,50 +1,142 @@
-"""Endless batches of augmented pictures, made in worker processes."""
+"""Endless batches of augmented pictures, in one global order that any number of workers shares."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import cv2
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+from torch.utils.data import DataLoader, Dataset
 
+from edge.errors import BrickgateError, InputError
 from quantization.data.augment import Augmenter
-from quantization.data.layers import open_layers
+from quantization.data.opening import open_any
+from quantization.data.order import MixedOrder, slice_of
+from quantization.data.sources import Source
 
-REOPEN_AFTER = 64
-"""Batches after which a worker looks for shards that were rendered meanwhile."""
+DAMAGED = -1
+"""The class of a sample that could not be read: no loss is counted for it."""
 
-
-class LookStream(IterableDataset[tuple[Tensor, Tensor]]):
-    """Batches ((B, S, S, 3) uint8 RGB, (B,) int64 family) from a set's shards, repeatable from `seed` for a finished
-    set."""
-
-    def __init__(self, folder: Path, size_px: int, batch: int, seed: int) -> None:
-        self._folder, self._size_px, self._batch = folder, size_px, batch
-        self._seed = seed
-
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        info = get_worker_info()
-        worker = info.id if info else 0
-        if info:  # the cores are the training process's
-            cv2.setNumThreads(1)
-            torch.set_num_threads(1)
-        rng = np.random.default_rng([self._seed, worker])
-        while True:
-            looks = open_layers(self._folder)
-            augmenter = Augmenter(looks, self._size_px, self._seed)
-            for _ in range(REOPEN_AFTER):
-                chosen = rng.integers(len(looks), size=self._batch)
-                pictures = np.stack([augmenter.picture(int(k), rng) for k in chosen])
-                yield torch.from_numpy(pictures), torch.from_numpy(looks.family[chosen])
+Batch = tuple[Tensor, Tensor, list[str]]
+"""(B, S, S, 3) uint8 RGB, (B,) int64 class or `DAMAGED`, and a line for each damaged sample."""
 
 
-def stream(folder: Path, size_px: int, batch: int, seed: int, workers: int) -> Iterator:
-    """An endless iterator over `LookStream`'s batches."""
-    open_layers(folder)  # says at once, and here, what is missing
-    dataset = LookStream(folder, size_px, batch, seed)
-    loader = DataLoader(dataset, batch_size=None, num_workers=workers, prefetch_factor=4 if workers else None)
+@dataclass(frozen=True, slots=True)
+class Mix:
+    """Sources and the share of each in what is trained on.
+
+    `key` tells orders of one seed apart: it is counted up when a training goes on with other sources.
+    """
+
+    sources: Sequence[Source]
+    shares: tuple[float, ...]
+    seed: int
+    key: int = 0
+    damaged: Literal["refuse", "skip"] = "refuse"
+
+    def __len__(self) -> int:
+        """Samples of an epoch: of a mix, those of all its sources."""
+        return sum(map(len, self.sources))
+
+    @property
+    def order(self) -> MixedOrder:
+        return MixedOrder(tuple(map(len, self.sources)), self.shares, self.seed, self.key)
+
+
+class Batches(Dataset[Batch]):
+    """Batch number k of what a worker sees: its slice of the global batch that starts at `start` + k · `batch`.
+
+    A sample's augmentation is drawn from the seed, its epoch and its number: who makes it does not matter.
+    """
+
+    def __init__(self, mix: Mix, size_px: int, batch: int, start: int, rank: int, workers: int) -> None:
+        self._mix, self._order = mix, mix.order
+        self._size_px, self._batch, self._start = size_px, batch, start
+        self._slice = slice_of(batch, rank, workers)
+        self._augmenters: list[Augmenter] = [source.augmenter(size_px, mix.seed) for source in mix.sources]
+
+    def __getitem__(self, number: int) -> Batch:
+        places = self._start + number * self._batch + np.arange(self._batch)[self._slice]
+        chosen = list(zip(*(column.tolist() for column in self._order.at(places)), strict=True))
+        pictures = np.zeros((len(chosen), self._size_px, self._size_px, 3), np.uint8)
+        families = np.full(len(chosen), DAMAGED, np.int64)
+        damage: list[str] = []
+        for row, (source, epoch, index) in enumerate(chosen):
+            rng = np.random.default_rng([self._mix.seed, self._mix.key, source, epoch, index])
+            try:
+                pictures[row] = self._mix.sources[source].make(index, self._augmenters[source], rng)
+            except InputError as error:
+                damage.append(str(error))
+                continue
+            families[row] = self._mix.sources[source].families[index]
+        return torch.from_numpy(pictures), torch.from_numpy(families), damage
+
+
+def batches(
+    mix: Mix, size_px: int, batch: int, start: int = 0, rank: int = 0, workers: int = 1, loaders: int = 0
+) -> Iterator[Batch]:
+    """An endless iterator over one worker's part of the global batches.
+
+    Args:
+        mix: what is shown.
+        size_px: side of the pictures.
+        batch: samples of a global batch, over all workers.
+        start: samples of the global order that were seen before.
+        rank: which worker this is.
+        workers: how many there are.
+        loaders: processes that make this worker's pictures; 0: it makes them itself.
+
+    Raises:
+        InputError: a sample is damaged, and the mix refuses that.
+        BrickgateError: a process that makes pictures was killed.
+    """
+    cv2.setNumThreads(1)  # pictures are small, and the cores are the training's
+    dataset = Batches(mix, size_px, batch, start, rank, workers)
+    try:
+        for pictures, families, damage in _made(dataset, loaders):
+            if damage and mix.damaged == "refuse":
+                raise InputError(damage[0])
+            yield pictures, families, damage
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        raise BrickgateError(
+            "a process that makes pictures was killed: run the same command to go on, with fewer --workers if memory"
+            " is short"
+        ) from error
+
+
+def _made(dataset: Batches, loaders: int) -> Iterator[Batch]:
+    if not loaders:
+        return map(dataset.__getitem__, itertools.count())
+    loader = DataLoader(
+        dataset,
+        batch_size=None,
+        sampler=itertools.count(),
+        num_workers=loaders,
+        prefetch_factor=4,
+        pin_memory=torch.cuda.is_available(),
+        worker_init_fn=_single_threaded,
+    )
     return iter(loader)
+
+
+def _single_threaded(_: int) -> None:
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)
+
+
+def stream(folder: Path, size_px: int, batch: int, seed: int, workers: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Endless batches ((B, S, S, 3) uint8 RGB, (B,) int64 family) of one set of renders.
+
+    Raises:
+        InputError: the folder holds no finished shard.
+    """
+    mix = Mix([open_any(folder)], (1.0,), seed)  # opened here: what is missing is said at once
+    return (batch_[:2] for batch_ in batches(mix, size_px, batch, loaders=workers))

@@ -2,62 +2,144 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
-from edge.errors import InputError
-from quantization.data.layers import open_layers
-from quantization.data.stream import stream
+from quantization.data.stream import Mix, batches
+from quantization.factory.training_data import Shares, open_mix
 from quantization.factory.workshop import Workshop
-from quantization.train.loop import Stage, Training
-from quantization.train.network import MobileNetV2, to_input
+from quantization.recipe import NetworkRecipe, StageRecipe
+from quantization.train import checkpoint
+from quantization.train.checkpoint import Subject, load_trained
+from quantization.train.kinds import make_network
+from quantization.train.layers import Network, to_input
+from quantization.train.loop import Training
+from quantization.train.network import MobileNetV2
+from quantization.train.objective import Labels, Objective
+from quantization.train.parallel import Crew, joined
+from quantization.train.stages import Stage
 from quantization.train.start import load_start, unfold_batch_norms
 
 SHIPPED_WEIGHTS = Path(__file__).parents[1] / "weights" / "starter-float16.npz"
 """The float network behind the shipped starter bundle, averaged weights in half precision."""
 SHIPPED_WIDTH = 1.0
+FROM_NOTHING = Path("none")
+"""Given in place of a file of weights."""
+PICTURES_FOR_NORMS = 512
 
 
-def train(shop: Workshop, weights: Path | None, workers: int) -> None:
+def train(
+    shop: Workshop, weights: Path | None, workers: int | None, minutes: float | None = None, shards: Shares = ()
+) -> bool:
     """Trains, or goes on with training, through the recipe's stages.
 
     Args:
-        weights: ImageNet weights to start from; None: the shipped starter's where the width fits, else nothing.
-        workers: processes that make pictures.
+        shop: where.
+        weights: what to start from, see `load_start`; None: the shipped starter's where it fits, else nothing.
+        workers: processes that make pictures, for each one that trains; None: what suits the machine.
+        minutes: stop, and save, after so many.
+        shards: folders of tar shards to mix in, with their shares.
+
+    Returns:
+        Whether all stages are done.
 
     Raises:
         BrickgateError: no renders, or renders or a checkpoint of another recipe.
     """
-    numbers = tuple(family.number for family in shop.families)
-    if open_layers(shop.renders).families != numbers:
-        raise InputError(f"{shop.renders} shows other families than the recipe: render anew, or give another --work")
+    with joined() as crew:
+        shop = muted(shop, crew)
+        mix = open_mix(shop, crew, shards)
+        training = new_training(shop, shop.recipe.network, shop.recipe.stages, crew)
+        if not training.resume():
+            start(shop, training, weights, mix)
+        return go_on(shop, training, mix, workers, minutes)
+
+
+def new_training(
+    shop: Workshop,
+    network: NetworkRecipe,
+    stages: list[StageRecipe],
+    crew: Crew,
+    task: str = "train",
+    objective: Callable[[Network], Objective] = Labels,
+) -> Training:
+    """A training of a new network of the recipe's families."""
     torch.manual_seed(shop.recipe.seed)
-    network = MobileNetV2(len(shop.families), shop.recipe.network.width)
-    stages = [Stage(**stage.model_dump()) for stage in shop.recipe.stages]
-    training = Training(network, stages, shop.folder, shop.recipe.seed)
-    if not training.resume():
-        if weights is None and network.width == SHIPPED_WIDTH:
-            weights = SHIPPED_WEIGHTS
-            shop.report("no starting weights given: starting from those of the shipped starter model")
-        if weights is None:
-            shop.report("no starting weights given: training from nothing takes far longer (--weights)")
-        else:
-            load_start(network, weights)
-            (shop.folder / "weights.txt").write_text(weights.name, encoding="utf-8")
-            first, _ = next(stream(shop.renders, stages[0].size_px, 512, shop.recipe.seed, 0))
-            unfold_batch_norms(network, to_input(first))
-        training.average = {name: value.detach().clone() for name, value in network.state_dict().items()}
-    training.run(shop.renders, workers, shop.report)
+    made = make_network(network.kind, len(shop.families), network.width)
+    return Training(
+        made,
+        [Stage(**stage.model_dump()) for stage in stages],
+        shop.folder,
+        shop.recipe.seed,
+        objective=objective(made),
+        crew=crew,
+        subject=subject_of(shop, network, task),
+    )
 
 
-def trained(shop: Workshop) -> MobileNetV2:
+def start(shop: Workshop, training: Training, weights: Path | None, mix: Mix) -> None:
+    """Gives a new training its starting weights; the leading process's become everybody's.
+
+    Raises:
+        InputError: weights that do not fit.
+    """
+    network = training.network
+    if weights is None and (network.kind, network.width) == (MobileNetV2.kind, SHIPPED_WIDTH):
+        weights = SHIPPED_WEIGHTS
+        shop.report("no starting weights given: starting from those of the shipped starter model")
+    if weights in {None, FROM_NOTHING}:
+        shop.report("no starting weights: training from nothing takes far longer (--weights)")
+        return
+    assert weights is not None
+
+    def load() -> None:
+        knows_all = load_start(network, weights)
+        (shop.folder / "weights.txt").write_text(weights.name, encoding="utf-8")
+        if not knows_all:
+            pictures = next(batches(mix, training.stages[0].size_px, PICTURES_FOR_NORMS))[0]
+            unfold_batch_norms(network, to_input(pictures.to(training.crew.device)))
+
+    training.crew.shared(load)
+    training.restart_average()
+
+
+def go_on(shop: Workshop, training: Training, mix: Mix, workers: int | None, minutes: float | None) -> bool:
+    """Trains what is left; stopped by the clock, says how far it is. Returns whether all is done."""
+    loaders = training.crew.loaders if workers is None else workers
+    done = training.run(mix, loaders, shop.report, minutes)
+    if not done:
+        at, wanted = training.progress, sum(stage.pictures for stage in training.stages)
+        shop.report(
+            f"stopped after {minutes:g} minutes at {at.pictures} of {wanted} pictures ({at.pictures / wanted:.1%}),"
+            f" stage {at.stage + 1} of {len(training.stages)}: run the same command to go on"
+        )
+    return done
+
+
+def muted(shop: Workshop, crew: Crew) -> Workshop:
+    """The workshop of one process of several: only the leading one reports."""
+    return shop if crew.leads else replace(shop, report=lambda line: None)
+
+
+def subject_of(shop: Workshop, network: NetworkRecipe, task: str = "train") -> Subject:
+    """What a checkpoint of the recipe is of."""
+    return Subject(tuple(family.number for family in shop.families), network.kind, network.width, task)
+
+
+def trained(shop: Workshop) -> Network:
     """The network with its averaged weights.
 
     Raises:
         InputError: nothing has been trained yet.
+        BrickgateError: the checkpoint is of another recipe, or damaged.
     """
-    training = Training(MobileNetV2(len(shop.families), shop.recipe.network.width), [], shop.folder, shop.recipe.seed)
-    if not training.resume():
-        raise InputError(f"{training.checkpoint} is missing: run 'brickgate-model train' first")
-    return training.averaged()
+    path = shop.folder / "checkpoint.pt"
+    wanted = subject_of(shop, shop.recipe.network)
+    network, families = load_trained(path, wanted)
+    if (families, network.kind, network.width) != (wanted.families, wanted.kind, wanted.width):
+        found = f"a {network.kind} of width {network.width:g} for {len(families)} families"
+        raise checkpoint.damaged(path, ValueError(f"it holds {found}"))
+    return network

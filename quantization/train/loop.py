@@ -1,163 +1,193 @@
-"""Training in stages, resumable after a kill, with a moving average of the weights.
+"""Training in stages, on one process or many, resumable after a kill, with a moving average of the weights.
 
-A stage is a picture size, a number of pictures and a learning rate that goes from one value to another along a cosine.
-Small pictures first, larger ones later: most of what is to be learned is learned cheaply.
+Small pictures first, larger ones later: most of what is to be learned is learned cheaply. Pictures are counted over all
+processes, and a batch is divided among them: their number changes the speed, not what is seen.
 """
 
 from __future__ import annotations
 
-import csv
 import math
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, replace
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from edge.errors import BrickgateError
-from quantization.data.stream import stream
-from quantization.train.network import MobileNetV2, to_input
+from quantization.data.stream import Mix
+from quantization.train import checkpoint
+from quantization.train.checkpoint import Progress, Subject
+from quantization.train.curves import Curves
+from quantization.train.kinds import make_network
+from quantization.train.layers import Network, to_input
+from quantization.train.objective import Labels, Objective
+from quantization.train.parallel import ALONE, Crew
+from quantization.train.running import Report, StageRun
+from quantization.train.stages import Stage, precision, rate_at
 
 AVERAGE_DECAY = 0.998
-SAVE_EVERY_S = 120.0
-LOG_EVERY = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """`pictures` pictures of `size_px`; the learning rate goes from `rate_from` to `rate_to`."""
-
-    size_px: int
-    pictures: int
-    rate_from: float
-    rate_to: float
-    batch: int = 64
-    int8: bool = False
-    """Train with the rounding that int8 brings (quantization-aware)."""
-    norms_frozen: bool = False
-    """Keep the batch norms' statistics: a trained network goes on about 1.4 times as fast, on a CPU, as with them."""
-
-
-@dataclass(slots=True)
-class Progress:
-    """Where a training stands: it can be saved, and gone on with."""
-
-    stage: int = 0
-    pictures_in_stage: int = 0
-    pictures: int = 0
-    seconds: float = 0.0
 
 
 class Training:
     """A network on its way, with its optimiser, its averaged weights and its progress."""
 
-    def __init__(self, network: MobileNetV2, stages: list[Stage], folder: Path, seed: int) -> None:
-        self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.stages, self.folder, self.seed = stages, folder, seed
-        self.average = {k: v.detach().clone() for k, v in network.state_dict().items()}
-        self.optimiser = torch.optim.AdamW(_groups(network), lr=1e-3, betas=(0.9, 0.99))
+    def __init__(
+        self,
+        network: Network,
+        stages: list[Stage],
+        folder: Path,
+        seed: int,
+        objective: Objective | None = None,
+        crew: Crew = ALONE,
+        subject: Subject | None = None,
+    ) -> None:
+        self.network = network.to(crew.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.objective = (objective or Labels(network)).to(crew.device)
+        self.stages, self.folder, self.seed, self.crew = stages, folder, seed, crew
+        self.recipe = checkpoint.described(subject, stages, seed)
+        self.optimiser = torch.optim.AdamW(_groups(self.objective), lr=1e-3, betas=(0.9, 0.99))
+        self.scaler = torch.amp.GradScaler(crew.device.type, enabled=_needs_scaling(crew.device))
         self.progress = Progress()
+        self.average: dict[str, Tensor] = {}
+        self.restart_average()
 
     @property
     def checkpoint(self) -> Path:
         return self.folder / "checkpoint.pt"
 
+    def restart_average(self) -> None:
+        """Lets the average begin with the weights as they are."""
+        self.average = {name: value.detach().clone() for name, value in self.network.state_dict().items()}
+
     def save(self) -> None:
-        """Writes the checkpoint beside the old one, then replaces it."""
+        """Replaces the checkpoint.
+
+        Raises:
+            BrickgateError: it cannot be written; the old one is kept.
+        """
         state = {
             "network": self.network.state_dict(),
             "average": self.average,
             "optimiser": self.optimiser.state_dict(),
             "progress": asdict(self.progress),
+            "beside": {k: v for k, v in self.objective.state_dict().items() if not k.startswith("network.")},
+            "recipe": self.recipe,
         }
-        temporary = self.checkpoint.with_suffix(".new")
-        torch.save(state, temporary)
-        temporary.replace(self.checkpoint)
+        checkpoint.write(state, self.checkpoint)
 
     def resume(self) -> bool:
-        """Goes on from the checkpoint where there is one.
+        """Goes on from the checkpoint where there is one; only the leading process needs to see it.
 
         Raises:
-            BrickgateError: the checkpoint is of another network, or damaged.
+            BrickgateError: the checkpoint is of another recipe, or damaged.
         """
-        if not self.checkpoint.exists():
+        state = self.crew.shared(self._read)
+        if state is None:
             return False
         try:
-            state: dict[str, Any] = torch.load(self.checkpoint, weights_only=True)
             self.network.load_state_dict(state["network"])
+            self.objective.load_state_dict(state.get("beside", {}), strict=False)
             self.optimiser.load_state_dict(state["optimiser"])
-            self.average = state["average"]
+            self.average = {name: value.to(self.crew.device) for name, value in state["average"].items()}
             self.progress = Progress(**state["progress"])
-        except (RuntimeError, KeyError, ValueError, TypeError, EOFError, OSError, UnpicklingError) as error:
-            why = " ".join(str(error).split())[:160]
-            raise BrickgateError(
-                f"{self.checkpoint} is of another recipe or damaged ({why}): move it away to start anew"
-            ) from error
+        except (RuntimeError, KeyError, ValueError, TypeError) as error:
+            raise checkpoint.damaged(self.checkpoint, error) from error
         return True
 
-    def averaged(self) -> MobileNetV2:
-        """A copy of the network with the averaged weights, in evaluation mode."""
-        classes = self.network.classifier[1].out_features
-        assert isinstance(classes, int)
-        copy = MobileNetV2(classes, self.network.width)
+    def _read(self) -> checkpoint.State | None:
+        if not self.checkpoint.exists():
+            return None
+        state = checkpoint.read(self.checkpoint)
+        checkpoint.check(self.checkpoint, state, self.recipe)
+        return state
+
+    def averaged(self) -> Network:
+        """A copy of the network with the averaged weights, in evaluation mode, on the CPU."""
+        copy = make_network(self.network.kind, self.network.classes, self.network.width)
         copy.load_state_dict(self.average)
         return copy.eval()
 
-    def run(self, renders: Path, workers: int, report: Callable[[str], None]) -> None:
-        """Trains what is left of the stages."""
-        while self.progress.stage < len(self.stages):
-            self._run_stage(self.stages[self.progress.stage], renders, workers, report)
+    def run(self, mix: Mix, loaders: int, report: Report, minutes: float | None = None) -> bool:
+        """Trains what is left of the stages.
+
+        Args:
+            mix: what is shown.
+            loaders: processes that make the pictures for this one; 0: it makes them itself.
+            report: told what happens.
+            minutes: stop, and save, after so many.
+
+        Returns:
+            Whether all stages are done.
+
+        Raises:
+            BrickgateError: a damaged sample, a checkpoint that cannot be written, or weights that ran away.
+        """
+        stop_at = math.inf if minutes is None else time.monotonic() + 60 * minutes
+        mix = self._placed(mix)
+        curves = Curves(self.folder, report) if self.crew.leads and self._left() else None
+        if curves is not None:
+            curves.rewind(self.progress.pictures)
+        while self._left():
+            stage = self.stages[self.progress.stage]
+            if not StageRun(self, stage, curves, report, stop_at).through(mix, loaders):
+                return False
             self.progress.stage += 1
             self.progress.pictures_in_stage = 0
+            self.save_together()
+        return True
+
+    def _left(self) -> bool:
+        return self.progress.stage < len(self.stages)
+
+    def save_together(self) -> None:
+        """Saves what all processes have gathered."""
+        self.crew.average_buffers(self.network)
+        if self.crew.leads:
             self.save()
 
-    def _run_stage(self, stage: Stage, renders: Path, workers: int, report: Callable[[str], None]) -> None:
-        # A resumed stage draws other pictures than it has drawn before: the seed holds where it stands.
-        seed = self.seed * 1_000_003 + self.progress.pictures
-        batches = stream(renders, stage.size_px, stage.batch, seed, workers)
-        self.network.train()
-        self.network.round_as_int8(stage.int8)
-        self.network.freeze_norms(stage.norms_frozen)
-        saved = logged = time.monotonic()
-        losses: list[float] = []
-        right = seen = 0
-        while self.progress.pictures_in_stage < stage.pictures:
-            pictures, families = next(batches)
-            logits, loss = self._step(pictures, families, stage)
-            losses.append(loss)
-            right += int((logits.argmax(1) == families).sum())
-            seen += len(families)
-            if len(losses) == LOG_EVERY:
-                now = time.monotonic()
-                self.progress.seconds += now - logged
-                self._log(stage, sum(losses) / len(losses), right / seen, seen / (now - logged), report)
-                losses, right, seen, logged = [], 0, 0, now
-            if time.monotonic() - saved > SAVE_EVERY_S:
-                self.save()
-                saved = time.monotonic()
+    def _placed(self, mix: Mix) -> Mix:
+        """The mix in the order that the training is in: with other sources than before, a new order begins."""
+        counts = [len(source) for source in mix.sources]
+        if self.progress.sources not in ([], counts):
+            self.progress.key += 1
+            self.progress.place = 0
+        self.progress.sources = counts
+        return replace(mix, key=self.progress.key)
 
-    def _step(self, pictures: Tensor, families: Tensor, stage: Stage) -> tuple[Tensor, float]:
+    def step(self, objective: nn.Module, pictures: Tensor, families: Tensor, stage: Stage) -> tuple[Tensor, Tensor]:
+        """One step on this process's part of a batch.
+
+        Args:
+            objective: the training's own, made parallel where there are more processes.
+            pictures: (n, S, S, 3) uint8 RGB.
+            families: (n,) class, or −1.
+            stage: what is trained in.
+
+        Returns:
+            The summed loss and (n,) whether each answer was right, both still on the device.
+        """
         rate = rate_at(stage, self.progress.pictures_in_stage)
         for group in self.optimiser.param_groups:
             group["lr"] = rate
-        batch = to_input(pictures).contiguous(memory_format=torch.channels_last)
-        # bfloat16 pays from 128 px on, where float32 activations no longer fit the caches.
-        with torch.autocast("cpu", torch.bfloat16, enabled=stage.size_px >= 112):
-            logits = self.network(batch)
-        loss = functional.cross_entropy(logits.float(), families, label_smoothing=0.05)
+        device = self.crew.device
+        families = families.to(device, non_blocking=True)
+        batch = to_input(pictures.to(device, non_blocking=True)).contiguous(memory_format=torch.channels_last)
+        dtype = precision(stage, device)
+        with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
+            loss, logits = objective(batch, families)
         self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
-        self.optimiser.step()
-        self._follow_average()
-        self.progress.pictures_in_stage += len(families)
-        self.progress.pictures += len(families)
-        return logits.detach(), float(loss.detach())
+        # Gradients are averaged over the processes: their parts of the batch may differ by a picture.
+        self.scaler.scale(loss * (self.crew.size / stage.batch)).backward()
+        self.scaler.unscale_(self.optimiser)
+        nn.utils.clip_grad_norm_(self.objective.parameters(), 5.0)
+        self.scaler.step(self.optimiser)
+        self.scaler.update()
+        for name in ("pictures", "pictures_in_stage", "place"):
+            setattr(self.progress, name, getattr(self.progress, name) + stage.batch)
+        if self.crew.leads:
+            self._follow_average()
+        return loss.detach(), logits.detach().argmax(1) == families
 
     @torch.no_grad()
     def _follow_average(self) -> None:
@@ -169,22 +199,6 @@ class Training:
             else:
                 self.average[name].copy_(value)
 
-    def _log(self, stage: Stage, loss: float, accuracy: float, speed: float, report: Callable[[str], None]) -> None:
-        p = self.progress
-        rate = rate_at(stage, p.pictures_in_stage)
-        report(
-            f"stage {p.stage + 1}/{len(self.stages)} {stage.size_px} px  {p.pictures_in_stage}/{stage.pictures}"
-            f"  loss {loss:.3f}  right {accuracy:.3f}  {speed:.0f}/s  rate {rate:.2e}"
-        )
-        curve = self.folder / "curve.csv"
-        new = not curve.exists()
-        with curve.open("a", newline="") as stream_:
-            writer = csv.writer(stream_)
-            if new:
-                writer.writerow(["pictures", "seconds", "size_px", "loss", "accuracy", "pictures_per_s", "rate"])
-            row = [p.pictures, round(p.seconds, 1), stage.size_px]
-            writer.writerow([*row, round(loss, 4), round(accuracy, 4), round(speed, 1), f"{rate:.3e}"])
-
 
 def _groups(network: nn.Module) -> list[dict[str, Any]]:
     """No weight decay on norms and biases."""
@@ -193,7 +207,6 @@ def _groups(network: nn.Module) -> list[dict[str, Any]]:
     return [{"params": decayed, "weight_decay": 0.02}, {"params": plain, "weight_decay": 0.0}]
 
 
-def rate_at(stage: Stage, pictures_in_stage: int) -> float:
-    """Learning rate along the stage's half cosine."""
-    done = min(pictures_in_stage / stage.pictures, 1.0)
-    return stage.rate_to + (stage.rate_from - stage.rate_to) * 0.5 * (1 + math.cos(math.pi * done))
+def _needs_scaling(device: torch.device) -> bool:
+    """Whether half precision is float16, whose small gradients vanish without a scale."""
+    return device.type == "cuda" and not torch.cuda.is_bf16_supported()

@@ -56,7 +56,7 @@ def test_clear_plastic_lets_the_belt_through(write_renders, tmp_path):
         augmenter, found = Augmenter(looks, SIZE_PX, 1), []
         for k in range(60):
             rng = np.random.default_rng([8, k])
-            framed = augmenter._framed(1, rng)
+            framed = augmenter._framed(looks.look(1), rng)
             light = augmenter._lit(framed, bool(looks.transparent[1]), rng)
             inside = framed[..., 3] > 250
             found.append(np.abs(light[inside].mean(axis=0) - light[framed[..., 3] == 0].mean(axis=0)).mean())

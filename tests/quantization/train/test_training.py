@@ -11,10 +11,13 @@ import torch
 from edge.errors import BrickgateError
 from quantization.data import augment
 from quantization.data.belts import make_belts
-from quantization.data.stream import stream
-from quantization.train import loop
-from quantization.train.loop import Progress, Stage, Training, rate_at
+from quantization.data.opening import open_any
+from quantization.data.stream import Mix, stream
+from quantization.train import running
+from quantization.train.checkpoint import Progress, Subject, load_trained
+from quantization.train.loop import Training
 from quantization.train.network import MobileNetV2
+from quantization.train.stages import Stage, rate_at
 
 STAGES = [Stage(32, 64, 1e-3, 1e-4, batch=16), Stage(32, 48, 1e-4, 1e-5, batch=16, int8=True)]
 
@@ -29,17 +32,27 @@ def few_belts(monkeypatch):
     torch.set_num_threads(1)
 
 
-def training(folder, classes=2, width=0.25, stages=STAGES):
+def training(folder, classes=2, width=0.25, stages=STAGES, seed=4, families=None, task="train"):
     torch.manual_seed(1)
-    return Training(MobileNetV2(classes, width), stages, folder, seed=4)
+    subject = Subject(families or tuple(f"300{k}" for k in range(classes)), "mobilenet-v2", width, task)
+    return Training(MobileNetV2(classes, width), stages, folder, seed, subject=subject)
+
+
+def mixed(renders):
+    return Mix([open_any(renders)], (1.0,), 4)
+
+
+def stepped(training, pictures, families, stage):
+    """The mean loss of one step."""
+    return float(training.step(training.objective, pictures, families, stage)[0]) / len(families)
 
 
 def test_a_training_runs_through_its_stages(renders, tmp_path, monkeypatch):
-    monkeypatch.setattr(loop, "LOG_EVERY", 2)
+    monkeypatch.setattr(running, "LOG_EVERY", 2)
     said = []
     done = training(tmp_path)
     before = done.network.features[5].conv[0][0].weight.detach().clone()
-    done.run(renders, 0, said.append)
+    done.run(mixed(renders), 0, said.append)
     assert (done.progress.stage, done.progress.pictures) == (2, 112)
     assert not torch.equal(done.network.features[5].conv[0][0].weight, before)
     assert said[0].startswith("stage 1/2 32 px  32/64  loss ")
@@ -49,18 +62,19 @@ def test_a_training_runs_through_its_stages(renders, tmp_path, monkeypatch):
 
 
 def test_a_killed_training_goes_on_where_it_was_saved(renders, tmp_path, monkeypatch):
-    monkeypatch.setattr(loop, "SAVE_EVERY_S", 0.0)
+    monkeypatch.setattr(running, "SAVE_EVERY_S", 0.0)
+    monkeypatch.setattr(running, "CHECK_EVERY", 1)
     killed = training(tmp_path)
-    step, steps = killed._step, iter(range(5))
+    step, steps = killed.step, iter(range(5))
 
     def until_the_power_cut(*batch):
         if next(steps, None) is None:
             raise KilledError
         return step(*batch)
 
-    monkeypatch.setattr(killed, "_step", until_the_power_cut)
+    monkeypatch.setattr(killed, "step", until_the_power_cut)
     with pytest.raises(KilledError):
-        killed.run(renders, 0, lambda line: None)
+        killed.run(mixed(renders), 0, lambda line: None)
     assert killed.progress.stage == 1
 
     resumed = training(tmp_path)
@@ -70,7 +84,7 @@ def test_a_killed_training_goes_on_where_it_was_saved(renders, tmp_path, monkeyp
         assert torch.equal(resumed.network.state_dict()[name], value), name
     for name, value in killed.average.items():
         assert torch.equal(resumed.average[name], value), name
-    resumed.run(renders, 0, lambda line: None)
+    resumed.run(mixed(renders), 0, lambda line: None)
     assert (resumed.progress.stage, resumed.progress.pictures) == (2, 112)
 
 
@@ -81,7 +95,7 @@ def test_a_kill_while_saving_leaves_the_older_checkpoint(tmp_path, monkeypatch):
     saved.progress = Progress(stage=1, pictures=9)
 
     def cut_short(state, file):
-        file.write_bytes(b"half")
+        file.write(b"half")
         raise KilledError
 
     monkeypatch.setattr(torch, "save", cut_short)
@@ -137,7 +151,7 @@ def test_the_average_is_what_is_converted(tmp_path):
 def test_a_stage_may_freeze_the_norms(renders, tmp_path):
     done = training(tmp_path, stages=[Stage(32, 32, 1e-3, 1e-4, batch=16, norms_frozen=True)])
     before = done.network.features[5].conv[0][1].running_mean.clone()
-    done.run(renders, 0, lambda line: None)
+    done.run(mixed(renders), 0, lambda line: None)
     assert torch.equal(done.network.features[5].conv[0][1].running_mean, before)
 
 
@@ -145,7 +159,7 @@ def test_it_learns_what_it_is_shown(renders, tmp_path):
     done = training(tmp_path)
     pictures, families = next(stream(renders, 32, 16, 1, 0))
     stage = Stage(32, 10_000, 3e-3, 1e-3, batch=16)
-    losses = [done._step(pictures, families, stage)[1] for _ in range(40)]
+    losses = [stepped(done, pictures, families, stage) for _ in range(40)]
     assert np.mean(losses[-5:]) < 0.6 * np.mean(losses[:5])
 
 
@@ -154,7 +168,7 @@ def test_with_frozen_norms_it_learns_on(renders, tmp_path):
     pictures, families = next(stream(renders, 32, 16, 1, 0))
     stage = Stage(32, 10_000, 3e-3, 1e-3, batch=16)
     for _ in range(30):
-        done._step(pictures, families, stage)
+        stepped(done, pictures, families, stage)
     done.network.freeze_norms(True)
-    first, *_, last = [done._step(torch.flip(pictures, (2,)), families, stage)[1] for _ in range(20)]
+    first, *_, last = [stepped(done, torch.flip(pictures, (2,)), families, stage) for _ in range(20)]
     assert last < 0.8 * first

@@ -1,0 +1,108 @@
+"""Opens what a recipe trains on, and gives each sample the class that its label names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.errors import InputError
+from quantization.data.layers import families_of_set
+from quantization.data.shards import open_shards
+from quantization.data.sources import ShardSource, Source
+from quantization.recipe import Family
+
+NAMED = 5
+"""Things that a message names before it says how many more there are."""
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """How sources are opened: for which classes, and what becomes of damaged samples."""
+
+    families: Sequence[Family]
+    damaged: Literal["refuse", "skip"]
+    report: Report
+
+    def renders(self, folder: Path, test: bool = False) -> Source:
+        """The set of renders that the render step made; `test`: for testing.
+
+        Raises:
+            InputError: the folder holds no finished shard, or shows other families than the recipe has.
+        """
+        _check_renders(folder)
+        if families_of_set(folder) != tuple(family.number for family in self.families):
+            raise InputError(f"{folder} shows other families than the recipe: render anew, or give another --work")
+        return self.shards(folder, test)
+
+    def shards(self, folder: Path, test: bool = False) -> Source:
+        """The samples of some shards, without those kept for testing unless `test`. Those of no class are left out, and
+        said.
+
+        Raises:
+            InputError: no shard, a damaged one that is to be refused, or no sample of any class.
+        """
+        index = open_shards([folder], self.damaged)
+        for line in index.damage:
+            self.report(f"{line}: left out")
+        if not test:
+            index = index.select(index.labels["split"] != "test")
+        classes = self._classes_of(index.labels["part"])
+        known = classes >= 0
+        if not known.all():
+            self.report(_unknown(folder, index.labels["part"][~known], len(known)))
+        if not known.any():
+            raise InputError(f"{folder} shows no part of the recipe: give other shards, or correct its families")
+        return ShardSource(index.select(known), classes[known])
+
+    def _classes_of(self, parts: NDArray[np.str_]) -> NDArray[np.int64]:
+        """(N,) class of each label, −1 for a part that no family has."""
+        class_of: dict[str, int] = {}
+        for names in ("number", "moulds", "aliases"):  # a family's own number counts before another's alias
+            for k, family in enumerate(self.families):
+                named = getattr(family, names)
+                for name in (named,) if isinstance(named, str) else named:
+                    class_of.setdefault(name, k)
+        distinct, which = np.unique(parts, return_inverse=True)
+        return np.array([class_of.get(str(part), -1) for part in distinct], np.int64)[which.reshape(-1)]
+
+    def without_samples(self, sources: Sequence[Source]) -> list[str]:
+        """Numbers of the families that no source shows."""
+        seen = np.zeros(len(self.families), np.bool_)
+        for source in sources:
+            seen[source.families] = True
+        return [family.number for family, shown in zip(self.families, seen, strict=True) if not shown]
+
+
+def open_any(folder: Path) -> Source:
+    """A set of renders whose classes do not matter.
+
+    Raises:
+        InputError: the folder holds no finished shard.
+    """
+    _check_renders(folder)
+    index = open_shards([folder])
+    classes = np.unique(index.labels["part"], return_inverse=True)[1].reshape(-1)
+    return ShardSource(index, classes.astype(np.int64))
+
+
+def _check_renders(folder: Path) -> None:
+    if not any(folder.glob("[!.]*.tar")):
+        raise InputError(f"{folder} holds no finished shard of renders: run 'brickgate-model render' first")
+
+
+def listed(names: Sequence[str]) -> str:
+    """The first few names, and how many more there are."""
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return ", ".join(names[:NAMED]) + more
+
+
+def _unknown(folder: Path, parts: NDArray[np.str_], of: int) -> str:
+    names, counts = np.unique(parts, return_counts=True)
+    often_first = [str(name) for name in names[np.argsort(-counts, kind="stable")]]
+    return f"{folder}: {len(parts)} of {of} samples are of no family of the recipe ({listed(often_first)}): left out"

@@ -1,0 +1,147 @@
+"""Checkpoints: what a training is of, and how far it is. They move between machines, with or without a GPU."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import torch
+
+from edge.errors import BrickgateError, InputError
+from quantization.train.kinds import make_network
+from quantization.train.layers import Network
+
+State = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What is trained: a checkpoint of another subject is refused."""
+
+    families: tuple[str, ...]
+    kind: str
+    width: float
+    task: str = "train"
+    """"train" or "distill"."""
+
+
+@dataclass(slots=True)
+class Progress:
+    """Where a training stands: it can be saved, and gone on with."""
+
+    stage: int = 0
+    pictures_in_stage: int = 0
+    pictures: int = 0
+    seconds: float = 0.0
+    place: int = 0
+    """Samples of the global order that were seen."""
+    key: int = 0
+    """Counts the orders: another one begins when the sources are others than before."""
+    sources: list[int] = field(default_factory=list[int])
+    """Samples in each source when `place` was counted."""
+
+
+def write(state: State, path: Path) -> None:
+    """Writes a checkpoint beside the old one, then replaces it.
+
+    Raises:
+        BrickgateError: it cannot be written; the old one is as it was.
+    """
+    temporary = path.with_suffix(".new")
+    try:
+        with temporary.open("wb") as stream:
+            torch.save(state, stream)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    except (OSError, RuntimeError) as error:
+        temporary.unlink(missing_ok=True)
+        why = (isinstance(error, OSError) and error.strerror) or " ".join(str(error).split())[:120]
+        raise BrickgateError(
+            f"{path} could not be written ({why}): the one before is kept; make room, and run the same command"
+        ) from error
+
+
+def read(path: Path) -> State:
+    """Reads a checkpoint onto the CPU, wherever it was written.
+
+    Raises:
+        BrickgateError: it is damaged.
+    """
+    try:
+        state: State = torch.load(path, map_location="cpu", weights_only=True)
+        missing = {"network", "average", "optimiser", "progress"} - set(state)
+        if missing:
+            raise KeyError(f"no '{min(missing)}'")
+    except (RuntimeError, KeyError, ValueError, TypeError, EOFError, OSError, UnpicklingError) as error:
+        raise damaged(path, error) from error
+    return state
+
+
+def damaged(path: Path, error: Exception) -> BrickgateError:
+    """What to say of a checkpoint that does not fit."""
+    why = " ".join(str(error).split())[:160]
+    return BrickgateError(f"{path} is of another recipe or damaged ({why}): move it away to start anew")
+
+
+def described(subject: Subject | None, stages: Sequence[Any], seed: int) -> State:
+    """What a checkpoint says of its recipe."""
+    of = {} if subject is None else asdict(subject) | {"families": list(subject.families)}
+    return {**of, "stages": [asdict(stage) for stage in stages], "seed": seed}
+
+
+def check(path: Path, state: Mapping[str, Any], recipe: State) -> None:
+    """Refuses a checkpoint of another subject, or one whose stages, as far as begun, were others.
+
+    Raises:
+        BrickgateError: it names what is different.
+    """
+    was: State = state.get("recipe", {})
+    for key in ("task", "kind", "width", "seed", "families"):
+        if key in was and key in recipe and was[key] != recipe[key]:
+            raise damaged(path, ValueError(_difference(key, was[key], recipe[key])))
+    begun = state["progress"]["stage"] + 1
+    for number, (old, new) in enumerate(zip(was.get("stages", []), recipe["stages"], strict=False), start=1):
+        if number <= begun and old != new:
+            key = next(name for name in new if old.get(name) != new[name])
+            what = f"{key} of stage {number}, which is begun, was {old.get(key)} and is {new[key]}"
+            raise damaged(path, ValueError(what))
+
+
+def _difference(key: str, was: Any, now: Any) -> str:
+    if key != "families":
+        return f"its {key} was {was} and is {now}"
+    other = [number for number in now if number not in set(was)] or [n for n in was if n not in set(now)]
+    first = f", {other[0]} for one" if other else " in another order"
+    return f"it knows {len(was)} families and the recipe {len(now)}{first}"
+
+
+def load_trained(path: Path, otherwise: Subject | None = None) -> tuple[Network, tuple[str, ...]]:
+    """The averaged network in a checkpoint, in evaluation mode, and the families that it knows.
+
+    Args:
+        path: the checkpoint.
+        otherwise: what it is of, where it does not say so itself.
+
+    Raises:
+        InputError: there is none, or it does not say what it is of.
+        BrickgateError: it is damaged.
+    """
+    if not path.is_file():
+        raise InputError(f"{path} is missing: run 'brickgate-model train' first")
+    state = read(path)
+    was = state.get("recipe", {})
+    if "kind" not in was and otherwise is None:
+        raise InputError(f"{path} does not say which network it is of: train it anew, or give another checkpoint")
+    if otherwise is not None:
+        was = asdict(otherwise) | was
+    try:
+        network = make_network(was["kind"], len(was["families"]), was["width"])
+        network.load_state_dict(state["average"])
+    except (RuntimeError, KeyError) as error:
+        raise damaged(path, error) from error
+    return network.eval(), tuple(was["families"])
