@@ -26,6 +26,8 @@ from quantization.train.parallel import ALONE, Crew
 from quantization.train.running import Report, StageRun
 from quantization.train.stages import Stage, precision, rate_at
 
+BEFORE_INT8 = "before-int8.pt"
+"""The checkpoint as it is before the stages that train for int8: what post-training quantization starts from."""
 AVERAGE_DECAY = 0.998
 
 
@@ -60,8 +62,8 @@ class Training:
         """Lets the average begin with the weights as they are."""
         self.average = {name: value.detach().clone() for name, value in self.network.state_dict().items()}
 
-    def save(self) -> None:
-        """Replaces the checkpoint.
+    def save(self, path: Path | None = None) -> None:
+        """Replaces the checkpoint, or writes one to another `path`.
 
         Raises:
             BrickgateError: it cannot be written; the old one is kept.
@@ -74,7 +76,7 @@ class Training:
             "beside": {k: v for k, v in self.objective.state_dict().items() if not k.startswith("network.")},
             "recipe": self.recipe,
         }
-        checkpoint.write(state, self.checkpoint)
+        checkpoint.write(state, path or self.checkpoint)
 
     def resume(self) -> bool:
         """Goes on from the checkpoint where there is one; only the leading process needs to see it.
@@ -135,6 +137,8 @@ class Training:
             self.progress.stage += 1
             self.progress.pictures_in_stage = 0
             self.save_together()
+            if self.crew.leads and not stage.int8 and self._left() and self.stages[self.progress.stage].int8:
+                self.save(self.folder / BEFORE_INT8)
         return True
 
     def _left(self) -> bool:
