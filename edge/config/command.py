@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import yaml
-
 from edge.bundle.manifest import load_bundle
 from edge.catalogue.parts import PartCatalogue
+from edge.config.document import read_document
 from edge.config.findings import errors
 from edge.config.load import load_machine
 from edge.config.report import check
@@ -47,11 +46,8 @@ def check_files(files: Sequence[Path], bundle: str | None, say: Callable[[str], 
 
 
 def _is_bins(file: Path) -> bool:
-    try:
-        value = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):
-        return file.name.startswith("bins")
-    return isinstance(value, dict) and bool(BINS_KEYS & value.keys())
+    value = read_document(file).value
+    return bool(BINS_KEYS & value.keys()) if isinstance(value, dict) else file.name.startswith("bins")
 
 
 def _catalogue(machine: Path, bundle: str | None, say: Callable[[str], None]) -> PartCatalogue | None:

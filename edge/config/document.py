@@ -17,6 +17,8 @@ from edge.config.findings import Finding, KeyPath, Severity, dotted
 
 _MAX_VALUES = 20_000
 """A configuration has a few hundred values; aliases of aliases can unfold to billions."""
+MOST_SHOWN = 40
+"""Characters of a value that a finding repeats."""
 _TAG = "tag:yaml.org,2002:"
 
 
@@ -113,9 +115,16 @@ class _Converter:
         if isinstance(node, yaml.SequenceNode) and node.tag == _TAG + "seq":
             return tuple(self.convert(child, (*path, place)) for place, child in enumerate(node.value))
         if isinstance(node, yaml.ScalarNode) and node.tag in _SCALARS:
-            return _SCALARS[node.tag](node.value)
+            return self._scalar(node, path)
         self._refuse(path, f"'{node.tag.removeprefix(_TAG)}' is a YAML tag; write a plain value")
         return None
+
+    def _scalar(self, node: yaml.ScalarNode, path: KeyPath) -> Any:
+        try:
+            return _SCALARS[node.tag](node.value)
+        except ValueError:  # `!!int x`, or more digits than Python reads
+            self._refuse(path, f"'{node.value[:MOST_SHOWN]}' is no number that can be read")
+            return None
 
     def _mapping(self, node: yaml.MappingNode, path: KeyPath) -> dict[str, Any]:
         mapping: dict[str, Any] = {}
