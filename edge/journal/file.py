@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import stat
 from pathlib import Path
 
 from edge.errors import JournalError
@@ -30,6 +31,8 @@ def older(path: Path, number: int) -> Path:
 
 def files_of(path: Path) -> list[Path]:
     """All files of a journal that exist, the oldest first."""
+    if not path.name:
+        return []
     every = [older(path, number) for number in range(SEGMENTS - 1, 0, -1)] + [path]
     return [file for file in every if file.is_file()]
 
@@ -64,6 +67,8 @@ class JournalFile:
 
     def write(self, data: bytes) -> None:
         """Appends; not durable before `sync`."""
+        if self._fd < 0:
+            self._open()
         written = 0
         while written < len(data):
             written += self._disk.write(self._fd, data[written:])
@@ -107,7 +112,10 @@ class JournalFile:
             raise JournalError(
                 f"journal {self.path}: another brickgate writes to it: stop that one or give another file"
             ) from error
-        self._size = self._synced = os.fstat(self._fd).st_size
+        state = os.fstat(self._fd)
+        if not stat.S_ISREG(state.st_mode):
+            raise JournalError(f"journal {self.path}: is a device or a pipe: give an ordinary file")
+        self._size = self._synced = state.st_size
 
     def _prepare(self) -> None:
         condition = examine(self.path)

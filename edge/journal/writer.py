@@ -24,7 +24,7 @@ class LineWriter:
         self._warn = warn
         self._unsynced: deque[bytes] = deque()
         self._kept_lines = kept_lines
-        self._failed = False
+        self._failed = self._outgrown = False
         self._next_sync_s = math.inf
         self.lost = 0
 
@@ -69,7 +69,21 @@ class LineWriter:
             self._warn(f"journal {self._file.path}: is written again; {saved}")
         self._unsynced.clear()
         self._next_sync_s = math.inf
-        self._attempt(self._file.rotate_when_full, now_s)
+        self._rotate()
+
+    def _rotate(self) -> None:
+        """Turns to a new file. Where that cannot be, the old one grows on until after the next sync."""
+        try:
+            self._file.rotate_when_full()
+        except (OSError, JournalError) as error:
+            if not self._outgrown:
+                why = getattr(error, "strerror", None) or str(error)
+                self._warn(
+                    f"journal {self._file.path}: no new file can be begun ({why}): see to its folder; this one grows"
+                )
+            self._outgrown = True
+        else:
+            self._outgrown = False
 
     def _write_again(self) -> None:
         self._file.roll_back()

@@ -20,10 +20,11 @@ from hypothesis import strategies as st
 
 from edge.errors import JournalError
 from edge.journal.export import COLUMNS, export_csv
-from edge.journal.file import Disk, files_of
+from edge.journal.file import Disk, JournalFile, files_of
 from edge.journal.journal import Journal
 from edge.journal.lines import decode, encode, is_intact, part_id_of
 from edge.journal.read import read_journal
+from edge.journal.writer import LineWriter
 from edge.records import PartRecord
 
 
@@ -390,3 +391,30 @@ def test_the_table_has_a_row_a_part(path):
     assert rows[0] == ",".join(COLUMNS)
     assert rows[1].startswith("1,1970-01-01T00:00:00.000+00:00,rest,l1,refused,g1 holds pass for track 2,3001,0.97,Red")
     assert len(rows) == 3
+
+
+def test_where_no_new_file_can_be_begun_the_old_one_grows_on_and_nothing_waits(path):
+    path.with_name(f"{path.name}.7").mkdir()
+    path.with_name(f"{path.name}.6").touch()
+    told = []
+    file = JournalFile(path, 8 * 400, Disk())
+    writer = LineWriter(file, told.append)
+    for number in range(1, 13):
+        writer.write([encode(part(number))], float(number))
+        writer.sync(float(number))
+        assert (writer.unsaved, writer.next_due_s) == (0, float("inf"))
+    file.close()
+    assert [line for line in told if "no new file can be begun (Is a directory)" in line] == told
+    assert len(told) == 1
+    assert len(list(read_journal(path, pytest.fail))) == 12
+
+
+@pytest.mark.parametrize("name", ["/dev/full", "/dev/null"])
+def test_a_device_is_no_journal(name):
+    with pytest.raises(JournalError, match=f"journal {name}: is a device or a pipe: give an ordinary file"):
+        Journal.open(name)
+
+
+def test_a_folder_is_no_journal_to_read():
+    with pytest.raises(JournalError, match="there is no such file"):
+        read_journal(".")
