@@ -205,8 +205,7 @@ class Pipeline:
         part.plan = self._stages.planner.plan(part.decision, *_extent(part.track), *self._belt_now())
         part.planned_mm = _extent(part.track)
         self._stages.dispatcher.submit(part.plan)
-        if before is None:
-            self._stages.router.sent(part.plan.bin)
+        self._stages.router.sent(part.plan.bin, before.bin if before else None)
         for revised in part.plan.revised:
             self._revise(revised)
 
@@ -235,8 +234,9 @@ class Pipeline:
 
     def _revise(self, plan: Plan) -> None:
         part = self._known(plan.track_id)
-        if part is None or part.decision is None:
+        if part is None or part.decision is None or part.plan is None:
             return
+        self._stages.router.sent(plan.bin, part.plan.bin)
         part.plan = plan
         if part.recorded:
             self._put_down(part)

@@ -47,8 +47,14 @@ class Router:
         """Parts sent to each bin since the start or since it was emptied."""
         return dict(self._counts)
 
-    def sent(self, bin_name: str) -> None:
-        """Counts a part that was really sent to a bin; the balance and `full_after` go by it."""
+    def sent(self, bin_name: str, instead_of: str | None = None) -> None:
+        """Counts a part that was really sent to a bin; the balance and `full_after` go by it.
+
+        Args:
+            instead_of: the bin it was counted for before its plan was changed.
+        """
+        if instead_of is not None:
+            self._counts[instead_of] = max(self._counts[instead_of] - 1, 0)
         self._counts[bin_name] += 1
 
     def emptied(self, bin_name: str) -> None:

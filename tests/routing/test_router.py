@@ -165,6 +165,14 @@ def test_full_bins_pass_on_and_empty_ones_take_again() -> None:
     assert by.decide(verdict({"3001": 1.0}, {"Blue": 1.0})).bin == "bricks"
 
 
+def test_a_part_that_was_planned_elsewhere_is_counted_where_it_goes() -> None:
+    by = router(("first", [{"category": "Brick"}]), full_after={"first": 1})
+    by.sent("first")
+    by.sent("box", instead_of="first")
+    assert (by.counts["first"], by.counts["box"]) == (0, 1)
+    assert not by.is_full("first")
+
+
 def test_deciding_changes_nothing() -> None:
     by = router(*SHAPES)
     assert by.decide(verdict({"3022": 1.0})) == by.decide(verdict({"3022": 1.0}))
