@@ -19,6 +19,8 @@ from edge.records import Box, ImageBgr
 LEAST_PX = 16
 WORK_PX = 160
 """Longer side of the picture that is looked at."""
+LEAST_WORK_PX = 8
+"""Its shorter side must leave something between its borders."""
 LEAST_CONTRAST = 0.14
 LEAST_AREA = 0.0006
 FULL_SHARE = 0.9
@@ -55,9 +57,9 @@ class Found:
 def find_part(image_bgr: ImageBgr) -> Found:
     """The part in a picture (H, W, 3), the most central of the large ones where several are in view."""
     height, width = image_bgr.shape[:2]
-    if min(height, width) < LEAST_PX:
-        return _whole(image_bgr, None)
     small = shrink_to(image_bgr, WORK_PX)
+    if min(height, width) < LEAST_PX or min(small.shape[:2]) < LEAST_WORK_PX:
+        return _whole(image_bgr, None)
     log_bgr = cv2.GaussianBlur(log_image(small), (3, 3), 0).astype(np.float32, copy=False)
     backdrop = fit_backdrop(log_bgr)
     if backdrop is None:

@@ -123,3 +123,11 @@ def test_photographed_whole_frame() -> None:
     image = cv2.imread(str(PHOTOS / "images/3005/1_Brick_1x1_180708133346.jpg"))
     found = find_part(image)
     assert overlap(found.box_px, (96, 57, 135, 94)) > 0.8
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("size", [(17, 3000), (3000, 17), (16, 400)])
+def test_a_strip_is_looked_at_whole(size):
+    found = find_part(np.full((*size, 3), 120, np.uint8))
+    assert found.tight
+    assert found.mask.shape == size
