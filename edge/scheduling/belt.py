@@ -17,9 +17,8 @@ SAMPLE_EVERY_S = 0.01
 class BeltCoordinate:
     """Travel and speed of the belt, from its encoder; any thread may ask.
 
-    Every `sample` reads the encoder and keeps the reading, so that the travel at a past instant (a
-    frame's exposure) can be told and the speed is measured. Until there is a tenth of a second of samples the
-    speed is the nominal one.
+    Every `sample` reads the encoder and keeps the reading, so that the speed is measured. Until there is a tenth of a
+    second of samples the speed is the nominal one.
     """
 
     def __init__(self, encoder: Encoder, nominal_mm_per_s: float) -> None:
@@ -47,22 +46,6 @@ class BeltCoordinate:
         """The speed over the last half second of samples; 0 when the belt stands."""
         with self._lock:
             return self._speed()
-
-    def mm_at(self, instant_s: float) -> float:
-        """The travel at an instant, between samples by interpolation, beyond them at the measured speed."""
-        with self._lock:
-            if not self._samples:
-                return self._encoder.belt_mm()
-            newest_s, newest_mm = self._samples[-1]
-            if instant_s >= newest_s:
-                return newest_mm + self._speed() * (instant_s - newest_s)
-            later_s, later_mm = newest_s, newest_mm
-            for earlier_s, earlier_mm in reversed(self._samples):
-                if earlier_s <= instant_s:
-                    share = (instant_s - earlier_s) / (later_s - earlier_s) if later_s > earlier_s else 0.0
-                    return earlier_mm + share * (later_mm - earlier_mm)
-                later_s, later_mm = earlier_s, earlier_mm
-            return later_mm - self._speed() * (later_s - instant_s)
 
     def seconds_until(self, target_mm: float, belt_mm: float) -> float:
         """How long the belt needs from one travel to another at its present speed: inf when it stands."""

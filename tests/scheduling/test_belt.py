@@ -57,13 +57,6 @@ def test_a_standing_belt_has_no_speed_and_never_arrives(belt, encoder):
     assert belt.seconds_until(0.0, 0.0) == 0.0
 
 
-def test_the_travel_at_a_past_or_near_instant_is_told(belt, encoder):
-    ride(belt, encoder, 0.0, 1.0, 100.0)
-    assert belt.mm_at(0.555) == pytest.approx(55.5)
-    assert belt.mm_at(1.1) == pytest.approx(110.0)
-    assert belt.mm_at(-0.1) == pytest.approx(-10.0)
-
-
 def test_samples_are_forgotten(belt, encoder):
     ride(belt, encoder, 0.0, 30.0, 100.0)
     assert len(belt._samples) < 300
