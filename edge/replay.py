@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,14 +38,12 @@ def replay(
     accelerator: Accelerator,
     recording: Path,
     video: Path | None = None,
-    progress: Callable[[int], None] = lambda frames: None,
 ) -> ReplayResult:
     """Runs a recording through the machine, as fast as it goes.
 
     Args:
         recording: a folder of pictures or a video.
         video: where to write what the camera saw, with tracks and verdicts drawn.
-        progress: told the number of frames done.
 
     Raises:
         InputError: the recording cannot be read, or does not fit the configured regions.
@@ -71,7 +68,6 @@ def replay(
             if writer:
                 writer.write(_drawn(outcome, plans))
             frames += 1
-            progress(frames)
         machine.pipeline.close(decide_rest=True)
     finally:
         camera.close()
