@@ -17,7 +17,6 @@ def check_machine(config: MachineConfig, document: Document) -> list[Finding]:
         *_gate_order(config, document),
         *_gates_clear_of_view(config, document),
         *_outputs_used_twice(config, document),
-        *_frames_path(config, document),
         *_sim_and_real(config, document),
     ]
 
@@ -86,7 +85,8 @@ def _outputs_used_twice(config: MachineConfig, document: Document) -> Iterator[F
         first.setdefault(output, document.line(path))
 
 
-def _frames_path(config: MachineConfig, document: Document) -> Iterator[Finding]:
+def missing_recording(config: MachineConfig, document: Document) -> Iterator[Finding]:
+    """A hint for who checks the file: `replay` is given its recording, and `run` refuses by itself."""
     if config.camera.driver == "frames" and config.camera.path is None:
         yield document.finding(
             ("camera", "driver"),

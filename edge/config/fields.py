@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, ValidationInfo
 
 
 class Section(BaseModel):
     """A mapping of the YAML: unknown keys are errors, and nothing changes once it is read."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+def folder_of(info: ValidationInfo) -> Path:
+    """The folder of the YAML that is read, or where the command runs for a section made in code."""
+    return Path((info.context or {}).get("folder", ""))
 
 
 def _written_as_number(value: object) -> object:

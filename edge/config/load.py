@@ -21,7 +21,7 @@ Config = TypeVar("Config", bound=BaseModel)
 def read(file: Path, model: type[Config]) -> tuple[Config | None, Document, list[Finding]]:
     """The configuration (None when it is not valid), the document it came from, and what is wrong with it.
 
-    Paths inside the file are relative to its folder.
+    What the file names to be read (recordings, bundles, part lists) is relative to its folder.
     """
     document = read_document(file)
     if document.findings:

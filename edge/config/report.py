@@ -8,7 +8,7 @@ from edge.catalogue.parts import PartCatalogue
 from edge.config.bins import BinsConfig
 from edge.config.check_bins import check_bins
 from edge.config.check_layout import check_layout
-from edge.config.check_machine import check_machine
+from edge.config.check_machine import check_machine, missing_recording
 from edge.config.check_rules import check_rules
 from edge.config.findings import Finding, Severity, errors, raise_for_errors
 from edge.config.load import read
@@ -26,7 +26,7 @@ def check(
         bins_path: None checks machine.yaml alone.
         catalogue: the parts of the model bundle; None leaves part numbers and rules unchecked.
     """
-    return _read_and_check(Path(machine_path), Path(bins_path) if bins_path else None, catalogue)[2]
+    return _read_and_check(Path(machine_path), Path(bins_path) if bins_path else None, catalogue, hints=True)[2]
 
 
 def load(
@@ -45,11 +45,12 @@ def load(
 
 
 def _read_and_check(
-    machine_path: Path, bins_path: Path | None, catalogue: PartCatalogue | None
+    machine_path: Path, bins_path: Path | None, catalogue: PartCatalogue | None, *, hints: bool = False
 ) -> tuple[MachineConfig | None, BinsConfig | None, list[Finding]]:
     machine, machine_yaml, findings = read(machine_path, MachineConfig)
     if machine is not None:
         findings = check_machine(machine, machine_yaml)
+        findings += missing_recording(machine, machine_yaml) if hints else ()
     findings = sorted(findings, key=lambda finding: finding.line)
     if bins_path is None:
         return machine, None, findings

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from edge.config.fields import Number, Pin, Region, Section, Text, Whole
+from edge.config.fields import Number, Pin, Region, Section, Text, Whole, folder_of
 from edge.config.gates import GateConfig
 from edge.records import TOP_VIEW
 
@@ -57,6 +57,11 @@ class CameraConfig(Section):
         u0, v0, u1, v1 = self.belt_region_px
         along_px = u1 - u0 if self.belt_direction in {"left", "right"} else v1 - v0
         return along_px / self.px_per_mm
+
+    @field_validator("path")
+    @classmethod
+    def _beside_the_yaml(cls, path: str | None, info: ValidationInfo) -> str | None:
+        return None if path is None else str(folder_of(info) / path)
 
     @model_validator(mode="after")
     def _regions_in_picture(self) -> Self:
@@ -135,7 +140,7 @@ class BeltConfig(Section):
 
 
 class AcceleratorConfig(Section):
-    """What runs the network; `auto` takes the first that is there: hailo, edgetpu, cpu."""
+    """What runs the network; `auto` takes a Coral for a model that is compiled for it, else the CPU."""
 
     driver: Literal["cpu", "edgetpu", "hailo", "auto"] = "cpu"
     runtime: Literal["litert", "tflite-runtime"] = "litert"
@@ -143,9 +148,15 @@ class AcceleratorConfig(Section):
 
 
 class ModelConfig(Section):
-    """The network: a shipped bundle's name or a folder."""
+    """The network: a shipped bundle's name, or a folder, beside the YAML or by its path."""
 
     bundle: Text = "starter"
+
+    @field_validator("bundle")
+    @classmethod
+    def _beside_the_yaml(cls, bundle: str, info: ValidationInfo) -> str:
+        beside = folder_of(info) / bundle
+        return str(beside) if beside.is_dir() else bundle
 
 
 class FusionConfig(Section):
@@ -196,7 +207,7 @@ FeederConfig = Annotated[NoneFeederConfig | SimFeederConfig | GpioFeederConfig, 
 
 
 class JournalConfig(Section):
-    """The record of every part."""
+    """The record of every part; `file` is relative to where the command runs, as `--journal` is."""
 
     file: Text = "brickgate-journal.jsonl"
     max_mb: Annotated[Number, Field(gt=0, le=100_000)] = 200.0

@@ -272,3 +272,27 @@ def test_check_config_wants_one_machine(brickgate, machine):
         2,
         "give one machine.yaml and, if wanted, one bins.yaml (found 2 and 0)\n",
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "finding"),
+    [
+        ("camera: 2020-99-99\n", "camera: '2020-99-99' is no mapping"),
+        ("[" * 5000, "is nested too deep"),
+        ("camera: {px_per_mm: " + "1" * 5000 + "}\n", "camera.px_per_mm: '" + "1" * 40 + "' is no number"),
+        ("camera: {px_per_mm: !!int x}\n", "camera.px_per_mm: 'x' is no number that can be read"),
+    ],
+)
+def test_whatever_stands_in_a_yaml_file_is_a_finding(brickgate, tmp_path, text, finding):
+    file = tmp_path / "machine.yaml"
+    file.write_text(text)
+    result = brickgate("check-config", file)
+    assert (result.code, result.err) == (2, "")
+    assert f"{file}" in result.out
+    assert finding in result.out
+
+
+def test_a_machine_without_a_recording_is_only_a_hint_when_it_is_checked(brickgate, tmp_path):
+    nothing = tmp_path / "nothing"
+    assert "has no path" in brickgate("check-config", "edge/config/examples/openblok-belt/machine.yaml").out
+    assert "has no path" not in brickgate("replay", nothing, "--config", "openblok-belt").err
