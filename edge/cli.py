@@ -23,6 +23,7 @@ Bins = Annotated[str | None, typer.Option("--bins", help="bins.yaml; default: th
 Bundle = Annotated[str | None, typer.Option("--bundle", help="Model bundle: a shipped name or a folder.")]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON on standard output instead of tables.")]
 Video = Annotated[Path | None, typer.Option("--video", help="Write what the camera saw, with verdicts (.mp4, .avi).")]
+CaptureFolder = Annotated[Path | None, typer.Option("--capture", help="Folder to keep each part's looks in, labelled.")]
 JournalFile = Annotated[Path | None, typer.Option("--journal", help="Where each part is recorded.")]
 
 
@@ -51,6 +52,7 @@ def simulate(
     realtime: Annotated[bool, typer.Option("--realtime", help="As fast as the real machine, not faster.")] = False,
     journal: JournalFile = None,
     video: Video = None,
+    capture: CaptureFolder = None,
     as_json: AsJson = False,
 ) -> None:
     """Runs the whole machine in simulation: parts on a belt, the network, the gates, the bins."""
@@ -58,7 +60,7 @@ def simulate(
     from edge.simulate import SimulateOptions, print_result, run_simulation
 
     plans = read_plans(*_machine_files(config, bins), bundle, _warn)
-    options = SimulateOptions(parts, ppm or plans.config.feeder.parts_per_min, seed, realtime, journal, video)
+    options = SimulateOptions(parts, ppm or plans.config.feeder.parts_per_min, seed, realtime, journal, video, capture)
     with _progress("sorting", parts, hidden=as_json) as advance:
         result = run_simulation(plans, options, _warn, advance)
     if as_json:
@@ -96,8 +98,10 @@ def run(
     bins: Bins = None,
     bundle: Bundle = None,
     journal: JournalFile = None,
+    capture: CaptureFolder = None,
 ) -> None:
     """Runs the real machine until Ctrl-C."""
+    from edge.captures import capturing
     from edge.journal.journal import Journal
     from edge.machine import read_plans
     from edge.run import run as run_machine
@@ -105,8 +109,12 @@ def run(
 
     plans = read_plans(*_machine_files(config, bins), bundle, _warn)
     file = journal or Path(plans.config.journal.file)
-    with noted() as stop, Journal.open(file, plans.config.journal.max_mb, _warn) as written:
-        report = run_machine(plans, written, _warn, stop)
+    with (
+        noted() as stop,
+        Journal.open(file, plans.config.journal.max_mb, _warn) as written,
+        capturing(capture, plans, _warn) as observe,
+    ):
+        report = run_machine(plans, written, _warn, stop, observe)
     dropped = f" ({report.dropped_frames} dropped)" if report.dropped_frames else ""
     typer.echo(f"{report.frames} frames{dropped}, {report.parts} parts, recorded in {file}")
     _warn(f"error: {report.reason}" if report.fault else report.reason)

@@ -13,11 +13,12 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from edge.captures import capturing
 from edge.clock import MonotonicClock
 from edge.journal.journal import Journal
 from edge.machine import Devices, Machine, Plans, assemble, open_accelerator, tracking_settings
 from edge.overlay import VideoWriter, draw
-from edge.pipeline import PartState
+from edge.pipeline import Outcome, PartState
 from edge.records import CommandStatus, GateReport
 from edge.sim.build import SimMachine, build_world
 from edge.sim.parts import SimPart
@@ -38,6 +39,7 @@ class SimulateOptions:
     realtime: bool = False
     journal: Path | None = None
     video: Path | None = None
+    capture: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,8 @@ def run_simulation(
             plans, devices, journal, lambda: EPOCH_S + world.clock.now_s(), warn,
             lambda part: decided.update({part.track.track_id: part}),
         )  # fmt: skip
-        return _drive(sim, machine, options, journal, decided, progress)
+        observe = stack.enter_context(capturing(options.capture, plans, warn, threaded=False))
+        return _drive(sim, machine, options, journal, decided, progress, observe)
 
 
 def _drive(
@@ -118,6 +121,7 @@ def _drive(
     journal: Journal | None,
     decided: dict[int, PartState],
     progress: Callable[[int], None],
+    observe: Callable[[Outcome], None],
 ) -> SimulateResult:
     world, camera, plans = sim.world, sim.camera, machine.plans
     late = 0
@@ -141,6 +145,7 @@ def _drive(
         while machine.safety.reason is None and (frame := camera.next_frame(timeout_s=2.0)) is not None:
             outcome = machine.pipeline.process(frame)
             frames += 1
+            observe(outcome)
             progress(len(world.truth))
             if writer:
                 writer.write(draw(outcome, tracking_settings(plans.config), plans.bundle.parts, plans.bins.default_bin))

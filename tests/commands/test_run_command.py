@@ -9,27 +9,12 @@ import threading
 from pathlib import Path
 
 import pytest
+from lockstep import Lockstep
 
-from edge.capture.slot import NewestFrame
 from edge.errors import HardwareError
 from edge.hardware.frames import FramesCamera
 from edge.hardware.idle import IdleGate
 from edge.journal.read import read_journal
-
-
-class Lockstep(NewestFrame):
-    """Drops no frame, however slow this computer is: a frame waits until the one before was fetched."""
-
-    def put(self, frame):
-        with self._changed:
-            self._changed.wait_for(lambda: self._frame is None or self._ended, 10)
-            super().put(frame)
-
-    def take(self, timeout_s):
-        frame = super().take(timeout_s)
-        with self._changed:
-            self._changed.notify_all()
-        return frame
 
 
 @pytest.fixture
@@ -55,8 +40,8 @@ import os, signal, sys
 import edge.run
 from edge.cli import main
 from edge.hardware.frames import FramesCamera
-sys.path.insert(0, {str(Path(__file__).parent)!r})
-from test_run_command import Lockstep
+sys.path.insert(0, {str(Path(__file__).parents[1] / "hardware")!r})
+from lockstep import Lockstep
 
 number, deliver = int(sys.argv.pop()), FramesCamera.next_frame
 def next_frame(camera, timeout_s):
