@@ -8,7 +8,7 @@ import typer
 
 from edge.errors import BrickgateError
 from edge.signals import Interrupted, interrupting
-from quantization.commands import catalogue, simulator, steps, training
+from quantization.commands import catalogue, simulator, steps, tile, training
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 for command in (
@@ -21,6 +21,8 @@ for command in (
     steps.bundle,
     catalogue.catalogue,
     simulator.sprites,
+    tile.tile,
+    tile.capture,
 ):
     app.command()(command)
 

@@ -1,0 +1,106 @@
+"""Pictures of any size, read a window at a time."""
+
+from __future__ import annotations
+
+import warnings
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Protocol, Self
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from edge.errors import InputError
+
+ImageBgr = NDArray[np.uint8]
+"""(H, W, 3) uint8, blue-green-red."""
+MOST_WHOLE_PX = 220_000_000
+"""A JPEG or PNG is decoded as a whole; one of so many pixels needs about 0.9 GB meanwhile."""
+TIFF_SUFFIXES = (".tif", ".tiff", ".btf", ".svs")
+SUFFIXES = (*TIFF_SUFFIXES, ".jpg", ".jpeg", ".png", ".webp", ".bmp")
+BLOCK_PX = 2048
+"""A window that is to be shrunk is read in blocks of this side at most."""
+
+
+class BigPicture(AbstractContextManager["BigPicture"], Protocol):
+    """A picture that may be larger than the memory."""
+
+    @property
+    def width_px(self) -> int: ...
+
+    @property
+    def height_px(self) -> int: ...
+
+    def read(self, left: int, top: int, width: int, height: int) -> ImageBgr:
+        """A window that lies within the picture, (height, width, 3), for the caller to keep.
+
+        Raises:
+            InputError: that place of the file is damaged.
+        """
+        ...
+
+    def shrunk(self, left: int, top: int, width: int, height: int, times: int) -> ImageBgr:
+        """A window `times` smaller, from a pyramid where the file has one; sides are rounded up.
+
+        Raises:
+            InputError: as in `read`.
+        """
+        ...
+
+
+class WholePicture:
+    """A JPEG, PNG, WebP or BMP, decoded as a whole and turned upright by its EXIF."""
+
+    def __init__(self, file: Path) -> None:
+        self._image = _decode(file)
+        self.height_px, self.width_px = self._image.shape[:2]
+
+    def read(self, left: int, top: int, width: int, height: int) -> ImageBgr:
+        return self._image[top : top + height, left : left + width].copy()
+
+    def shrunk(self, left: int, top: int, width: int, height: int, times: int) -> ImageBgr:
+        return shrink(self._image[top : top + height, left : left + width], times)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+
+def open_picture(file: Path) -> BigPicture:
+    """Open a picture by its kind.
+
+    Raises:
+        InputError: it cannot be read, is cut short, or is too large to be decoded as a whole.
+    """
+    if file.suffix.lower() in TIFF_SUFFIXES:
+        from quantization.tiles.tiff import TiffPicture
+
+        return TiffPicture(file)
+    return WholePicture(file)
+
+
+def shrink(image: ImageBgr, times: int) -> ImageBgr:
+    """The picture `times` smaller, each pixel the mean of those it stands for; sides are rounded up."""
+    if times == 1:
+        return image.copy()
+    size = (-(-image.shape[1] // times), -(-image.shape[0] // times))
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _decode(file: Path) -> ImageBgr:
+    try:
+        with warnings.catch_warnings(), Image.open(file) as opened:
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            if opened.width * opened.height > MOST_WHOLE_PX:
+                raise InputError(
+                    f"{file} has {opened.width}×{opened.height} px, and a {opened.format} is decoded as a whole:"
+                    " save it as a tiled TIFF"
+                )
+            rgb = np.asarray(ImageOps.exif_transpose(opened).convert("RGB"))
+    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
+        raise InputError(f"{file} cannot be decoded: {' '.join(str(error).split())}") from error
+    return np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), np.uint8)
