@@ -20,7 +20,7 @@ from edge.config.report import load
 from edge.config.schema import MachineConfig
 from edge.fusion.evidence import Method
 from edge.fusion.verdict import Fusion, FusionSettings
-from edge.hardware.factory import make_accelerator
+from edge.hardware.factory import make_accelerator, model_for
 from edge.hardware.interfaces import Accelerator, BeltMotor, Encoder, Feeder, Gate
 from edge.inference.classifier import Classifier
 from edge.inference.colour import ColourMeter
@@ -106,7 +106,7 @@ def open_accelerator(plans: Plans, say: Callable[[str], None]) -> Iterator[Accel
     """
     accelerator = make_accelerator(plans.config.accelerator, say)
     try:
-        accelerator.load(plans.bundle.model)
+        accelerator.load(model_for(plans.config.accelerator, plans.bundle))
         yield accelerator
     finally:
         accelerator.close()

@@ -16,7 +16,15 @@ from typing import Any
 from edge.capture.slot import NewestFrame
 from edge.clock import Clock, MonotonicClock
 from edge.errors import BrickgateError, HardwareError
-from edge.hardware.factory import make_accelerator, make_belt_motor, make_camera, make_encoder, make_feeder, make_gates
+from edge.hardware.factory import (
+    make_accelerator,
+    make_belt_motor,
+    make_camera,
+    make_encoder,
+    make_feeder,
+    make_gates,
+    model_for,
+)
 from edge.hardware.interfaces import Camera
 from edge.journal.journal import Journal
 from edge.machine import Devices, Machine, Plans, assemble
@@ -79,7 +87,7 @@ def _open(plans: Plans, clock: Clock, stack: ExitStack, say: Callable[[str], Non
         return device
 
     accelerator = opened(make_accelerator(config.accelerator, say))
-    accelerator.load(plans.bundle.model)
+    accelerator.load(model_for(config.accelerator, plans.bundle))
     belt_motor = opened(make_belt_motor(config, clock))
     encoder = opened(make_encoder(config, clock, belt_motor))
     gates = make_gates(config, clock)

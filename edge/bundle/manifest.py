@@ -49,7 +49,22 @@ class Bundle:
     unsure_below: float
     size_evidence: Path | None
     accelerators: tuple[str, ...]
+    models: dict[str, Path] = field(default_factory=dict)
+    """The file that each accelerator runs, where it is not `model`."""
     accuracy: dict[str, float] = field(default_factory=dict)
+
+    def model_for(self, accelerator: str) -> Path:
+        """The file that an accelerator runs.
+
+        Raises:
+            BundleError: the bundle does not serve it.
+        """
+        if accelerator not in self.accelerators:
+            raise BundleError(
+                f"bundle {self.name} serves {', '.join(self.accelerators)}, not {accelerator}: set accelerator.driver"
+                f" to what it serves, or run 'brickgate-model export' where the compiler for {accelerator} is installed"
+            )
+        return self.models.get(accelerator, self.model)
 
 
 def find_bundle(name_or_folder: str | Path) -> Path:
@@ -128,18 +143,22 @@ def _bundle(folder: Path, manifest: dict[str, Any]) -> Bundle:
         return folder / name
 
     size = manifest.get("size_evidence")
+    model = checked(manifest["model"])
+    accelerators = tuple(manifest["accelerators"])
+    files = manifest.get("models", dict.fromkeys(accelerators, model.name))
     parts = json.loads(checked(manifest["parts"]).read_text(encoding="utf-8"))
     return Bundle(
         folder=folder,
         name=manifest["name"],
-        model=checked(manifest["model"]),
+        model=model,
         input=InputSpec(**manifest["input"]),
         parts=tuple(BundlePart(**{**part, "moulds": tuple(part.get("moulds", ()))}) for part in parts),
         temperature=_number(manifest, "temperature", 0.01, 100),
         fusion_exponent=_number(manifest, "fusion_exponent", 0, 1),
         unsure_below=_number(manifest, "unsure_below", 0, 1),
         size_evidence=checked(size) if size else None,
-        accelerators=tuple(manifest["accelerators"]),
+        accelerators=accelerators,
+        models={accelerator: checked(files[accelerator]) for accelerator in accelerators},
         accuracy=dict(manifest.get("accuracy", {})),
     )
 

@@ -20,6 +20,15 @@ from edge.hardware.tflite import (
 )
 
 
+def has_coral(runtime: Runtime) -> bool:
+    """Whether a Coral is there, with its library."""
+    try:
+        load_edge_tpu_delegate(import_runtime(runtime))
+    except HardwareError:
+        return False
+    return True
+
+
 class AutoAccelerator:
     """Chooses at `load`, where the model is known: a Coral for a model that is compiled for it, else the CPU. `say` is
     told in one line what was chosen and why."""
@@ -49,7 +58,8 @@ class AutoAccelerator:
             why = "the model is compiled for it"
         else:
             self._chosen = CpuAccelerator(self._runtime, self._threads)
-            why = f"the Coral stays idle, for {model.name} is not compiled for it" if self._has_coral() else "no Coral"
+            idle = f"the Coral stays idle, for {model.name} is not compiled for it"
+            why = idle if has_coral(self._runtime) else "no Coral"
         self._chosen.load(model)
         self._say(f"accelerator: {self._chosen.name}; {why}")
 
@@ -58,10 +68,3 @@ class AutoAccelerator:
 
     def close(self) -> None:
         self._chosen.close()
-
-    def _has_coral(self) -> bool:
-        try:
-            load_edge_tpu_delegate(import_runtime(self._runtime))
-        except HardwareError:
-            return False
-        return True

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from edge.bundle.manifest import Bundle
 from edge.clock import Clock, MonotonicClock
 from edge.config.gates import GpioServoGateConfig, GpioSolenoidGateConfig, Pca9685GateConfig, SimGateConfig
 from edge.config.schema import (
@@ -22,7 +23,7 @@ from edge.config.schema import (
     SimMotorConfig,
 )
 from edge.errors import ConfigError, HardwareError
-from edge.hardware.auto import AutoAccelerator
+from edge.hardware.auto import AutoAccelerator, has_coral
 from edge.hardware.constant_encoder import ConstantEncoder
 from edge.hardware.exposure import ExposureTravel
 from edge.hardware.frames import FramesCamera
@@ -49,6 +50,18 @@ def make_accelerator(config: AcceleratorConfig, say: Callable[[str], None] = lam
     if config.driver == "cpu":
         return CpuAccelerator(config.runtime, config.threads)
     return AutoAccelerator(config.runtime, config.threads, say)
+
+
+def model_for(config: AcceleratorConfig, bundle: Bundle) -> Path:
+    """The bundle's file for the configured accelerator; `auto` takes the compiled one where a Coral answers.
+
+    Raises:
+        BundleError: the bundle does not serve the accelerator.
+    """
+    if config.driver != "auto":
+        return bundle.model_for(config.driver)
+    on_coral = "edgetpu" in bundle.accelerators and has_coral(config.runtime)
+    return bundle.model_for("edgetpu" if on_coral else "cpu")
 
 
 def make_camera(config: MachineConfig, encoder: Encoder, clock: Clock) -> Camera:

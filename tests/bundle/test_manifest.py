@@ -111,3 +111,17 @@ def test_every_error_is_one_line(tiny_bundle: Path) -> None:
     with pytest.raises(BundleError) as caught:
         load_bundle(tiny_bundle)
     assert "\n" not in str(caught.value)
+
+
+def test_each_accelerator_has_its_file(tiny_bundle: Path) -> None:
+    served = load_bundle(tiny_bundle)
+    assert served.model_for("cpu") == tiny_bundle / "model.tflite"
+    with pytest.raises(
+        BundleError, match=r"bundle tiny serves cpu, not edgetpu: set accelerator\.driver to what it serves"
+    ):
+        served.model_for("edgetpu")
+    edit(tiny_bundle, accelerators=["cpu", "hailo8l"], models={"cpu": "model.tflite", "hailo8l": "parts.json"})
+    assert load_bundle(tiny_bundle).model_for("hailo8l") == tiny_bundle / "parts.json"
+    edit(tiny_bundle, models={"cpu": "model.tflite", "hailo8l": "unlisted.hef"})
+    with pytest.raises(BundleError, match=r"files\[unlisted\.hef\]"):
+        load_bundle(tiny_bundle)

@@ -9,9 +9,11 @@ import fake_gpio
 import fake_i2c
 import pytest
 
+from edge.bundle.manifest import Bundle
+from edge.bundle.preprocess import InputSpec
 from edge.clock import VirtualClock
 from edge.config.schema import AcceleratorConfig, MachineConfig
-from edge.errors import ConfigError, HardwareError
+from edge.errors import BundleError, ConfigError, HardwareError
 from edge.hardware import factory
 from edge.hardware.auto import AutoAccelerator
 from edge.hardware.constant_encoder import ConstantEncoder
@@ -162,3 +164,30 @@ def test_a_belt_with_a_switch_of_its_own_travels_all_the_time() -> None:
     encoder.start()
     clock.advance(2.0)
     assert encoder.belt_mm() == pytest.approx(300.0)
+
+
+def test_each_accelerator_gets_its_own_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    bundle = Bundle(
+        folder=Path("b"),
+        name="both",
+        model=Path("b/model.tflite"),
+        input=InputSpec(96, 96, 0.1),
+        parts=(),
+        temperature=1.0,
+        fusion_exponent=0.5,
+        unsure_below=0.5,
+        size_evidence=None,
+        accelerators=("cpu", "edgetpu"),
+        models={"cpu": Path("b/model.tflite"), "edgetpu": Path("b/model_edgetpu.tflite")},
+    )
+
+    def file_for(driver: str) -> str:
+        return factory.model_for(AcceleratorConfig.model_validate({"driver": driver}), bundle).name
+
+    assert (file_for("cpu"), file_for("edgetpu")) == ("model.tflite", "model_edgetpu.tflite")
+    monkeypatch.setattr(factory, "has_coral", lambda runtime: False)
+    assert file_for("auto") == "model.tflite"
+    monkeypatch.setattr(factory, "has_coral", lambda runtime: True)
+    assert file_for("auto") == "model_edgetpu.tflite"
+    with pytest.raises(BundleError, match=r"bundle both serves cpu, edgetpu, not hailo: set accelerator\.driver"):
+        file_for("hailo")
