@@ -1,7 +1,7 @@
 """Reads what the renderer wrote: layers by their number, with what is known about each look.
 
 Opening a set reads the shards' indices alone; pictures and hulls are read when they are asked for, so that a set of
-any size takes some 100 bytes of memory a look, in each process that reads it.
+any size takes some 180 bytes of memory a look, in each process that reads it.
 """
 
 from __future__ import annotations
