@@ -58,12 +58,12 @@ class StageRun:
             for number, (pictures, families, damage) in enumerate(made, start=1):
                 self._add(*self._training.step(objective, pictures, families, stage), damage)
                 bar.move(progress.pictures_in_stage)
-                if number % LOG_EVERY == 0:
+                done = progress.pictures_in_stage >= stage.pictures
+                stopping = not done and number % CHECK_EVERY == 0 and self._time_is_up()
+                if number % LOG_EVERY == 0 or done or stopping:
                     self._log()
-                if progress.pictures_in_stage >= stage.pictures:
-                    return True
-                if number % CHECK_EVERY == 0 and self._time_is_up():
-                    return False
+                if done or stopping:
+                    return done
         raise AssertionError("batches never end")
 
     def _prepare(self) -> None:

@@ -58,7 +58,7 @@ def test_a_training_runs_through_its_stages(renders, tmp_path, monkeypatch):
     assert said[0].startswith("stage 1/2 32 px  32/64  loss ")
     assert said[-1].startswith("stage 2/2 32 px  32/48  loss ")
     rows = list(csv.DictReader((tmp_path / "curve.csv").open()))
-    assert [int(row["pictures"]) for row in rows] == [32, 64, 96]
+    assert [int(row["pictures"]) for row in rows] == [32, 64, 96, 112]
 
 
 def test_a_killed_training_goes_on_where_it_was_saved(renders, tmp_path, monkeypatch):
