@@ -8,7 +8,7 @@ import typer
 
 from edge.errors import BrickgateError
 from edge.signals import Interrupted, interrupting
-from quantization.commands import catalogue, simulator, steps, tile, training
+from quantization.commands import catalogue, report, simulator, steps, tile, training
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 for command in (
@@ -19,6 +19,7 @@ for command in (
     steps.quantize,
     steps.evaluate,
     steps.bundle,
+    report.report,
     catalogue.catalogue,
     simulator.sprites,
     tile.tile,

@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 
 from edge.bundle.preprocess import InputSpec, cut
 from edge.errors import InputError
+from quantization.evaluate.scores import PhotoScores
 
 COLUMNS = ("file", "part_family", "view", "group")
-LogScores = NDArray[np.float32]
-Classify = Callable[[NDArray[np.uint8]], LogScores]
-"""(N, H, W, 3) uint8 RGB pictures → (N, K) log-probabilities."""
+Logits = NDArray[np.float32]
+Classify = Callable[[NDArray[np.uint8]], Logits]
+"""(N, H, W, 3) uint8 RGB pictures → (N, K) logits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,32 +33,6 @@ class Photo:
     family: int
     view: str
     group: str
-
-
-@dataclass(frozen=True, slots=True)
-class PhotoResult:
-    """Log scores (N, K) of a set's photographs, in the order of `photos`."""
-
-    photos: list[Photo]
-    log_scores: LogScores
-
-    def top1(self, views: Sequence[str] | None = None) -> tuple[float, int]:
-        """Share of single looks recognised, and their number; `views` restricts them."""
-        kept = [i for i, photo in enumerate(self.photos) if views is None or photo.view in views]
-        truth = np.array([self.photos[i].family for i in kept])
-        return float((self.log_scores[kept].argmax(1) == truth).mean()), len(kept)
-
-    def fused_top1(self, combine: str = "product") -> tuple[float, int]:
-        """Share of pieces recognised from all their looks, by the product or the mean of scores."""
-        groups: dict[str, list[int]] = {}
-        for i, photo in enumerate(self.photos):
-            groups.setdefault(photo.group, []).append(i)
-        right = 0
-        for members in groups.values():
-            scores = self.log_scores[members]
-            fused = scores.sum(0) if combine == "product" else np.exp(scores).sum(0)
-            right += int(fused.argmax() == self.photos[members[0]].family)
-        return right / len(groups), len(groups)
 
 
 def read_photos(folder: Path, families: Sequence[str]) -> list[Photo]:
@@ -86,12 +61,19 @@ def read_photos(folder: Path, families: Sequence[str]) -> list[Photo]:
     return photos
 
 
-def score_photos(photos: list[Photo], classify: Classify, input_px: int, batch: int = 64) -> PhotoResult:
+def score_photos(photos: Sequence[Photo], classify: Classify, input_px: int, batch: int = 64) -> PhotoScores:
     """Classifies photographs, each taken whole as one crop."""
     spec = InputSpec(input_px, input_px, margin=0.0)
-    pictures = np.stack([_read(photo.file, spec) for photo in photos])
-    scores = [classify(pictures[k : k + batch]) for k in range(0, len(pictures), batch)]
-    return PhotoResult(photos, np.concatenate(scores))
+    logits = [
+        classify(np.stack([_read(photo.file, spec) for photo in photos[start : start + batch]]))
+        for start in range(0, len(photos), batch)
+    ]
+    return PhotoScores(
+        logits=np.concatenate(logits),
+        families=np.array([photo.family for photo in photos], np.int64),
+        views=np.array([photo.view for photo in photos]),
+        groups=np.array([photo.group for photo in photos]),
+    )
 
 
 def _read(file: Path, spec: InputSpec) -> NDArray[np.uint8]:

@@ -11,10 +11,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from quantization.data.augment import Augmenter
 from quantization.data.layers import LayerSet, hull_of
-from quantization.evaluate.looks import TestLooks
+from quantization.evaluate.looks import Bytes, UnseenLooks
 from quantization.ldraw.poses import RestingPoses
 from quantization.ldraw.store import load_part
 from quantization.recipe import Family
@@ -22,48 +23,48 @@ from quantization.render.renderer import Renderer
 from quantization.render.sampler import sample_rng, sample_scene
 from quantization.render.scene import Scene
 
-TILTS_DEG = (-22.0, -12.0, -3.0, 8.0, 18.0)
+TILTS_DEG = (-22.0, -16.0, -10.0, -4.0, 3.0, 9.0, 15.0, 21.0)
 CAMERA_MM = 300.0
 RENDER_PX = 160
 
 
-def make_track_looks(
-    families: Sequence[Family], meshes: Path, size_px: int, parts_per_family: int, seed: int
-) -> TestLooks:
-    """`len(TILTS_DEG)` pictures of each part, one after the other, with one belt, colour and camera."""
-    looks, family_of, transparent = _rendered(families, meshes, parts_per_family, seed)
-    count = len(family_of)
+def make_track_looks(families: Sequence[Family], meshes: Path, size_px: int, parts: int, seed: int) -> UnseenLooks:
+    """`len(TILTS_DEG)` pictures of each of `parts` parts, spread evenly over the families, with one belt, colour and
+    camera for each part."""
+    family_of_part = np.arange(parts) * len(families) // parts
+    looks, transparent = _rendered([families[int(k)] for k in family_of_part], meshes, seed)
+    family_of = np.repeat(family_of_part, len(TILTS_DEG))
     layers = LayerSet(
         pictures=looks,
         families=tuple(family.number for family in families),
         family=family_of,
         transparent=transparent,
-        elevation_deg=np.full(count, 90.0, np.float32),
+        elevation_deg=np.full(len(looks), 90.0, np.float32),
         hulls=np.stack([hull_of(picture[..., 3]) for picture in looks]),
     )
     augmenter = Augmenter(layers, size_px, seed)
-    pictures = [augmenter.picture(k, np.random.default_rng([seed, 6, k // len(TILTS_DEG)])) for k in range(count)]
-    return TestLooks(np.stack(pictures), family_of, len(TILTS_DEG))
+
+    def picture(index: int) -> Bytes:
+        return augmenter.picture(index, np.random.default_rng([seed, 6, index // len(TILTS_DEG)]))
+
+    return UnseenLooks(family_of, len(TILTS_DEG), picture)
 
 
-def _rendered(
-    families: Sequence[Family], meshes: Path, parts_per_family: int, seed: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _rendered(parts: Sequence[Family], meshes: Path, seed: int) -> tuple[Bytes, NDArray[np.bool_]]:
     renderer = Renderer(RENDER_PX)
-    pictures, family_of, transparent = [], [], []
+    pictures, transparent = [], []
     try:
-        for index, family in enumerate(families):
-            for number in range(parts_per_family):
-                rng = sample_rng(seed, family.number, number)
-                part = load_part(family.moulds[int(rng.integers(len(family.moulds)))], meshes)
-                for scene in _riding(rng, part.poses):
-                    look = renderer.look(part.mesh, scene)
-                    pictures.append(look.layers)
-                    family_of.append(index)
-                    transparent.append(look.transparent)
+        for number, family in enumerate(parts):
+            rng = sample_rng(seed, family.number, number)
+            part = load_part(family.moulds[int(rng.integers(len(family.moulds)))], meshes)
+            scenes = _riding(rng, part.poses)
+            for place in rng.permutation(len(scenes)):  # else the number of looks would stand for where they are
+                look = renderer.look(part.mesh, scenes[place])
+                pictures.append(look.layers)
+                transparent.append(look.transparent)
     finally:
         renderer.close()
-    return np.stack(pictures), np.array(family_of, np.int64), np.array(transparent, np.bool_)
+    return np.stack(pictures), np.array(transparent, np.bool_)
 
 
 def _riding(rng: np.random.Generator, poses: RestingPoses) -> list[Scene]:

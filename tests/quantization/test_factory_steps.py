@@ -15,6 +15,7 @@ from edge.errors import BrickgateError, InputError
 from quantization import factory
 from quantization.evaluate import looks as synthetic
 from quantization.factory import Workshop, bundle_step, evaluate_step
+from quantization.factory.report_step import write_report
 from quantization.recipe import load_recipe
 
 INPUT_PX = 64
@@ -117,20 +118,22 @@ def float_logits(pictures):
 
 def looks(parts, looks_a_part):
     families = np.repeat(np.arange(parts) % 4, looks_a_part)
-    pictures = np.zeros((len(families), 8, 8, 3), np.uint8)
-    pictures[:, 0, 0, 0] = families
-    return synthetic.TestLooks(pictures, families, looks_a_part)
+    return synthetic.UnseenLooks(families, looks_a_part, lambda i: np.full((8, 8, 3), families[i], np.uint8))
 
 
 @pytest.fixture
 def measured(shop, write_renders, monkeypatch):
-    write_renders(shop.test_renders)
+    numbers = tuple(family.number for family in shop.families)
+    write_renders(shop.test_renders, numbers)
+    write_renders(shop.folder / "renders-unknown", ("3960", "4274"))
     shop.converted.mkdir()
-    (shop.converted / "model.tflite").touch()
+    write_model(shop.converted / "model.tflite", side_px=INPUT_PX)
     monkeypatch.setattr(evaluate_step, "trained", lambda shop: float_logits)
     monkeypatch.setattr(evaluate_step, "to_input", lambda pictures: pictures)
-    monkeypatch.setattr(evaluate_step.test, "make_test_looks", lambda layers, size, parts, seed: looks(parts, 3))
+    monkeypatch.setattr(evaluate_step, "render_shards", lambda *arguments: None)
+    monkeypatch.setattr(evaluate_step, "make_test_looks", lambda layers, size, parts, each, seed: looks(parts, each))
     monkeypatch.setattr(evaluate_step, "make_track_looks", lambda *arguments: looks(12, 5))
+    monkeypatch.setattr(bundle_step, "upright_size_mm", lambda mould, meshes: (31.8, 15.8, 11.4))
 
     def evaluate(sign):
         monkeypatch.setattr(evaluate_step, "TfliteModel", lambda file: Int8(sign))
@@ -149,6 +152,9 @@ def test_what_was_measured_and_fitted_is_kept(shop, measured):
     assert accuracy["expected_calibration_error"] < accuracy["expected_calibration_error_before"]
     assert result["temperature"] > 1.0
     assert 0 <= result["fusion_exponent"] <= 1
+    assert result["unknown"]["rejected"] == accuracy["unknown_rejected"]
+    assert len(result["looks"]["independent"]["majority"]) == 8
+    assert result["categories"]["Plate"] == {"parts": 1, "top1": pytest.approx(0.75), "category": pytest.approx(0.75)}
 
 
 def test_an_int8_model_that_disagrees_with_the_float_one_is_refused(shop, measured):
@@ -157,3 +163,22 @@ def test_an_int8_model_that_disagrees_with_the_float_one_is_refused(shop, measur
         measured(-1)
     with pytest.raises(InputError, match="run 'brickgate-model evaluate' first"):
         factory.bundle(shop, Path("never"))
+
+
+def test_the_report_is_of_the_model_at_hand(shop, measured, tmp_path):
+    page = tmp_path / "report.html"
+    with pytest.raises(InputError, match=r"evaluation\.json is missing: run 'brickgate-model evaluate' first"):
+        write_report(shop, page, "beginner-4", None, speed=False)
+    measured(+1)
+    write_report(shop, page, "beginner-4", None, speed=False)
+    assert "75.0 %" in page.read_text()
+    assert list(tmp_path.glob(".*")) == []
+    write_model(shop.converted / "model.tflite", side_px=INPUT_PX, scale=0.25)
+    with pytest.raises(InputError, match=r"scores\.npz is of another model than the one converted last"):
+        write_report(shop, page, "beginner-4", None, speed=False)
+    shop.evaluation.write_text("{")
+    with pytest.raises(InputError, match=r"evaluation\.json is no JSON .*: run 'brickgate-model evaluate' again"):
+        write_report(shop, page, "beginner-4", None, speed=False)
+    (shop.converted / "model.tflite").unlink()
+    with pytest.raises(InputError, match=r"model\.tflite is missing: run 'brickgate-model quantize' first"):
+        write_report(shop, page, "beginner-4", None, speed=False)

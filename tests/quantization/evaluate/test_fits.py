@@ -6,22 +6,22 @@ import numpy as np
 import pytest
 
 from edge.bundle.dequantize import log_softmax
-from edge.fusion.verdict import Fusion, FusionSettings
-from edge.records import TOP_VIEW, Prediction
+from edge.fusion.evidence import Method
 from quantization.data import augment
 from quantization.data.belts import make_belts
 from quantization.data.layers import open_layers
-from quantization.evaluate.looks import (
-    LOOKS_A_PART,
+from quantization.evaluate.fits import (
     expected_calibration_error,
     fit_fusion_exponent,
     fit_temperature,
     fit_unsure_below,
-    fuse,
-    make_test_looks,
     negative_log_likelihood,
+    reliability,
+    top,
     top1,
 )
+from quantization.evaluate.fusions import fuse
+from quantization.evaluate.looks import make_test_looks
 
 CLASSES = 8
 LOOKS = 5
@@ -44,20 +44,12 @@ def test_the_temperature_that_made_the_answers_is_found(temperature):
 @pytest.mark.parametrize("exponent", [0.15, 0.5, 0.85])
 def test_the_fusion_exponent_that_made_the_answers_is_found(exponent):
     rng = np.random.default_rng(2)
-    shared = rng.normal(0, 1.5, (6000, 1, CLASSES))
-    own = rng.normal(0, 0.5, (6000, LOOKS, CLASSES))
-    looks = (shared + own).reshape(-1, CLASSES).astype(np.float32)
-    truth = drawn_from(fuse(looks, exponent, LOOKS), rng)
-    found = fit_fusion_exponent(looks, np.repeat(truth, LOOKS), LOOKS)
-    assert found == pytest.approx(exponent, abs=0.06)
-
-
-def test_it_fuses_as_the_machine_does():
-    log_scores = log_softmax(np.random.default_rng(3).normal(0, 2, (LOOKS, CLASSES)).astype(np.float32))
-    fusion = Fusion(CLASSES, 0, FusionSettings(exponent=0.4))
-    for index, scores in enumerate(log_scores):
-        fusion.add(Prediction(0, index, TOP_VIEW, scores, np.zeros(0, np.float32), 1.0))
-    assert np.exp(fuse(log_scores, 0.4, LOOKS)[0]) == pytest.approx(fusion.verdict(0).part_posterior, abs=1e-5)
+    shared = rng.normal(0, 1.5, (1200, 1, CLASSES))
+    own = rng.normal(0, 0.5, (1200, LOOKS, CLASSES))
+    looks = log_softmax((shared + own).astype(np.float32))
+    truth = drawn_from(np.log(fuse(looks, Method.TEMPERED_PRODUCT, exponent)), rng)
+    found = fit_fusion_exponent(looks.reshape(-1, CLASSES), np.repeat(truth, LOOKS), LOOKS)
+    assert found == pytest.approx(exponent, abs=0.08)
 
 
 def test_calibrated_answers_have_no_calibration_error_overconfident_ones_do():
@@ -87,9 +79,24 @@ def test_above_the_threshold_the_answers_are_precise():
     assert fit_unsure_below(log_scores, np.ones(50, int)) == 0.99
 
 
+def test_the_reliability_of_a_known_case():
+    log_scores = np.log(np.array([[0.85, 0.15]] * 10 + [[0.35, 0.65]] * 30, np.float32))
+    table = reliability(log_scores, np.array([0] * 6 + [1] * 34), bins=10)
+    assert table[8] == pytest.approx([0.25, 0.85, 0.6])
+    assert table[6] == pytest.approx([0.75, 0.65, 1.0])
+    assert table[2] == pytest.approx([0.0, 0.25, 0.25])
+
+
+def test_the_best_few_hold_the_right_one():
+    scores = np.array([[5, 4, 3, 2, 1, 0]] * 2, np.float32)
+    assert [top(scores, np.array([0, 4]), count) for count in (1, 4, 5, 6)] == [0.5, 0.5, 1.0, 1.0]
+
+
 def test_test_looks_come_in_runs_of_one_family(renders, monkeypatch):
     monkeypatch.setattr(augment, "make_belts", lambda rng, size_px: make_belts(rng, size_px, 6))
-    made = make_test_looks(open_layers(renders), 32, 4, seed=3)
-    assert made.pictures.shape == (4 * LOOKS_A_PART, 32, 32, 3)
+    made, again = (make_test_looks(open_layers(renders), 32, 4, 3, seed=3) for _ in range(2))
     assert made.families.tolist() == [0] * 3 + [1] * 3 + [0] * 3 + [1] * 3
-    assert np.array_equal(made.pictures, make_test_looks(open_layers(renders), 32, 4, seed=3).pictures)
+    batches = list(made.batches(5))
+    assert [batch.shape for batch in batches] == [(5, 32, 32, 3), (5, 32, 32, 3), (2, 32, 32, 3)]
+    assert np.array_equal(again.picture(7), np.concatenate(batches)[7])
+    assert not np.array_equal(made.picture(0), made.picture(1))

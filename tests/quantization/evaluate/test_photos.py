@@ -31,9 +31,8 @@ def photos(tmp_path):
 
 
 def by_colour(pictures):
-    """(N, 2) log-probabilities."""
-    shares = pictures[:, 16, 16, :2].astype(np.float32) + 1
-    return np.log(shares / shares.sum(axis=1, keepdims=True))
+    """(N, 2) logits."""
+    return np.log(pictures[:, 16, 16, :2].astype(np.float32) + 1)
 
 
 def test_families_that_the_model_knows_are_read(photos):
@@ -46,13 +45,12 @@ def test_families_that_the_model_knows_are_read(photos):
     ]
 
 
-def test_single_looks_and_pieces_are_counted(photos):
-    result = score_photos(read_photos(photos, FAMILIES), by_colour, 32)
-    assert result.top1() == (0.5, 4)
-    assert result.top1(["front"]) == (0.5, 2)
-    assert result.top1(["back"]) == (0.5, 2)
-    assert result.fused_top1("product") == (pytest.approx(2 / 3), 3)
-    assert result.fused_top1("mean") == (pytest.approx(2 / 3), 3)
+def test_photographs_are_scored_in_their_order(photos):
+    scores = score_photos(read_photos(photos, FAMILIES), by_colour, 32, batch=3)
+    assert scores.logits.argmax(1).tolist() == [0, 1, 0, 1]
+    assert scores.families.tolist() == [0, 0, 1, 1]
+    assert scores.views.tolist() == ["front", "back", "front", "back"]
+    assert scores.groups.tolist() == ["1", "1", "2", "f.png"]
 
 
 def test_what_cannot_be_used_is_named(photos, tmp_path):

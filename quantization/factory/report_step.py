@@ -1,0 +1,61 @@
+"""The page about a model: made from what the evaluation stored, again and again at little cost."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from edge.bundle.manifest import sha256
+from edge.catalogue.lookalikes import groups, load_look_alikes
+from edge.errors import InputError
+from quantization.evaluate.report import Subject, render_report
+from quantization.evaluate.scores import PICTURES, load_scores
+from quantization.evaluate.speed import THREADS, computer, measure_speed
+from quantization.factory.workshop import Workshop
+
+FILES = {"int8": "model.tflite", "float": "float.tflite"}
+
+
+def write_report(shop: Workshop, out: Path, layout: str, look_alikes: Path | None, speed: bool) -> Path:
+    """Writes the HTML page about the model that was evaluated last.
+
+    Args:
+        shop: of the model.
+        out: the page.
+        layout: an example machine's name or a bins.yaml, for the accuracy by bin.
+        look_alikes: file of look-alike parts; None for the shipped one.
+        speed: measure how fast the model answers on this computer.
+
+    Raises:
+        InputError: not evaluated yet, or something else was.
+        ConfigError: no such layout.
+    """
+    model = shop.converted / FILES["int8"]
+    if not model.is_file():
+        raise InputError(f"{model} is missing: run 'brickgate-model quantize' first")
+    try:
+        evaluation = json.loads(shop.evaluation.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{shop.evaluation} is missing: run 'brickgate-model evaluate' first") from error
+    except ValueError as error:
+        raise InputError(f"{shop.evaluation} is no JSON ({error}): run 'brickgate-model evaluate' again") from error
+    numbers = [family.number for family in shop.families]
+    scores = load_scores(shop.scores, shop.recipe.name, numbers, sha256(model))
+    files = {name: file for name, it in FILES.items() if (file := shop.converted / it).is_file()}
+    input_px = shop.recipe.input_px
+    subject = Subject(
+        title=f"Brickgate {shop.recipe.name}",
+        input_px=input_px,
+        evaluation=evaluation,
+        files=files,
+        speeds={name: measure_speed(file, input_px, THREADS) for name, file in files.items()} if speed else {},
+        computer=computer(),
+        layout=layout,
+        groups=groups(numbers, load_look_alikes(look_alikes) if look_alikes else None),
+    )
+    page = render_report(scores, subject, shop.scores / PICTURES, shop.report)
+    new = out.with_name(f".{out.name}.new")
+    new.write_text(page, encoding="utf-8")
+    new.replace(out)
+    shop.report(f"report written to {out}: {len(page.encode()) / 1e6:.2f} MB")
+    return out
