@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -16,6 +17,12 @@ class RenderKind(enum.Enum):
 
     LAYERS = "layers"
     PICTURES = "pictures"
+
+
+class EvaluateBy(enum.Enum):
+    """What `evaluate --shards` scores beside single tiles."""
+
+    GROUP = "group"
 
 
 def build(
@@ -35,6 +42,7 @@ def build(
     factory.train(shop, weights, min(workers, 2))
     factory.quantize(shop)
     factory.evaluate(shop, photos or [])
+    factory.export(shop)
     factory.bundle(shop, out or shop.folder / "bundle")
 
 
@@ -64,8 +72,24 @@ def quantize(recipe: RecipeName = "starter", work: Work = None) -> None:
     factory.quantize(open_shop(recipe, work))
 
 
-def evaluate(recipe: RecipeName = "starter", work: Work = None, photos: Photos = None) -> None:
-    """Measures the model on unseen looks and on labelled photographs."""
+def evaluate(
+    recipe: RecipeName = "starter",
+    work: Work = None,
+    photos: Photos = None,
+    shards: Annotated[
+        list[Path] | None, typer.Option("--shards", help="Instead: a bundle on the test split of these shards.")
+    ] = None,
+    by: Annotated[EvaluateBy | None, typer.Option("--by", help="With --shards: what is scored together.")] = None,
+    of_bundle: Annotated[str, typer.Option("--bundle", help="With --shards: a shipped name or a folder.")] = "starter",
+) -> None:
+    """Measures the model on unseen looks and on labelled photographs, or a bundle on whole trays in shards."""
+    if (shards is None) != (by is None):
+        raise BrickgateError("--shards and --by go together: give both, such as --shards DIR --by group")
+    if shards is not None:
+        from quantization.evaluate.shard_scores import evaluate_by_group
+
+        evaluate_by_group(shards, of_bundle, typer.echo)
+        return
     from quantization import factory
 
     factory.evaluate(open_shop(recipe, work), photos or [])
