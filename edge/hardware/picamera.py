@@ -73,9 +73,12 @@ class PiCamera:
         camera, self._camera, self._pending = self._camera, None, None
         if camera is not None:
             try:
-                camera.stop()
-            finally:
-                camera.close()
+                try:
+                    camera.stop()
+                finally:
+                    camera.close()
+            except (RuntimeError, OSError) as error:
+                raise HardwareError(f"camera: it could not be closed ({error}): unplug it or restart the Pi") from error
 
     def _configure(self) -> None:
         config = self._config

@@ -6,7 +6,7 @@ import sys
 
 import fake_picamera2
 import pytest
-from fake_picamera2 import AGE_NS, FakeModule
+from fake_picamera2 import AGE_NS, FakeModule, FakePicamera2
 
 from edge.clock import VirtualClock
 from edge.config.schema import CameraConfig
@@ -131,6 +131,22 @@ def test_a_silence_is_told_and_the_late_frame_is_not_lost(module: FakeModule, cl
     assert frame is not None
     assert frame.index == 0
     camera.close()
+    assert module.open_cameras == 0
+
+
+def test_a_camera_that_does_not_close_is_told_in_one_line(
+    module: FakeModule, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    camera = camera_of(module, clock, **LOCKED)
+    camera.start()
+
+    def fail(stopped: FakePicamera2) -> None:
+        stopped.state = "stopped"
+        raise RuntimeError("the pipe is gone")
+
+    monkeypatch.setattr("fake_picamera2.FakePicamera2.stop", fail)
+    with pytest.raises(HardwareError, match=r"camera: it could not be closed \(the pipe is gone\)"):
+        camera.close()
     assert module.open_cameras == 0
 
 
