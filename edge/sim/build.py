@@ -18,9 +18,20 @@ from edge.sim.faults import FaultBoard
 from edge.sim.light import Light
 from edge.sim.parts import PartMaker
 from edge.sim.scene import BeltScene
-from edge.sim.settings import BeltSettings, CameraSettings, FeedSettings, GateSettings, Layout, SimSettings
+from edge.sim.settings import (
+    PATIENCE_S,
+    BeltSettings,
+    CameraSettings,
+    FeedSettings,
+    GateSettings,
+    Layout,
+    SimSettings,
+)
 from edge.sim.sprites import SpriteAtlas
 from edge.sim.world import SimWorld
+
+PATIENT_INTERVALS = 10
+"""Mean intervals between two parts in which nothing may happen before a run counts as over."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,6 +105,8 @@ def sim_settings(
         parts_per_min=machine.feeder.parts_per_min if parts_per_min is None else parts_per_min,
         half_width_mm=half_width_mm,
     )
+    fed = replace(wanted, **feed)
+    interval_s = 60 / fed.parts_per_min if fed.parts_per_min > 0 else 0.0
     return SimSettings(
         gates=tuple(
             GateSettings(gate.name, gate.x_mm, gate.positions, gate.rest, gate.latency_s, gate.travel_s)
@@ -101,8 +114,9 @@ def sim_settings(
         ),
         layout=Layout(bins.layout.gate, dict(_exits(bins.layout)), bins.default_bin),
         belt=BeltSettings(belt_mm_per_s=machine.belt.belt_mm_per_s),
-        feed=replace(wanted, **feed),
+        feed=fed,
         camera=camera,
+        patience_s=max(PATIENCE_S, PATIENT_INTERVALS * interval_s),
     )
 
 

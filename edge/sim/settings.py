@@ -12,6 +12,7 @@ Direction = Literal["right", "left", "up", "down"]
 Arrivals = Literal["regular", "poisson"]
 
 TICK_S = 0.005
+PATIENCE_S = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,5 +117,5 @@ class SimSettings:
     belt: BeltSettings = field(default_factory=BeltSettings)
     feed: FeedSettings = field(default_factory=FeedSettings)
     camera: CameraSettings = field(default_factory=CameraSettings)
-    patience_s: float = 120.0
+    patience_s: float = PATIENCE_S
     """Virtual time without any part fed or ended after which a run is over and what is left counts as lost."""
