@@ -57,16 +57,20 @@ def simulate(
 ) -> None:
     """Runs the whole machine in simulation: parts on a belt, the network, the gates, the bins."""
     from edge.machine import read_plans
+    from edge.signals import Interrupted, noted
     from edge.simulate import SimulateOptions, print_result, run_simulation
 
     plans = read_plans(*_machine_files(config, bins), bundle, _warn)
     options = SimulateOptions(parts, ppm or plans.config.feeder.parts_per_min, seed, realtime, journal, video, capture)
-    with _progress("sorting", parts, hidden=as_json) as advance:
-        result = run_simulation(plans, options, _warn, advance)
+    with noted() as stop, _progress("sorting", parts, hidden=as_json) as advance:
+        result = run_simulation(plans, options, _warn, advance, stop)
+    if stop.signal is not None:
+        raise Interrupted(stop.signal)
     if as_json:
         typer.echo(json.dumps(result.to_json()))
     else:
         print_result(result, plans, Console())
+    raise typer.Exit(1 if result.unrecorded else 0)
 
 
 @app.command()
@@ -118,7 +122,8 @@ def run(
     dropped = f" ({report.dropped_frames} dropped)" if report.dropped_frames else ""
     typer.echo(f"{report.frames} frames{dropped}, {report.parts} parts, recorded in {file}")
     _warn(f"error: {report.reason}" if report.fault else report.reason)
-    raise typer.Exit(1 if report.fault else stop.exit_code)
+    unrecorded = written.unsaved + written.lost
+    raise typer.Exit(1 if report.fault or unrecorded else stop.exit_code)
 
 
 @app.command()
@@ -211,7 +216,7 @@ def _progress(what: str, total: int, hidden: bool) -> Iterator[Callable[[int], N
 
 def main() -> None:
     """Entry point: problems are one line, never a traceback."""
-    from edge.signals import Interrupted, interrupting
+    from edge.signals import Interrupted, interrupting, let_go
 
     try:
         with interrupting():
@@ -221,6 +226,7 @@ def main() -> None:
     except BrickgateError as error:
         _fail(f"error: {error}", error.exit_code)
     except Interrupted as interrupted:
+        let_go()
         _fail(f"stopped: {interrupted}", interrupted.exit_code)
     except OSError as error:
         _fail(f"error: {error}", 1)

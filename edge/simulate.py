@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from edge.machine import Devices, Machine, Plans, assemble, open_accelerator, tr
 from edge.overlay import VideoWriter, draw
 from edge.pipeline import Outcome, PartState
 from edge.records import CommandStatus, GateReport
+from edge.signals import StopRequest
 from edge.sim.build import SimMachine, build_world
 from edge.sim.parts import SimPart
 from edge.sim.score import Decided, Fate, Score, score
@@ -54,6 +55,8 @@ class SimulateResult:
     virtual_s: float
     wall_s: float
     stopped: str | None
+    unrecorded: int = 0
+    """Parts that the journal could not save."""
 
     def to_json(self) -> dict[str, Any]:
         """The figures of the run, in plain values."""
@@ -82,13 +85,18 @@ class SimulateResult:
 
 
 def run_simulation(
-    plans: Plans, options: SimulateOptions, warn: Callable[[str], None], progress: Callable[[int], None]
+    plans: Plans,
+    options: SimulateOptions,
+    warn: Callable[[str], None],
+    progress: Callable[[int], None],
+    stop: StopRequest | None = None,
 ) -> SimulateResult:
     """Feeds the parts, lets the machine sort them, and compares where each ended with where it belongs.
 
     Args:
         warn: told in one line of what the user should know.
         progress: told the number of parts that have been fed.
+        stop: looked at between two frames; what was decided until then is recorded.
 
     Raises:
         BrickgateError: the journal, the video or the model cannot be used.
@@ -111,7 +119,8 @@ def run_simulation(
             lambda part: decided.update({part.track.track_id: part}),
         )  # fmt: skip
         observe = stack.enter_context(capturing(options.capture, plans, warn, threaded=False))
-        return _drive(sim, machine, options, journal, decided, progress, observe)
+        result = _drive(sim, machine, options, journal, decided, progress, observe, stop or StopRequest())
+    return replace(result, unrecorded=journal.unsaved + journal.lost) if journal else result
 
 
 def _drive(
@@ -122,6 +131,7 @@ def _drive(
     decided: dict[int, PartState],
     progress: Callable[[int], None],
     observe: Callable[[Outcome], None],
+    stop: StopRequest,
 ) -> SimulateResult:
     world, camera, plans = sim.world, sim.camera, machine.plans
     late = 0
@@ -142,7 +152,10 @@ def _drive(
     world.belt_motor.start()
     world.feeder.set_rate(options.parts_per_min)
     try:
-        while machine.safety.reason is None and (frame := camera.next_frame(timeout_s=2.0)) is not None:
+        while machine.safety.reason is None and stop.signal is None:
+            frame = camera.next_frame(timeout_s=2.0)
+            if frame is None:
+                break
             outcome = machine.pipeline.process(frame)
             frames += 1
             observe(outcome)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 
@@ -72,3 +73,65 @@ def test_a_signal_ends_it_with_one_line_and_a_whole_journal(simulated, tmp_path,
     assert (result.returncode, result.stderr.splitlines()[-1]) == (code, f"stopped: {name} received"), result.stderr
     assert "Traceback" not in result.stderr
     assert len(list(read_journal(file, pytest.fail))) >= 2
+
+
+INTERRUPTED_CLOSING = """
+import os, signal, sys
+from edge.cli import main
+from edge.journal.journal import Journal
+
+close = Journal.close
+def close_while_interrupted(journal):
+    os.kill(os.getpid(), signal.SIGINT)
+    close(journal)
+Journal.close = close_while_interrupted
+main()
+"""
+
+
+def test_a_signal_while_the_journal_is_closed_loses_no_part(simulated, tmp_path):
+    script, file = tmp_path / "interrupted.py", tmp_path / "simulated.jsonl"
+    script.write_text(INTERRUPTED_CLOSING)
+    arguments = ["simulate", "--config", simulated, "--parts", 2, "--journal", file]
+    result = subprocess.run(
+        [sys.executable, script, *map(str, arguments)], check=False, capture_output=True, text=True, timeout=120
+    )
+    assert (result.returncode, result.stderr.splitlines()[-1]) == (130, "stopped: SIGINT received"), result.stderr
+    assert len(list(read_journal(file, pytest.fail))) == 2
+
+
+def test_parts_that_the_journal_could_not_save_are_no_success(brickgate, simulated, tmp_path, monkeypatch):
+    def full(disk, fd, data):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("edge.journal.file.Disk.write", full)
+    result = brickgate("simulate", "--config", simulated, "--parts", 2, "--journal", tmp_path / "full.jsonl", "--json")
+    assert result.code == 1
+    assert "2 records could not be saved" in result.err
+    assert json.loads(result.out)["parts_fed"] == 2
+
+
+def test_parts_that_come_far_apart_are_waited_for(brickgate, simulated):
+    figures = json.loads(brickgate("simulate", "--config", simulated, "--parts", 1, "--ppm", 0.4, "--json").out)
+    assert (figures["parts_fed"], figures["lost"]) == (1, 0)
+
+
+INTERRUPTED_TWICE = """
+import os, signal
+from edge import cli
+from edge.signals import Interrupted
+
+def app():
+    raise Interrupted(signal.SIGINT)
+def warn(line):
+    os.kill(os.getpid(), signal.SIGINT)
+cli.app, cli._warn = app, warn
+cli.main()
+"""
+
+
+def test_a_second_signal_on_the_way_out_ends_it_without_a_traceback(tmp_path):
+    script = tmp_path / "twice.py"
+    script.write_text(INTERRUPTED_TWICE)
+    result = subprocess.run([sys.executable, script], check=False, capture_output=True, text=True, timeout=120)
+    assert (result.returncode, result.stderr) == (-signal.SIGINT, "")
