@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from edge.errors import BrickgateError
 from quantization.ldraw.parse import Parser
+from quantization.ldraw.seams import close_seams
 
 MM_PER_LDU = 0.4
 WELD_MM = 0.004
@@ -54,12 +55,17 @@ def build_mesh(part: str, parser: Parser) -> PartMesh:
     corners = ldu_to_mm(parser.flatten(f"{part}.dat").triangles_ldu)
     if len(corners) == 0:
         raise BrickgateError(f"LDraw part {part} has no faces")
-    return mesh_from_triangles(part, corners)
+    return mesh_from_triangles(part, corners, seams=parser.fine)
 
 
-def mesh_from_triangles(part: str, corners_mm: Doubles, crease_deg: float = CREASE_DEG) -> PartMesh:
-    """Weld triangles (K, 3, 3) in mm and give every corner its normal."""
+def mesh_from_triangles(
+    part: str, corners_mm: Doubles, crease_deg: float = CREASE_DEG, seams: bool = False
+) -> PartMesh:
+    """Weld triangles (K, 3, 3) in mm, close seams between fine and coarse arcs if asked to, and give every corner its
+    normal."""
     points, faces = _weld(corners_mm)
+    if seams:
+        faces = close_seams(points, faces)
     cross = np.cross(points[faces[:, 1]] - points[faces[:, 0]], points[faces[:, 2]] - points[faces[:, 0]])
     double_area = np.linalg.norm(cross, axis=1)
     solid = double_area > 1e-7

@@ -14,9 +14,10 @@ from quantization.ldraw.parse import Parser
 from quantization.ldraw.poses import RestingPoses, resting_poses
 from quantization.ldraw.recess import recess_places
 
-FORMAT = 2
+FORMAT = 3
 NORMAL_STEPS = 32767
 SEAM_SLACK_MM = 3.0
+SEAM_SLACK_SHARE = 0.02
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,8 +47,9 @@ def build_part(part: str, library: Library | None = None) -> Part:
     library = library or default_library()
     fine, plain = (_parsers.setdefault((library.folder, it), Parser(library, it)) for it in (True, False))
     mesh, coarse = build_mesh(part, fine), build_mesh(part, plain)
-    # Some files join round primitives to hand-drawn 16-gons; finer primitives would leave gaps there.
-    if open_edges_mm(mesh) > open_edges_mm(coarse) + SEAM_SLACK_MM:
+    # Where finer primitives leave gaps to hand-drawn arcs that could not be closed, the part stays coarse.
+    drawn_mm = open_edges_mm(coarse)
+    if open_edges_mm(mesh) > drawn_mm + max(SEAM_SLACK_MM, SEAM_SLACK_SHARE * drawn_mm):
         mesh = coarse
     studs = plain.flatten(f"{part}.dat").studs_ldu
     return Part(mesh, recess_places(mesh, ldu_to_mm(studs)), resting_poses(mesh))

@@ -22,6 +22,7 @@ def render(folder: Path, cluster: str | None) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for tar in tars for path in (tar, tar.with_suffix(".index"))}
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("library")
 def test_two_workers_of_a_cluster_make_the_same_shards(tmp_path):
     pytest.importorskip("ray", reason="Ray is not installed: pip install 'brickgate[cluster]'")
