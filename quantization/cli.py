@@ -8,7 +8,7 @@ import typer
 
 from edge.errors import BrickgateError
 from edge.signals import Interrupted, interrupting
-from quantization.commands import catalogue, report, simulator, steps, tile, training
+from quantization.commands import catalogue, export, report, simulator, steps, tile, training
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 for command in (
@@ -18,6 +18,7 @@ for command in (
     training.distill,
     steps.quantize,
     steps.evaluate,
+    export.export,
     steps.bundle,
     report.report,
     catalogue.catalogue,

@@ -100,6 +100,8 @@ class Recipe(Strict):
     representative_pictures: Positive
     least_agreement: Annotated[float, Field(gt=0, le=1)] = 0.9
     """An int8 model that agrees less often with the float one is broken, and does not enter a bundle."""
+    least_float_agreement: Annotated[float, Field(gt=0, le=1)] = 0.998
+    """The same for exported files that compute in float."""
     data: DataRecipe = DataRecipe()
     teacher: TeacherRecipe | None = None
     distill: DistillRecipe = DistillRecipe()

@@ -12,6 +12,7 @@ import numpy as np
 from edge.bundle.manifest import write_manifest
 from edge.catalogue.categories import category_of
 from edge.errors import InputError
+from quantization.factory.export_step import Export, exported
 from quantization.factory.workshop import Workshop
 from quantization.recipe import Family
 from quantization.sizes import size_table, upright_size_mm
@@ -25,14 +26,20 @@ LEGO is a trademark of the LEGO Group, which does not sponsor, authorise or endo
 
 
 def bundle(shop: Workshop, out: Path) -> Path:
-    """Writes the bundle; an older one there is replaced only when the new one is complete."""
+    """Writes the bundle; an older one there is replaced only when the new one is complete.
+
+    Raises:
+        InputError: the model has not been evaluated or exported yet.
+    """
     if not shop.evaluation.is_file():
         raise InputError(f"{shop.evaluation} is missing: run 'brickgate-model evaluate' first")
     result = json.loads(shop.evaluation.read_text(encoding="utf-8"))
+    served = [made for made in exported(shop) if made.accelerator]
     new = out.with_name(f".{out.name}.new")
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir(parents=True)
-    shutil.copy(shop.converted / "model.tflite", new / "model.tflite")
+    for made in served:
+        shutil.copy(shop.exports / made.file, new / made.file)
     parts = [part_entry(family, shop.meshes) for family in shop.families]
     (new / "parts.json").write_text(json.dumps(parts, indent=0, ensure_ascii=False), encoding="utf-8")
     sides_mm, weights = size_table(shop.families, shop.meshes)
@@ -40,7 +47,8 @@ def bundle(shop: Workshop, out: Path) -> Path:
     started = shop.folder / "weights.txt"
     origin = started.read_text(encoding="utf-8") if started.is_file() else "none"
     (new / "ATTRIBUTION.txt").write_text(ATTRIBUTION.format(weights=origin), encoding="utf-8")
-    write_manifest(new, _manifest(shop, result, origin), ["model.tflite", "parts.json", "size.npz", "ATTRIBUTION.txt"])
+    files = [*(made.file for made in served), "parts.json", "size.npz", "ATTRIBUTION.txt"]
+    write_manifest(new, _manifest(shop, result, origin, served), files)
     shutil.rmtree(out, ignore_errors=True)
     new.replace(out)
     shop.report(f"bundle written to {out}: {sum(f.stat().st_size for f in out.iterdir()) / 1e6:.2f} MB")
@@ -62,7 +70,7 @@ def part_entry(family: Family, meshes: Path) -> dict[str, Any]:
     }
 
 
-def _manifest(shop: Workshop, result: dict[str, Any], origin: str) -> dict[str, Any]:
+def _manifest(shop: Workshop, result: dict[str, Any], origin: str, served: list[Export]) -> dict[str, Any]:
     recipe = shop.recipe
     return {
         "name": recipe.name,
@@ -79,7 +87,9 @@ def _manifest(shop: Workshop, result: dict[str, Any], origin: str) -> dict[str, 
         "temperature": round(result["temperature"], 4),
         "fusion_exponent": round(result["fusion_exponent"], 4),
         "unsure_below": round(result["unsure_below"], 4),
-        "accelerators": ["cpu"],
+        "accelerators": [made.accelerator for made in served],
+        "models": {made.accelerator: made.file for made in served},
+        "checked": {made.file: made.note for made in served},
         "accuracy": {name: round(value, 4) for name, value in result["accuracy"].items()},
         "made_from": {
             "recipe": recipe.model_dump(),

@@ -25,8 +25,8 @@ from quantization.evaluate.pictures import write_pictures
 from quantization.evaluate.scores import PICTURES, LookScores, ModelScores, save_scores
 from quantization.evaluate.tracks import make_track_looks
 from quantization.factory.bundle_step import part_entry
+from quantization.factory.quantize_step import quantized_from
 from quantization.factory.render_step import TEST_SEED
-from quantization.factory.train_step import trained
 from quantization.factory.workshop import Workshop
 from quantization.quantize.convert import TfliteModel
 from quantization.recipe import load_unknown_families
@@ -65,7 +65,7 @@ def evaluate(shop: Workshop, photos: list[Path]) -> dict[str, Any]:
     model = shop.converted / "model.tflite"
     if not model.is_file():
         raise InputError(f"{model} is missing: run 'brickgate-model quantize' first")
-    network, int8 = trained(shop), TfliteModel(model)
+    network, int8 = quantized_from(shop), TfliteModel(model)
     shop.evaluation.unlink(missing_ok=True)
     sets = _make_sets(shop)
     fitting = _score(sets.fitting, int8)

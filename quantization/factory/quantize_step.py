@@ -1,18 +1,123 @@
-"""Step 3: the trained network as int8 TFLite."""
+"""Step 3: the trained network as int8 TFLite, by the way that measures best."""
 
 from __future__ import annotations
 
+import json
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from edge.errors import InputError
+from quantization.data.layers import open_layers
 from quantization.data.stream import stream
-from quantization.factory.train_step import trained
+from quantization.evaluate.looks import make_test_looks
+from quantization.factory.train_step import subject_of, trained
 from quantization.factory.workshop import Workshop
+from quantization.quantize.compare import Trial, Way, choose, logits_of, measure, table
 from quantization.quantize.convert import convert
+from quantization.quantize.settle import settled
+from quantization.train.checkpoint import load_trained
+from quantization.train.layers import Network
+from quantization.train.loop import BEFORE_INT8
+
+REPRESENTATIVE = (100, 400, 1000)
+"""Sizes of the representative set that are tried, as far as the recipe's `representative_pictures` goes."""
+UNSEEN = 2000
+"""Pictures that the ways are compared on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unseen:
+    """`pictures` (N, S, S, 3) uint8 RGB of renders that training never drew from, `families` (N,)."""
+
+    pictures: NDArray[np.uint8]
+    families: NDArray[np.int64]
 
 
 def quantize(shop: Workshop) -> None:
-    """Converts the trained network to int8 TFLite."""
+    """Converts the trained network to int8 TFLite, in every way that there is a checkpoint for, and takes the best.
+
+    Leaves `model.tflite`, `float.tflite`, `network.pt` (the float network that both are made from) and
+    `quantization.json` (the table, what was taken and why) in the folder of converted models.
+
+    Raises:
+        InputError: nothing has been trained yet.
+        BrickgateError: no TensorFlow, or a failed conversion.
+    """
+    networks = _networks(shop)
+    seed, size_px = shop.recipe.seed, shop.recipe.input_px
+    representative = next(stream(shop.renders, size_px, shop.recipe.representative_pictures, seed + 1, 0))[0].numpy()
+    sizes = sorted({*(s for s in REPRESENTATIVE if s < len(representative)), len(representative)})
+    unseen = unseen_looks(shop, UNSEEN, seed + 2)
+    trials: list[Trial] = []
+    for way, network in networks.items():
+        folder = shop.converted / way.replace(" ", "-")
+        models = convert(network, representative, size_px, folder, sizes)
+        reference = logits_of(network, unseen.pictures)
+        for size, file in {0: folder / "float.tflite", **models}.items():
+            trials.append(measure(way, size, file, unseen.pictures, unseen.families, reference))
+    for line in table(trials):
+        shop.report(line)
+    chosen, why = choose(trials, len(unseen.families))
+    shop.report(why)
+    _keep(shop, networks[chosen.way], chosen, trials, why)
+
+
+def unseen_looks(shop: Workshop, count: int, seed: int) -> Unseen:
+    """At least `count` looks at the test's renders, all families alike, and each at least once."""
+    families = len(shop.families)
+    parts = -(-count // families) * families
+    looks = make_test_looks(open_layers(shop.test_renders), shop.recipe.input_px, parts, 1, seed)
+    return Unseen(np.concatenate(list(looks.batches())), looks.families)
+
+
+def quantized_from(shop: Workshop) -> Network:
+    """The float network that the int8 model is made from, in evaluation mode.
+
+    Raises:
+        InputError: nothing has been converted yet.
+        BrickgateError: the checkpoint or the converted network is of another recipe, or damaged.
+    """
+    file = shop.converted / "network.pt"
+    if not file.is_file():
+        raise InputError(f"{file} is missing: run 'brickgate-model quantize' first")
     network = trained(shop)
-    pictures, _ = next(
-        stream(shop.renders, shop.recipe.input_px, shop.recipe.representative_pictures, shop.recipe.seed + 1, 0)
-    )
-    model = convert(network, pictures.numpy(), shop.recipe.input_px, shop.converted)
+    try:
+        network.load_state_dict(torch.load(file, map_location="cpu", weights_only=True))
+    except (RuntimeError, ValueError, TypeError, EOFError, OSError) as error:
+        raise InputError(f"{file} is damaged: run 'brickgate-model quantize' again") from error
+    return network.eval()
+
+
+def _networks(shop: Workshop) -> dict[Way, Network]:
+    """The float networks to convert: as trained for int8, and as it was before that."""
+    if not any(stage.int8 for stage in shop.recipe.stages):
+        return {"after training": trained(shop)}
+    networks: dict[Way, Network] = {"in training": settled(trained(shop))}
+    before = shop.folder / BEFORE_INT8
+    if before.is_file():
+        networks["after training"] = load_trained(before, subject_of(shop, shop.recipe.network))[0]
+    else:
+        shop.report(f"{before} is not there: int8 after training is not compared")
+    return networks
+
+
+def _keep(shop: Workshop, network: Network, chosen: Trial, trials: list[Trial], why: str) -> None:
+    torch.save(network.state_dict(), shop.converted / "network.pt")
+    for source, name in ((chosen.file.with_name("float.tflite"), "float.tflite"), (chosen.file, "model.tflite")):
+        temporary = shop.converted / f".{name}.new"
+        shutil.copyfile(source, temporary)
+        temporary.replace(shop.converted / name)
+    record = {"chosen": _row(chosen), "why": why, "trials": [_row(trial) for trial in trials]}
+    (shop.converted / "quantization.json").write_text(json.dumps(record, indent=1), encoding="utf-8")
+    model = shop.converted / "model.tflite"
     shop.report(f"{model}: {model.stat().st_size / 1e6:.2f} MB")
+
+
+def _row(trial: Trial) -> dict[str, Any]:
+    return {key: value for key, value in asdict(trial).items() if not isinstance(value, Path)}

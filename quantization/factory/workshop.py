@@ -40,6 +40,10 @@ class Workshop:
         return self.folder / "converted"
 
     @property
+    def exports(self) -> Path:
+        return self.folder / "exports"
+
+    @property
     def evaluation(self) -> Path:
         return self.folder / "evaluation.json"
 

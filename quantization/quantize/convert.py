@@ -7,16 +7,17 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import nn
 
 from edge.bundle.dequantize import dequantize
 from edge.bundle.preprocess import normalise, quantization_table
 from edge.errors import BrickgateError
 from quantization.quantize.fold import folded
-from quantization.train.network import MobileNetV2
 
 TWIN = Path(__file__).parent / "twin.py"
 PYTHON_VARIABLE = "BRICKGATE_CONVERT_PYTHON"
@@ -38,27 +39,42 @@ def convert_python() -> str:
     return sys.executable
 
 
-def convert(network: MobileNetV2, representative: NDArray[np.uint8], input_px: int, folder: Path) -> Path:
-    """Makes `model.tflite` (int8) and `float.tflite` in `folder`.
+def convert(
+    network: nn.Module, representative: NDArray[np.uint8], input_px: int, folder: Path, sizes: Sequence[int] = ()
+) -> dict[int, Path]:
+    """Makes `float.tflite` and an int8 `model-SIZE.tflite` for each size of the representative set in `folder`.
 
     Args:
         network: trained, in evaluation mode.
         representative: (N, input_px, input_px, 3) uint8 RGB pictures that show the range of values.
         input_px: side of the input.
-        folder: for the intermediate files and the result.
+        folder: for the intermediate files and the results.
+        sizes: how many of the pictures to take, one model each; none given: all of them.
+
+    Returns:
+        The int8 file of each size.
 
     Raises:
         BrickgateError: the conversion failed; the message names its log.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    models = {size: folder / f"model-{size}.tflite" for size in sizes or (len(representative),)}
     layers, arrays = folded(network)
-    description = {"layers": layers, "input_px": input_px}
+    description = {"layers": layers, "input_px": input_px, "representative": list(models)}
     (folder / "network.json").write_text(json.dumps(description), encoding="utf-8")
     np.savez(folder / "weights.npz", **arrays)  # type: ignore[arg-type]
     np.save(folder / "representative.npy", normalise(representative))
-    log = folder / "convert.log"
-    python, model = convert_python(), folder / "model.tflite"
-    model.unlink(missing_ok=True)
+    for model in models.values():
+        model.unlink(missing_ok=True)
+    try:
+        _run_twin(folder, models.values())
+    finally:
+        (folder / "representative.npy").unlink(missing_ok=True)
+    return models
+
+
+def _run_twin(folder: Path, models: Iterable[Path]) -> None:
+    log, python = folder / "convert.log", convert_python()
     try:
         with log.open("w") as stream:
             done = subprocess.run(
@@ -66,9 +82,8 @@ def convert(network: MobileNetV2, representative: NDArray[np.uint8], input_px: i
             )
     except OSError as error:
         raise BrickgateError(f"{python} cannot be run ({error.strerror}): correct {PYTHON_VARIABLE}") from error
-    if done.returncode != 0 or not model.is_file():
+    if done.returncode != 0 or not all(model.is_file() for model in models):
         raise BrickgateError(f"the conversion to TFLite failed: see {log}")
-    return model
 
 
 class TfliteModel:

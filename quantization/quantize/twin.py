@@ -1,8 +1,9 @@
 """Builds the Keras twin of a folded network and converts it to full-integer TFLite.
 
 Runs as a program of its own in an environment with TensorFlow (`python twin.py FOLDER`), and therefore imports nothing
-of Brickgate. FOLDER holds `network.json` (layers, input_px), `weights.npz` and `representative.npy`
-((N, H, W, 3) float32 in −1…1); it leaves `model.tflite` (int8 in and out) and `float.tflite` there.
+of Brickgate. FOLDER holds `network.json` (layers, input_px, and the sizes of the representative sets to try),
+`weights.npz` and `representative.npy` ((N, H, W, 3) float32 in −1…1). It leaves `float.tflite` there, and for each size
+`model-SIZE.tflite`, int8 in and out, whose ranges come from the first SIZE pictures.
 """
 
 from __future__ import annotations
@@ -25,32 +26,50 @@ def build(description: dict[str, Any], weights: Any) -> Any:
     """The Keras model: logits from a (1, input_px, input_px, 3) picture."""
     keras = tf.keras
     size = description["input_px"]
-    x = picture = keras.Input((size, size, 3), batch_size=1)
-    values = [x]
+    picture = keras.Input((size, size, 3), batch_size=1)
+    values = {"picture": picture}
     for layer in description["layers"]:
-        if layer["kind"] == "add":
-            x = keras.layers.Add()([values[-1 - int(layer["back"])], x])
-        else:
-            x = _convolution(keras, layer, weights)(x)
-        values.append(x)
-    x = keras.layers.GlobalAveragePooling2D()(x)
-    dense = keras.layers.Dense(weights["dense/bias"].shape[0], name="dense")
-    x = dense(x)
-    dense.set_weights([weights["dense/kernel"], weights["dense/bias"]])
-    return keras.Model(picture, x)
+        inputs = [values[name] for name in layer["inputs"]]
+        values[layer["name"]] = _value(keras, layer, inputs, weights)
+    return keras.Model(picture, values[description["layers"][-1]["name"]])
 
 
-def _convolution(keras: Any, layer: dict[str, Any], weights: Any) -> Any:
-    kernel, bias = weights[f"{layer['name']}/kernel"], weights[f"{layer['name']}/bias"]
-    shared = {"strides": int(layer["stride"]), "padding": "same", "name": layer["name"]}
-    shared["activation"] = tf.nn.relu6 if layer["relu6"] else None
-    if layer["kind"] == "depthwise":
-        made = keras.layers.DepthwiseConv2D(kernel.shape[0], **shared)
-    else:
-        made = keras.layers.Conv2D(kernel.shape[3], kernel.shape[0], **shared)
-    made.build((1, None, None, kernel.shape[2]))
+def _value(keras: Any, layer: dict[str, Any], inputs: list[Any], weights: Any) -> Any:
+    kind, name = layer["kind"], layer["name"]
+    activation = {None: None, "relu": tf.nn.relu, "relu6": tf.nn.relu6}[layer["activation"]]
+    if kind == "add":
+        total = keras.layers.Add(name=name)(inputs)
+        return keras.layers.Activation(activation)(total) if activation else total
+    if kind == "mean":
+        return keras.layers.GlobalAveragePooling2D(name=name)(inputs[0])
+    if kind == "dense":
+        kernel, bias = weights[f"{name}/kernel"], weights[f"{name}/bias"]
+        return _filled(keras.layers.Dense(len(bias), activation, name=name), inputs[0], kernel, bias)
+    x, padding = _padded(keras, layer, inputs[0])
+    if kind == "maxpool":
+        return keras.layers.MaxPool2D(layer["size"], layer["stride"], padding, name=name)(x)
+    kernel, bias = weights[f"{name}/kernel"], weights[f"{name}/bias"]
+    shared = {"strides": layer["stride"], "padding": padding, "activation": activation, "name": name}
+    if kind == "depthwise":
+        return _filled(keras.layers.DepthwiseConv2D(layer["size"], **shared), x, kernel, bias)
+    return _filled(keras.layers.Conv2D(kernel.shape[3], layer["size"], **shared), x, kernel, bias)
+
+
+def _filled(made: Any, x: Any, kernel: Any, bias: Any) -> Any:
+    value = made(x)
     made.set_weights([kernel, bias])
-    return made
+    return value
+
+
+def _padded(keras: Any, layer: dict[str, Any], x: Any) -> tuple[Any, str]:
+    """The input and the padding that give the layer's `pads`; where neither SAME nor VALID does, a layer of its own."""
+    pads, size, stride = list(layer["pads"]), layer["size"], layer["stride"]
+    total = max((-(-x.shape[1] // stride) - 1) * stride + size - x.shape[1], 0)
+    if pads == [0, 0]:
+        return x, "valid"
+    if pads == [total // 2, total - total // 2]:
+        return x, "same"
+    return keras.layers.ZeroPadding2D(((pads[0], pads[1]), (pads[0], pads[1])))(x), "valid"
 
 
 def convert(model: Any, representative: Any | None) -> bytes:
@@ -80,7 +99,8 @@ def main(folder: Path) -> None:
         model = build(description, weights)
     (folder / "float.tflite").write_bytes(convert(model, None))
     representative = np.load(folder / "representative.npy")
-    (folder / "model.tflite").write_bytes(convert(model, representative))
+    for size in description["representative"]:
+        (folder / f"model-{size}.tflite").write_bytes(convert(model, representative[:size]))
 
 
 if __name__ == "__main__":

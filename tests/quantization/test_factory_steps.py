@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 import torch
 from tiny_model import write_model
 
-from edge.bundle.manifest import load_bundle
+from edge.bundle.manifest import load_bundle, sha256
 from edge.errors import BrickgateError, InputError
 from quantization import factory
 from quantization.evaluate import looks as synthetic
@@ -34,11 +35,26 @@ def shop(tmp_path):
     return Workshop.open(load_recipe("tiny"), tmp_path / "work", lambda line: None)
 
 
+def write_exports(shop):
+    """What the export step leaves of a model that only the CPU is served with."""
+    shop.exports.mkdir()
+    model = shop.exports / "model.tflite"
+    shutil.copyfile(shop.converted / "model.tflite", model)
+    on_cpu = {
+        "accelerator": "cpu",
+        "file": model.name,
+        "parity": {"pictures": 4, "agreement": 1.0, "error": 0.0},
+        "note": "run on the CPU",
+    }
+    (shop.exports / "exports.json").write_text(json.dumps({"model_sha256": sha256(model), "exports": [on_cpu]}))
+
+
 @pytest.fixture
 def evaluated(shop, monkeypatch):
     """A shop whose model has been converted and evaluated, and whose parts need no LDraw."""
     shop.converted.mkdir()
     write_model(shop.converted / "model.tflite", side_px=INPUT_PX)
+    write_exports(shop)
     shop.evaluation.write_text(json.dumps(EVALUATION))
     monkeypatch.setattr(bundle_step, "upright_size_mm", lambda mould, meshes: (31.8, 15.8, 11.4))
     table = np.ones((4, 12, 2), np.float32), np.full((4, 12), 1 / 12, np.float32)
@@ -128,7 +144,7 @@ def measured(shop, write_renders, monkeypatch):
     write_renders(shop.folder / "renders-unknown", ("3960", "4274"))
     shop.converted.mkdir()
     write_model(shop.converted / "model.tflite", side_px=INPUT_PX)
-    monkeypatch.setattr(evaluate_step, "trained", lambda shop: float_logits)
+    monkeypatch.setattr(evaluate_step, "quantized_from", lambda shop: float_logits)
     monkeypatch.setattr(evaluate_step, "to_input", lambda pictures: pictures)
     monkeypatch.setattr(evaluate_step, "render_shards", lambda *arguments: None)
     monkeypatch.setattr(evaluate_step, "make_test_looks", lambda layers, size, parts, each, seed: looks(parts, each))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import sys
 
 import numpy as np
@@ -25,24 +26,28 @@ def converter(tmp_path, monkeypatch, script):
 
 
 def test_the_network_and_its_pictures_are_handed_over(tmp_path, monkeypatch):
-    converter(tmp_path, monkeypatch, 'ls "$2"; cp "$2/network.json" "$2/model.tflite"')
+    script = 'ls "$2"; cp "$2/representative.npy" "$2/seen.npy"; touch "$2/model-1.tflite" "$2/model-2.tflite"'
+    converter(tmp_path, monkeypatch, script)
     folder = tmp_path / "converted"
-    assert convert(MobileNetV2(3, 0.25).eval(), PICTURES, 32, folder) == folder / "model.tflite"
+    models = convert(MobileNetV2(3, 0.25).eval(), PICTURES, 32, folder, [1, 2])
+    assert models == {1: folder / "model-1.tflite", 2: folder / "model-2.tflite"}
     assert {"network.json", "weights.npz", "representative.npy"} <= set((folder / "convert.log").read_text().split())
-    assert np.load(folder / "representative.npy").dtype == np.float32
-    assert float(np.load(folder / "representative.npy").min()) == -1
+    assert json.loads((folder / "network.json").read_text())["representative"] == [1, 2]
+    seen = np.load(folder / "seen.npy")
+    assert (seen.dtype, float(seen.min())) == (np.float32, -1)
+    assert not (folder / "representative.npy").exists()
 
 
 def test_a_failed_conversion_names_its_log_and_leaves_no_older_model(tmp_path, monkeypatch):
     folder = tmp_path / "converted"
     folder.mkdir()
-    (folder / "model.tflite").write_bytes(b"older")
+    (folder / "model-2.tflite").write_bytes(b"older")
     converter(tmp_path, monkeypatch, "echo out of memory; exit 3")
     with pytest.raises(BrickgateError) as error:
         convert(MobileNetV2(3, 0.25).eval(), PICTURES, 32, folder)
     assert str(error.value) == f"the conversion to TFLite failed: see {folder / 'convert.log'}"
     assert (folder / "convert.log").read_text() == "out of memory\n"
-    assert not (folder / "model.tflite").exists()
+    assert not (folder / "model-2.tflite").exists()
 
 
 def test_a_python_that_is_not_there_is_named(tmp_path, monkeypatch):
