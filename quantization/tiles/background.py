@@ -26,8 +26,8 @@ BIN = 0.12
 """Side of a histogram's bin in log colour."""
 NEAR = 0.25
 """How far, in log colour, the background may be from its commonest value to count in the first fit."""
-LEAST_SHARE = 0.04
-"""Less of a picture than this is no background to be told from."""
+LEAST_SHARE = 0.1
+"""Less of what is plain in a picture than this is no background to be told from."""
 ROUNDS = 8
 LEAST_CONTRAST, SPREADS = 0.14, 4.0
 """A pixel is not background above this evidence, or above so many spreads of the bare background."""
@@ -103,7 +103,7 @@ def named_background(text: str, picture: BigPicture) -> Background:
         raise InputError(f"--background is '{text}': give a colour as RRGGBB, such as FFFFFF for white")
     rgb = bytes.fromhex(text.removeprefix("#"))
     surface = np.zeros((6, 3), np.float32)
-    surface[0] = np.log(np.array(rgb[::-1], np.float32) + DARK_FLOOR)
+    surface[0] = np.log(np.array(list(rgb[::-1]), np.float32) + DARK_FLOOR)
     return Background(surface, picture.width_px, picture.height_px, LEAST_CONTRAST)
 
 

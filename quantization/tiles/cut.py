@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.bundle.preprocess import InputSpec, window
+from edge.bundle.preprocess import InputSpec
+from edge.bundle.preprocess import window as square_window
 from edge.errors import InputError
 from quantization.tiles.background import Background
 from quantization.tiles.blobs import Blob, BlobFinder
@@ -22,6 +23,7 @@ SEARCH_PX, MOST_TIMES = 4000, 8
 """Parts are looked for in the picture shrunk to about SEARCH_PX on its longer side, at most by MOST_TIMES."""
 BAND_ROWS, HALO_ROWS = 256, 3
 """Rows of the shrunk picture that are searched at once, and those around that gaps are closed with."""
+LEAST_SEARCHED = 32
 CLOSING = np.ones((5, 5), np.uint8)
 MARGIN = 0.15
 """Free space around a part, as a share of its longer side."""
@@ -51,17 +53,18 @@ class Losses:
             self.counts[reason] = self.counts.get(reason, 0) + count
 
     def add_damage(self, line: str) -> None:
-        """Note a place of the file that is damaged."""
-        self.add("damaged")
-        self.damaged.append(line)
+        """Note a place of the file that is damaged, once."""
+        if line not in self.damaged:
+            self.damaged.append(line)
 
 
-BARE, BORDER, SPECK, CUT_OFF, TOUCHING = (
+BARE, BORDER, SPECK, CUT_OFF, TOUCHING, DAMAGED = (
     "mostly background",
     "narrower than a tile, at the border",
     "specks",
     "cut off by the picture's border",
     "touching parts",
+    "damaged",
 )
 
 
@@ -86,6 +89,7 @@ def cut_tiles(picture: BigPicture, tile_px: int, background: Background | None, 
                         continue
                 yield Cut(picture.read(left, top, tile_px, tile_px), box)
             except InputError as error:
+                losses.add(DAMAGED)
                 losses.add_damage(str(error))
 
 
@@ -112,6 +116,7 @@ def cut_parts(picture: BigPicture, background: Background, least_px: int, losses
             try:
                 yield Cut(framed(picture, (left, top, right, bottom)), (left, top, right, bottom))
             except InputError as error:
+                losses.add(DAMAGED)
                 losses.add_damage(str(error))
 
 
@@ -134,7 +139,7 @@ def find_blobs(picture: BigPicture, background: Background, least_px: int, losse
 
 def framed(picture: BigPicture, box: tuple[int, int, int, int]) -> ImageBgr:
     """A part in a square window with `MARGIN`; where that leaves the picture, its border pixels go on."""
-    left, top, side = window(box, InputSpec(16, 16, MARGIN))
+    left, top, side = square_window(box, InputSpec(16, 16, MARGIN))
     u0, v0 = max(left, 0), max(top, 0)
     u1, v1 = min(left + side, picture.width_px), min(top + side, picture.height_px)
     inner = picture.read(u0, v0, u1 - u0, v1 - v0)
@@ -151,13 +156,34 @@ def _band(picture: BigPicture, background: Background, top: int, times: int, los
     step = BLOCK_PX // times * times
     for left in range(0, picture.width_px, step):
         wide = min(step, picture.width_px - left)
-        try:
-            small = picture.shrunk(left, first, wide, last - first, times)
-        except InputError as error:
-            losses.add_damage(str(error))
-            continue
-        at = left // times
-        mask[:, at : at + small.shape[1]] = background.foreground(small, left, first, times)
+        part = mask[:, left // times : -(-(left + wide) // times)]
+        _search(part, picture, background, (left, first, wide, last - first), times, losses)
     skipped = (top - first) // times
     closed = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, CLOSING)[skipped : skipped + -(-high // times)]
     return np.ascontiguousarray(closed, np.uint8)
+
+
+def _search(
+    mask: NDArray[np.uint8],
+    picture: BigPicture,
+    background: Background,
+    window: tuple[int, int, int, int],
+    times: int,
+    losses: Losses,
+) -> None:
+    """Fill in the foreground of a window (left, top, width, height); of one that is damaged, what can be read of it."""
+    left, top, wide, high = window
+    try:
+        mask[:] = background.foreground(picture.shrunk(left, top, wide, high, times), left, top, times)
+    except InputError as error:
+        rows, columns = mask.shape
+        if max(rows, columns) <= LEAST_SEARCHED:
+            losses.add_damage(str(error))
+        elif rows > columns:
+            half = rows // 2 * times
+            _search(mask[: rows // 2], picture, background, (left, top, wide, half), times, losses)
+            _search(mask[rows // 2 :], picture, background, (left, top + half, wide, high - half), times, losses)
+        else:
+            half = columns // 2 * times
+            _search(mask[:, : columns // 2], picture, background, (left, top, half, high), times, losses)
+            _search(mask[:, columns // 2 :], picture, background, (left + half, top, wide - half, high), times, losses)
