@@ -23,14 +23,10 @@ class Curves:
         """Takes out what lies behind the checkpoint that a killed training goes on from."""
         if not self._file.is_file():
             return
-        with self._file.open(newline="") as stream:
-            rows = list(csv.DictReader(stream))
-        kept = [row for row in rows if int(row["pictures"] or 0) <= pictures]
-        if len(kept) < len(rows):
-            with self._file.open("w", newline="") as stream:
-                writer = csv.DictWriter[str](stream, COLUMNS, extrasaction="ignore")
-                writer.writeheader()
-                writer.writerows(kept)
+        header, *points = self._file.read_text(encoding="utf-8").splitlines(keepends=True)
+        kept = [point for point in points if int(point.split(",")[0]) <= pictures]
+        if len(kept) < len(points):
+            self._file.write_text(header + "".join(kept), encoding="utf-8")
 
     def add(self, progress: Progress, size_px: int, loss: float, accuracy: float, speed: float, rate: float) -> None:
         """Adds a point."""

@@ -14,7 +14,7 @@ from quantization.data.belts import make_belts
 from quantization.data.opening import open_any
 from quantization.data.stream import Mix, stream
 from quantization.train import running
-from quantization.train.checkpoint import Progress, Subject, load_trained
+from quantization.train.checkpoint import Progress, Subject
 from quantization.train.loop import Training
 from quantization.train.network import MobileNetV2
 from quantization.train.stages import Stage, rate_at
