@@ -1,0 +1,147 @@
+"""The steps train and distill: by the clock, in shares, and what they refuse."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from edge.errors import BrickgateError, ConfigError, InputError
+from quantization import factory
+from quantization.data import augment
+from quantization.data.belts import make_belts
+from quantization.data.shards import ShardWriter
+from quantization.factory import Workshop, train_step
+from quantization.factory.training_data import read_share, training_mix
+from quantization.recipe import DataRecipe, NetworkRecipe, ShardsRecipe, StageRecipe, TeacherRecipe, load_recipe
+from quantization.train import running
+
+NONE = Path("none")
+FAMILIES = ("3001", "3024", "3647", "4740")
+STAGE = StageRecipe(size_px=32, pictures=48, rate_from=1e-3, rate_to=1e-4, batch=16)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    monkeypatch.setattr(augment, "make_belts", lambda rng, size_px: make_belts(rng, size_px, 6))
+    monkeypatch.setattr(train_step, "PICTURES_FOR_NORMS", 8)
+    monkeypatch.setattr(running, "CHECK_EVERY", 1)
+    torch.set_num_threads(1)
+
+
+@pytest.fixture
+def said():
+    return []
+
+
+@pytest.fixture
+def shop(tmp_path, write_renders, said):
+    """Rendered, of four families, with a small teacher."""
+    teacher = TeacherRecipe(network=NetworkRecipe(kind="resnet18", width=0.25), stages=[STAGE])
+    changes = {"stages": [STAGE], "network": NetworkRecipe(width=0.25), "teacher": teacher, "input_px": 32}
+    shop = Workshop.open(load_recipe("tiny").model_copy(update=changes), tmp_path / "work", said.append)
+    write_renders(shop.renders, FAMILIES)
+    write_renders(shop.test_renders, FAMILIES)
+    return shop
+
+
+def with_data(shop, **data):
+    recipe = shop.recipe.model_copy(update={"data": DataRecipe(**data)})
+    return Workshop(recipe, shop.families, shop.folder, shop.report)
+
+
+def write_tiles(folder, parts):
+    folder.mkdir()
+    with ShardWriter(folder, "tiles", len(parts)) as writer:
+        for k, part in enumerate(parts):
+            picture = cv2.imencode(".png", np.zeros((8, 8, 3), np.uint8))[1].tobytes()
+            writer.add(f"{k}", picture, "png", {"part": part, "source": "tile", "kind": "picture"})
+    return folder
+
+
+def test_slices_by_the_clock_add_up_to_a_training(shop, said):
+    assert not factory.train(shop, NONE, 0, minutes=0)
+    assert said[-1] == (
+        "stopped after 0 minutes at 16 of 48 pictures (33.3%), stage 1 of 1: run the same command to go on"
+    )
+    assert not factory.train(shop, NONE, 0, minutes=0)
+    assert "at 32 of 48 pictures" in said[-1]
+    assert factory.train(shop, NONE, 0, minutes=5)
+    assert factory.train(shop, NONE, 0)
+    assert train_step.trained(shop).width == 0.25
+
+
+def test_a_teacher_teaches_a_student_and_the_gap_is_kept(shop, said):
+    with pytest.raises(InputError, match=r"teacher/checkpoint\.pt is missing: run 'brickgate-model train --teacher'"):
+        factory.distill(shop, None, NONE, 0)
+    assert factory.train_teacher(shop, NONE, 0)
+    assert not factory.distill(shop, None, NONE, 0, minutes=0)
+    assert not (shop.folder / "distillation.json").exists()
+    assert factory.distill(shop, None, NONE, 0)
+    figures = json.loads((shop.folder / "distillation.json").read_text())
+    assert {"teacher", "student", "gap_top1", "agreement", "looks"} <= set(figures)
+    assert said[-1].startswith(f"right of {figures['looks']} looks: teacher ")
+    assert train_step.trained(shop).kind == "mobilenet-v2"
+    with pytest.raises(BrickgateError, match=r"\(its task was distill and is train\)"):
+        factory.train(shop, NONE, 0)
+
+
+def test_a_teacher_of_other_families_is_refused(shop, tmp_path, write_renders):
+    factory.train_teacher(shop, NONE, 0)
+    fewer = Workshop(shop.recipe, shop.families[:3], tmp_path / "fewer", shop.report)
+    with pytest.raises(InputError, match=r"checkpoint\.pt knows 4 families, and not just those of recipe tiny: train"):
+        factory.distill(fewer, shop.folder / "teacher" / "checkpoint.pt", NONE, 0)
+
+
+def test_without_a_teacher_in_the_recipe_none_is_trained(shop):
+    plain = Workshop(load_recipe("tiny"), shop.families, shop.folder, shop.report)
+    with pytest.raises(ConfigError, match="recipe tiny has no teacher: give it 'teacher:' with its stages"):
+        factory.train_teacher(plain, NONE, 0)
+
+
+def test_a_checkpoint_of_another_network_is_not_taken_for_the_trained_one(shop):
+    factory.train(shop, NONE, 0, minutes=0)
+    other = shop.recipe.model_copy(update={"network": NetworkRecipe(width=0.35)})
+    with pytest.raises(BrickgateError, match=r"it holds a mobilenet-v2 of width 0\.25 for 4 families\): move it away"):
+        train_step.trained(Workshop(other, shop.families, shop.folder, shop.report))
+
+
+def test_a_network_may_start_from_a_checkpoint(shop, tmp_path, said):
+    factory.train(shop, NONE, 0)
+    again = Workshop(shop.recipe, shop.families, tmp_path / "again", said.append)
+    (tmp_path / "again").mkdir()
+    (again.renders).symlink_to(shop.renders)
+    factory.train(again, shop.folder / "checkpoint.pt", 0, minutes=0)
+    assert (again.folder / "weights.txt").read_text() == "checkpoint.pt"
+
+
+def test_shards_have_their_share_and_renders_the_rest(shop, tmp_path):
+    tiles = write_tiles(tmp_path / "tiles", ["3001", "3024"])
+    mix = training_mix(with_data(shop, shards=[ShardsRecipe(folder=str(tiles), share=0.2)]))
+    assert mix.shares == (0.8, 0.2)
+    mix = training_mix(with_data(shop, shards=[ShardsRecipe(folder=str(tiles), share=0.2)]), [(tiles, 0.3)])
+    assert mix.shares == pytest.approx((0.5, 0.2, 0.3))
+    with pytest.raises(InputError, match=r"the shards' shares sum to 1\.2: give 1 in all, or less"):
+        training_mix(shop, [(tiles, 0.6), (tiles, 0.6)])
+
+
+def test_a_family_without_a_sample_is_named(shop, tmp_path, said):
+    tiles = write_tiles(tmp_path / "tiles", ["3001", "3024"])
+    with pytest.raises(
+        InputError, match="no sample shows 3647, 4740 of the 4 families: render them, take"
+    ):
+        training_mix(shop, [(tiles, 1.0)])
+    mix = training_mix(with_data(shop, empty_families="skip"), [(tiles, 1.0)])
+    assert len(mix) == 2
+    assert said[-1] == "no sample shows 3647, 4740 of the 4 families: the model will not know them"
+
+
+@pytest.mark.parametrize("text", ["tiles", "tiles=", "=0.5", "tiles=2", "tiles=0", "tiles=x"])
+def test_a_share_that_is_none_is_refused(text):
+    assert read_share("a=b=0.25") == (Path("a=b"), 0.25)
+    with pytest.raises(InputError, match=f"--shards is '{text}': give DIR=SHARE with a share from"):
+        read_share(text)
