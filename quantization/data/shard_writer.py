@@ -141,7 +141,12 @@ class ShardWriter:
     def _failed(self, error: OSError) -> BrickgateError:
         path = self._path
         self.abandon()
-        kept = "finished shards are kept: run the same command to go on"
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            return BrickgateError(f"{path} does not fit on the disk ({error.strerror}): make room; {kept}")
-        return BrickgateError(f"{path} cannot be written ({error.strerror or error}); {kept}")
+        return not_written(path, error)
+
+
+def not_written(path: Path, error: OSError) -> BrickgateError:
+    """Return what to say when a shard cannot be written."""
+    kept = "finished shards are kept: run the same command to go on"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return BrickgateError(f"{path} does not fit on the disk ({error.strerror}): make room; {kept}")
+    return BrickgateError(f"{path} cannot be written ({error.strerror or error}); {kept}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 from edge.errors import BrickgateError
 from quantization.data.shard_rows import index_path
+from quantization.data.shard_writer import not_written
 from quantization.ldraw.store import load_part
 from quantization.render.plan import ShardPlan
 from quantization.render.shards import Job, render_shard
@@ -51,7 +53,7 @@ def _connect(address: str) -> Any:
     except ModuleNotFoundError:
         raise BrickgateError("--cluster needs Ray: pip install 'brickgate[cluster]'") from None
     try:
-        ray.init(address=address, log_to_driver=False, logging_level="ERROR", include_dashboard=False)
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, include_dashboard=False)
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
         line = " ".join(str(error).split())
         raise BrickgateError(f"no Ray cluster at {address} ({line[:200]}): start one with 'ray start'") from error
@@ -97,6 +99,10 @@ def _write(job: Job, files: dict[str, bytes]) -> int:
     path = plan.path(out_dir, shard)
     for target in (index_path(path), path):  # the tar last: with it the shard is finished
         temporary = target.with_name(f".{target.name}.part")
-        temporary.write_bytes(files[target.suffix])
-        temporary.replace(target)
+        try:
+            temporary.write_bytes(files[target.suffix])
+            temporary.replace(target)
+        except OSError as error:
+            temporary.unlink(missing_ok=True)
+            raise not_written(path, error) from error
     return shard
