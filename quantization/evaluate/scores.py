@@ -21,6 +21,7 @@ from edge.bundle.manifest import BundlePart
 from edge.errors import InputError
 
 SCORES, PARTS, PICTURES = "scores.npz", "parts.json", "pictures"
+CHUNK = 2048
 AGAIN = "run 'brickgate-model evaluate' again"
 
 Floats = NDArray[np.float32]
@@ -76,8 +77,11 @@ class ModelScores:
     photos: dict[str, PhotoScores] = field(default_factory=dict)
 
     def log_scores(self, logits: Floats) -> Floats:
-        """Calibrated log-probabilities."""
-        return log_softmax(logits, self.temperature)
+        """(N, K) calibrated log-probabilities."""
+        found = np.empty_like(logits)
+        for start in range(0, len(logits), CHUNK):  # thousands of parts by tens of thousands of looks fill the memory
+            found[start : start + CHUNK] = log_softmax(logits[start : start + CHUNK], self.temperature)
+        return found
 
     @property
     def numbers(self) -> tuple[str, ...]:

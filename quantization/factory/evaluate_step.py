@@ -20,7 +20,7 @@ from quantization.data.layers import LayerSet, open_layers
 from quantization.evaluate import figures, unknown
 from quantization.evaluate.fits import fit_fusion_exponent, fit_temperature, fit_unsure_below
 from quantization.evaluate.looks import UnseenLooks, make_test_looks
-from quantization.evaluate.photos import read_photos, score_photos
+from quantization.evaluate.photos import Photo, read_photos, score_photos
 from quantization.evaluate.pictures import write_pictures
 from quantization.evaluate.scores import PICTURES, LookScores, ModelScores, save_scores
 from quantization.evaluate.tracks import make_track_looks
@@ -36,7 +36,7 @@ from quantization.train.network import to_input
 
 PARTS_A_FAMILY, MOST_PARTS = 10, 1500
 """Simulated parts of each family; fewer, though one at least, where there are many families."""
-LOOKS_A_PART = 8
+LOOKS_A_PART, FITTING_LOOKS = 8, 4
 TRACKS_A_FAMILY, MOST_TRACKS = 3, 600
 """Parts that ride past the camera when the fusion is fitted."""
 
@@ -65,6 +65,7 @@ def evaluate(shop: Workshop, photos: list[Path]) -> dict[str, Any]:
     model = shop.converted / "model.tflite"
     if not model.is_file():
         raise InputError(f"{model} is missing: run 'brickgate-model quantize' first")
+    photographs = _read_photo_sets(shop, photos)
     network, int8 = quantized_from(shop), TfliteModel(model)
     shop.evaluation.unlink(missing_ok=True)
     sets = _make_sets(shop)
@@ -84,7 +85,7 @@ def evaluate(shop: Workshop, photos: list[Path]) -> dict[str, Any]:
         belt=belt,
         unknown=_score(sets.unknown, int8),
         unknown_parts=sets.unknown_parts,
-        photos={folder.name: _score_photos(shop, folder, int8) for folder in photos},
+        photos={name: score_photos(kept, int8.logits, shop.recipe.input_px) for name, kept in photographs.items()},
     )
     rejection = unknown.fit(fitting.logits, scores)
     result = {
@@ -113,20 +114,18 @@ def _make_sets(shop: Workshop) -> TestSets:
     families = len(shop.families)
     parts = min(PARTS_A_FAMILY * families, max(MOST_PARTS, families))
     strange = load_unknown_families(recipe)
-    if not strange:
-        raise InputError(f"{recipe.unknown_families} names only parts that the recipe knows: name others")
     folder = shop.folder / "renders-unknown"
     moulds = {family.number: family.moulds for family in strange}
     looks = recipe.render.test_looks_per_family
     plan = make_plan(moulds, looks, recipe.render.size_px, recipe.seed + TEST_SEED, split="test")
     render_shards(plan, folder, 1, shop.meshes)
-    seed, tracks = recipe.seed, min(TRACKS_A_FAMILY * families, MOST_TRACKS)
+    seed, tracks, each = recipe.seed, min(TRACKS_A_FAMILY * families, MOST_TRACKS), min(LOOKS_A_PART, looks)
     return TestSets(
         renders,
-        fitting=make_test_looks(renders, size_px, parts, LOOKS_A_PART // 2, seed + 10),
-        unseen=make_test_looks(renders, size_px, parts, LOOKS_A_PART, seed + 20),
+        fitting=make_test_looks(renders, size_px, parts, min(FITTING_LOOKS, looks), seed + 10),
+        unseen=make_test_looks(renders, size_px, parts, each, seed + 20),
         belt=make_track_looks(shop.families, shop.meshes, size_px, tracks, seed + 30),
-        unknown=make_test_looks(open_layers(folder), size_px, PARTS_A_FAMILY * len(strange), LOOKS_A_PART, seed + 40),
+        unknown=make_test_looks(open_layers(folder), size_px, PARTS_A_FAMILY * len(strange), each, seed + 40),
         unknown_parts=tuple(f"{family.number} {family.description}" for family in strange),
     )
 
@@ -148,9 +147,15 @@ def _score_both(
     return LookScores(np.concatenate(logits), looks.families, looks.looks_a_part), np.concatenate(answers)
 
 
-def _score_photos(shop: Workshop, folder: Path, int8: TfliteModel) -> Any:
-    photos = read_photos(folder, [family.number for family in shop.families])
-    return score_photos(photos, int8.logits, shop.recipe.input_px)
+def _read_photo_sets(shop: Workshop, folders: list[Path]) -> dict[str, list[Photo]]:
+    """The photographs of each set by its folder's name, read first: a mistake shows at once."""
+    sets: dict[str, list[Photo]] = {}
+    for folder in folders:
+        name = folder.resolve().name
+        if name in sets:
+            raise InputError(f"two sets of photographs are called {name}: rename a folder")
+        sets[name] = read_photos(folder, [family.number for family in shop.families])
+    return sets
 
 
 def _accuracy(scores: ModelScores, rejection: dict[str, Any]) -> dict[str, float]:
