@@ -2,9 +2,9 @@
 
     python tests/evaluation/parallel_curves.py --work data/tiny
 
-DIR holds the renders of recipe tiny (`brickgate-model render --recipe tiny`). Three runs from nothing: one process, two
-processes under torchrun, and one process with another seed, which tells how large chance is. Prints the curves and the
-mean distances between them.
+DIR holds the renders of recipe tiny (`brickgate-model render --recipe tiny`). Three runs from the shipped weights: one
+process, two processes under torchrun, and one process with another seed, which tells how large chance is. Prints the
+curves and the mean distances between them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-PICTURES, BATCH, STEPS_A_POINT = 12_800, 32, 25
+PICTURES, BATCH, STEPS_A_POINT = 3_840, 32, 12
 RUNS = {"one process": (1, 3), "two processes": (2, 3), "one process, another seed": (1, 4)}
 """Processes and seed of each run."""
 
@@ -30,14 +30,16 @@ def train(folder: Path, seed: int) -> None:
 
     from quantization import factory
     from quantization.factory import Workshop
-    from quantization.recipe import StageRecipe, load_recipe
+    from quantization.recipe import NetworkRecipe, StageRecipe, load_recipe
     from quantization.train import running
 
     running.LOG_EVERY = STEPS_A_POINT
     torch.set_num_threads(1)
-    stage = StageRecipe(size_px=32, pictures=PICTURES, rate_from=2e-3, rate_to=1e-4, batch=BATCH)
-    recipe = load_recipe("tiny").model_copy(update={"seed": seed, "stages": [stage]})
-    factory.train(Workshop.open(recipe, folder, print), Path("none"), 0)
+    stage = StageRecipe(size_px=32, pictures=PICTURES, rate_from=1e-3, rate_to=1e-5, batch=BATCH)
+    recipe = load_recipe("tiny").model_copy(
+        update={"seed": seed, "stages": [stage], "network": NetworkRecipe(width=1.0)}
+    )
+    factory.train(Workshop.open(recipe, folder, print), None, 0)
 
 
 def curve(renders: Path, folder: Path, processes: int, seed: int) -> dict[int, float]:
