@@ -229,7 +229,7 @@ reaches() {
 
 install_model() {
   install_torch
-  pip_install "$VENV" -e ".[model,convert]"
+  pip_install "$VENV" -e ".[model,convert,onnx]"
   ensure_egl
 }
 

@@ -6,6 +6,7 @@ import json
 import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
@@ -89,7 +90,7 @@ def quantized_from(shop: Workshop) -> Network:
     network = trained(shop)
     try:
         network.load_state_dict(torch.load(file, map_location="cpu", weights_only=True))
-    except (RuntimeError, ValueError, TypeError, EOFError, OSError) as error:
+    except (RuntimeError, ValueError, TypeError, EOFError, OSError, UnpicklingError) as error:
         raise InputError(f"{file} is damaged: run 'brickgate-model quantize' again") from error
     return network.eval()
 
