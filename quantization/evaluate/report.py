@@ -160,9 +160,8 @@ def _unknown(scores: ModelScores, evaluation: dict[str, Any]) -> dict[str, Any]:
     chart = line_chart(alt, "known parts rejected", "unknown parts rejected", [line], ticks, percent_x=True)
     by_looks = unknown.rejection_by_looks(fitted["score"], scores)
     missed = score(scores.unknown.logits, scores.temperature) >= fitted["threshold"]
-    slipping = [
-        (name, float(missed[scores.unknown.families == k].mean())) for k, name in enumerate(scores.unknown_parts)
-    ]
+    families = scores.unknown.families
+    slipping = [(scores.unknown_parts[k], float(missed[families == k].mean())) for k in np.unique(families)]
     return {
         **fitted,
         "chart": Markup(chart),
