@@ -51,7 +51,9 @@ def load_look_alikes(file: Path = _SHIPPED) -> tuple[LookAlike, ...]:
     except OSError as error:
         raise InputError(f"{file} cannot be read ({error.strerror}): run 'brickgate-model catalogue'") from error
     except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{file} is no list of look-alikes (found {error}): run 'brickgate-model catalogue'") from error
+        raise InputError(
+            f"{file} is no list of look-alikes (found {error}): run 'brickgate-model catalogue'"
+        ) from error
 
 
 def groups(numbers: Sequence[str], pairs: Iterable[LookAlike] | None = None) -> list[int]:

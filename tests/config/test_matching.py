@@ -6,7 +6,7 @@ import pytest
 from edge.catalogue.colours import load_colours
 from edge.catalogue.parts import PartCatalogue
 from edge.config.bins import PartList, Rule
-from edge.config.matching import accepted_colours, accepted_parts
+from edge.config.matching import accepted_colours, accepted_parts, rule_key
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,39 @@ def part_list(*numbers: str) -> PartList:
 def test_parts(rule: Rule, numbers: list[str]) -> None:
     mask = accepted_parts(rule, CATALOGUE)
     assert [part.number for part, fits in zip(CATALOGUE.parts, mask, strict=True) if fits] == numbers
+
+
+PINS = PartCatalogue(
+    [
+        Part("2780", "Technic Pin with Friction and Slots", "Technic", (), 16, 6, 6),
+        Part("3673", "Technic Pin", "Technic", (), 16, 6, 6),
+        Part("3705", "Technic Axle 4", "Technic", (), 32, 5, 5),
+        Part("41769", "Wing 2 x 4 Right", "Wing", (), 32, 16, 5),
+        Part("41770", "Wing 2 x 4 Left", "Wing", (), 32, 16, 5),
+    ]
+)
+
+
+@pytest.mark.parametrize(
+    ("rule", "numbers"),
+    [
+        (Rule(parts=("3673",)), ["3673"]),
+        (Rule(parts=("3673",), look_alikes=False), ["3673"]),
+        (Rule(parts=("3673",), look_alikes=True), ["2780", "3673"]),
+        (Rule(part_list=part_list("41770", "99999"), look_alikes=True), ["41769", "41770"]),
+        (Rule(parts=("2780", "41769"), look_alikes=True, category=("Technic",)), ["2780", "3673"]),
+        (Rule(parts=("2780", "3705"), part_list=part_list("3673"), look_alikes=True), ["2780", "3673"]),
+    ],
+)
+def test_look_alikes(rule: Rule, numbers: list[str]) -> None:
+    mask = accepted_parts(rule, PINS)
+    assert [part.number for part, fits in zip(PINS.parts, mask, strict=True) if fits] == numbers
+
+
+def test_a_rule_that_takes_look_alikes_is_another_rule() -> None:
+    alone, without, also = (Rule(parts=("3673",), look_alikes=value) for value in (None, False, True))
+    keys = [rule_key(rule, PINS, load_colours()) for rule in (alone, without, also)]
+    assert keys[0] == keys[1] != keys[2]
 
 
 @pytest.mark.parametrize(

@@ -350,6 +350,36 @@ def test_one_pin_for_two_devices(tmp_path: Path) -> None:
         ),
         pytest.param(
             "{category: Brick}",
+            "{category: Brick, look_alikes: true}",
+            [
+                "bins.yaml:17: bins[1].accept[0].look_alikes: is about the parts of this rule: "
+                "name parts or a list beside it"
+            ],
+            id="look-alikes of nothing",
+        ),
+        pytest.param(
+            "{category: Brick}",
+            "{parts: 3003, look_alikes: yes}",
+            ["bins.yaml:17: bins[1].accept[0].look_alikes: 'yes' is neither true nor false"],
+            id="look-alikes neither true nor false",
+        ),
+        pytest.param(
+            "{category: Brick}",
+            "{parts: 3003, look_alikes: true}",
+            [
+                "bins.yaml:17: warning: bins[1].accept[0].look_alikes: adds nothing: the model knows no other part "
+                "that looks like these"
+            ],
+            id="look-alikes that are none",
+        ),
+        pytest.param(
+            "{category: Brick}",
+            "{parts: 3030, look_alikes: true}",
+            ["bins.yaml:17: bins[1].accept[0].parts: the model knows no part '3030'; did you mean '3003'?"],
+            id="look-alikes of an unknown part",
+        ),
+        pytest.param(
+            "{category: Brick}",
             "{min_length_mm: 20, max_length_mm: 10}",
             ["bins.yaml:17: bins[1].accept[0].min_length_mm: 20 is above max_length_mm 10: no part fits"],
             id="size range",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from edge.errors import ConfigError, InputError
-from quantization.recipe import RECIPES, load_families, load_recipe
+from quantization.recipe import RECIPES, load_families, load_recipe, load_unknown_families
 
 RECIPE = """\
 name: mine
@@ -66,7 +66,7 @@ def test_a_mistake_is_named_with_file_and_key(tmp_path, old, new, message):
 def test_a_recipe_that_is_not_there_names_those_that_are(tmp_path):
     with pytest.raises(ConfigError) as error:
         load_recipe("large")
-    assert str(error.value) == "no recipe large: give a YAML file or one of starter, tiny"
+    assert str(error.value) == "no recipe large: give a YAML file or one of starter, tiny, universal"
     empty = tmp_path / "empty.yaml"
     empty.write_text("")
     with pytest.raises(ConfigError, match=r"empty\.yaml: the file: Input should be a valid dictionary"):
@@ -112,3 +112,23 @@ def test_a_list_that_is_not_there_is_named(tmp_path):
     with pytest.raises(InputError) as error:
         load_families(load_recipe(str(tmp_path / "mine.yaml")))
     assert str(error.value) == "no list of families mine.csv: give a CSV with part_family and ldraw_moulds"
+
+
+def test_families_that_are_kept_out_are_the_unknown_ones():
+    recipe = load_recipe("starter")
+    everything = [family.number for family in load_families(recipe)]
+    some = recipe.model_copy(update={"kept_out": 6})
+    known, unknown = ([family.number for family in load(some)] for load in (load_families, load_unknown_families))
+    assert (len(known), len(unknown)) == (96, 6)
+    assert sorted(known + unknown) == sorted(everything)
+    with pytest.raises(InputError, match=r"recipe starter keeps out 102 of 102 families: lower kept_out"):
+        load_families(recipe.model_copy(update={"kept_out": 102}))
+
+
+def test_unknown_parts_are_none_that_the_recipe_knows():
+    strange = {family.number for family in load_unknown_families(load_recipe("starter"))}
+    assert len(strange) >= 30
+    assert strange.isdisjoint(family.number for family in load_families(load_recipe("starter")))
+    recipe = load_recipe("tiny").model_copy(update={"families": "unknown-parts.csv"})
+    with pytest.raises(InputError, match=r"recipe tiny knows all parts of unknown-parts\.csv: set kept_out"):
+        load_unknown_families(recipe)

@@ -86,6 +86,18 @@ def test_each_problem_is_one_line(filled, tmp_path) -> None:
     assert "1007.dat is left out: the file has no title or no kind: it is damaged" in lines
 
 
+def test_a_part_type_without_a_mould_that_meshes_is_empty(library, add_part, tmp_path) -> None:
+    add_part("3062a", "Brick 1 x 1 Round with Solid Stud", BRICK)
+    add_part("3062b", "Brick 1 x 1 Round with Hollow Stud")
+    add_part("2000a", "Brick 1 x 1 with Groove")
+    add_part("2000b", "Brick 1 x 1 without Groove")
+    make_catalogue(tmp_path / "out", library, lambda _: None)
+    (part,) = rows(tmp_path / "out" / "universal-parts.csv")
+    assert (part["part_family"], part["ldraw_moulds"]) == ("3062", "3062a")
+    left_out = [(row["part"], row["rule"]) for row in rows(tmp_path / "out" / "excluded.csv")]
+    assert left_out == [("2000a", "no-mesh"), ("2000b", "no-mesh"), ("2000", "empty"), ("3062b", "no-mesh")]
+
+
 def test_the_list_is_one_that_a_recipe_reads(filled, tmp_path) -> None:
     make_catalogue(tmp_path / "out", filled, lambda _: None)
     recipe = load_recipe("tiny").model_copy(update={"families": str(tmp_path / "out" / "universal-parts.csv")})
