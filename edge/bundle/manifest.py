@@ -90,7 +90,7 @@ def load_bundle(name_or_folder: str | Path) -> Bundle:
     _check_files(folder, manifest)
     try:
         return _bundle(folder, manifest)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise BundleError(
             f"{folder / MANIFEST}: entry {error} is missing or wrong: make or fetch the bundle again"
         ) from error
@@ -151,7 +151,7 @@ def _bundle(folder: Path, manifest: dict[str, Any]) -> Bundle:
         folder=folder,
         name=manifest["name"],
         model=model,
-        input=InputSpec(**manifest["input"]),
+        input=_input(manifest["input"]),
         parts=tuple(BundlePart(**{**part, "moulds": tuple(part.get("moulds", ()))}) for part in parts),
         temperature=_number(manifest, "temperature", 0.01, 100),
         fusion_exponent=_number(manifest, "fusion_exponent", 0, 1),
@@ -160,6 +160,16 @@ def _bundle(folder: Path, manifest: dict[str, Any]) -> Bundle:
         accelerators=accelerators,
         models={accelerator: checked(files[accelerator]) for accelerator in accelerators},
         accuracy=dict(manifest.get("accuracy", {})),
+    )
+
+
+def _input(entry: dict[str, Any]) -> InputSpec:
+    scale = entry.get("mm_per_px")
+    return InputSpec(
+        height_px=int(entry["height_px"]),
+        width_px=int(entry["width_px"]),
+        margin=_number(entry, "margin", -0.45, 10),
+        mm_per_px=None if scale is None else _number(entry, "mm_per_px", 1e-4, 100),
     )
 
 

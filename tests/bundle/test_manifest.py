@@ -90,6 +90,9 @@ def test_a_folder_without_manifest_is_no_bundle(tmp_path: Path) -> None:
         ({"model": "other.tflite"}, r"other\.tflite"),
         ({"input": {"height_px": 32}}, "width_px"),
         ({"input": {"height_px": 32, "width_px": 48, "margin": 0}}, "48×32"),
+        ({"input": {"height_px": 32, "width_px": 32, "margin": "wide"}}, "wide"),
+        ({"input": {"height_px": 32, "width_px": 32, "margin": 0, "mm_per_px": 0}}, "mm_per_px"),
+        ({"input": "32"}, "manifest"),
     ],
 )
 def test_a_wrong_entry_is_named(tiny_bundle: Path, changes: dict[str, object], told: str) -> None:

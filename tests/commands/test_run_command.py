@@ -9,7 +9,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from lockstep import Lockstep
+from lockstep import FrameClock, Lockstep
 
 from edge.errors import HardwareError
 from edge.hardware.frames import FramesCamera
@@ -41,7 +41,7 @@ import edge.run
 from edge.cli import main
 from edge.hardware.frames import FramesCamera
 sys.path.insert(0, {str(Path(__file__).parents[1] / "hardware")!r})
-from lockstep import Lockstep
+from lockstep import FrameClock, Lockstep
 
 number, deliver = int(sys.argv.pop()), FramesCamera.next_frame
 def next_frame(camera, timeout_s):
@@ -101,7 +101,7 @@ def test_a_gate_that_fails_stops_the_machine(brickgate, machine, lockstep, monke
         machine.read_text().replace("x_mm: 30000", "x_mm: 300")
         + "safety: {max_lateness_s: 1}\nfusion: {min_looks: 1}\n"
     )
-    refused, deliver = threading.Event(), FramesCamera.next_frame
+    clock, refused, deliver = FrameClock(), threading.Event(), FramesCamera.next_frame
 
     def refuse(gate, position):
         if position != gate.rest:
@@ -109,11 +109,13 @@ def test_a_gate_that_fails_stops_the_machine(brickgate, machine, lockstep, monke
             raise HardwareError("gate g1: no answer: check its cable")
 
     def wait_for_the_gate(camera, timeout_s):
+        clock.camera = threading.current_thread()
         frame = deliver(camera, timeout_s)
         if frame is not None and frame.index == 30:
             refused.wait(10)
         return frame
 
+    monkeypatch.setattr("edge.run.MonotonicClock", lambda: clock)
     monkeypatch.setattr(IdleGate, "move_to", refuse)
     monkeypatch.setattr(FramesCamera, "next_frame", wait_for_the_gate)
     result = brickgate("run", "--config", machine)

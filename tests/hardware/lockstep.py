@@ -1,8 +1,11 @@
-"""A hand-over of frames that drops none."""
+"""A hand-over of frames that drops none, and a clock that goes by the recording."""
 
 from __future__ import annotations
 
+import threading
+
 from edge.capture.slot import NewestFrame
+from edge.clock import VirtualClock
 
 
 class Lockstep(NewestFrame):
@@ -18,3 +21,20 @@ class Lockstep(NewestFrame):
         with self._changed:
             self._changed.notify_all()
         return frame
+
+
+class FrameClock(VirtualClock):
+    """Time goes on when the camera's thread waits for its next frame; the others wait for that."""
+
+    def __init__(self):
+        super().__init__()
+        self._moved = threading.Condition()
+        self.camera = None
+
+    def sleep_until(self, instant_s):
+        with self._moved:
+            if threading.current_thread() is self.camera:
+                super().sleep_until(instant_s)
+                self._moved.notify_all()
+            else:
+                self._moved.wait_for(lambda: self.now_s() >= instant_s, 0.1)
