@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from edge.errors import InputError
 from quantization.data.augment import Augmenter
-from quantization.data.layers import hull_of
+from quantization.data.layers import filled_hull, hull_of
 from quantization.data.look import Look
 from quantization.data.shards import ShardIndex
 
@@ -69,7 +69,9 @@ class ShardSource:
         layers = self._decoded(index, cv2.IMREAD_UNCHANGED, 4)
         transparent, elevation_deg = (self.index.labels[key][index] for key in ("transparent", "elevation_deg"))
         seen_from_deg = float(np.nan_to_num(elevation_deg, nan=VIEW_FROM_ABOVE_DEG))
-        return Look(layers, bool(transparent), seen_from_deg, hull_of(layers[..., 3]))
+        corners = self.index.label(index).get("hull_px")
+        hull = filled_hull(np.asarray(corners, np.float32)) if corners else hull_of(layers[..., 3])
+        return Look(layers, bool(transparent), seen_from_deg, hull)
 
     def _decoded(self, index: int, mode: int, channels: int) -> NDArray[np.uint8]:
         """(H, W, channels) RGB, or the layers in their order."""
@@ -77,7 +79,8 @@ class ShardSource:
         picture = cv2.imdecode(encoded, mode) if len(encoded) else None
         if picture is None or picture.ndim != 3 or picture.shape[2] != channels or picture.dtype != np.uint8:
             raise InputError(f"{self.index.name(index)} cannot be decoded: make its shard anew, or leave it out")
-        return np.ascontiguousarray(picture[..., [2, 1, 0, 3][:channels]]).astype(np.uint8, copy=False)
+        order = cv2.COLOR_BGRA2RGBA if channels == 4 else cv2.COLOR_BGR2RGB
+        return cv2.cvtColor(picture, order).astype(np.uint8, copy=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,7 +74,7 @@ def distill(
     path = teacher or shop.folder / "teacher" / "checkpoint.pt"
     with joined() as crew:
         shop = muted(shop, crew)
-        taught_by = _load_teacher(shop, path).to(crew.device)
+        taught_by = crew.leader_first(lambda: _load_teacher(shop, path)).to(crew.device)
         mix = open_mix(shop, crew, shards)
         training = new_training(
             shop,

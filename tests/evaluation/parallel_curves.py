@@ -42,15 +42,15 @@ def train(folder: Path, seed: int) -> None:
     factory.train(Workshop.open(recipe, folder, print), None, 0)
 
 
-def curve(renders: Path, folder: Path, processes: int, seed: int) -> dict[int, float]:
-    """Runs a training; loss by pictures seen."""
+def curve(renders: Path, folder: Path, processes: int, seed: int) -> dict[int, tuple[float, float]]:
+    """Runs a training; loss and share of right answers by pictures seen."""
     folder.mkdir()
     (folder / "renders").symlink_to(renders.resolve())
     command = [sys.executable, "-m", "torch.distributed.run", f"--nproc_per_node={processes}"]
     command += [__file__, "--child", str(folder), "--seed", str(seed)]
     subprocess.run(command, check=True, env=os.environ | {"OMP_NUM_THREADS": "1"}, stdout=subprocess.DEVNULL)
     with (folder / "curve.csv").open(newline="") as stream:
-        return {int(row["pictures"]): float(row["loss"]) for row in csv.DictReader(stream)}
+        return {int(row["pictures"]): (float(row["loss"]), float(row["accuracy"])) for row in csv.DictReader(stream)}
 
 
 def compare(work: Path) -> None:
@@ -60,12 +60,14 @@ def compare(work: Path) -> None:
             name: curve(work / "renders", Path(scratch) / str(k), *how) for k, (name, how) in enumerate(RUNS.items())
         }
     names = list(curves)
-    print(f"pictures  {'  '.join(names)}")
+    print(f"loss, right   {'  '.join(names)}")
     for pictures in curves[names[0]]:
-        print(f"{pictures:8d}  " + "  ".join(f"{curves[name][pictures]:{len(name)}.3f}" for name in names))
+        cells = (f"{'{:.3f}, {:.3f}'.format(*curves[name][pictures]):>{len(name)}}" for name in names)
+        print(f"{pictures:12d}  " + "  ".join(cells))
     first, second, other = (np.array(list(curves[name].values())) for name in names)
-    print(f"mean |difference|: two processes {np.abs(first - second).mean():.3f}, another seed", end=" ")
-    print(f"{np.abs(first - other).mean():.3f}; mean difference of two processes {(second - first).mean():+.3f}")
+    for column, what in enumerate(("loss", "right")):
+        apart = np.abs(first - second)[:, column].mean(), np.abs(first - other)[:, column].mean()
+        print(f"mean distance in {what}: two processes {apart[0]:.3f}, another seed {apart[1]:.3f}")
 
 
 def main() -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import multiprocessing
 from itertools import islice
 
 import cv2
 import numpy as np
 import pytest
 
-from edge.errors import InputError
+from edge.errors import BrickgateError, InputError
 from quantization.data import augment
 from quantization.data.belts import make_belts
 from quantization.data.opening import Opening, listed, open_any
@@ -159,6 +160,15 @@ def test_a_damaged_sample_is_refused_in_one_line(damaged, loaders):
     mix = Mix([opening().shards(damaged)], (1.0,), 1)
     with pytest.raises(InputError, match=r"tiles-00000\.tar cannot be decoded: make its shard anew") as error:
         next(batches(mix, 32, 4, loaders=loaders))
+    assert "\n" not in str(error.value)
+
+
+def test_a_killed_process_that_makes_pictures_is_one_line(renders):
+    made = batches(Mix([open_any(renders)], (1.0,), 1), 32, 4, loaders=1)
+    next(made)
+    multiprocessing.active_children()[0].kill()
+    with pytest.raises(BrickgateError, match="a process that makes pictures was killed: run the same command") as error:
+        list(islice(made, 100))
     assert "\n" not in str(error.value)
 
 
