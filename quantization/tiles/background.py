@@ -32,6 +32,8 @@ ROUNDS = 8
 LEAST_CONTRAST, SPREADS = 0.14, 4.0
 """A pixel is not background above this evidence, or above so many spreads of the bare background."""
 BORDER_WEIGHT = 2.0
+MOST_CANDIDATES = 3
+PROBE_PX, PROBE_SHRUNK_PX = 2048, 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,20 +75,31 @@ class Background:
 
 
 def find_background(picture: BigPicture) -> Background | None:
-    """The background that most of a picture's plain places agree on; None where there is no such thing.
+    """The background of a picture; None where there is no such thing.
 
+    It is what most of the plain places agree on. Where parts of one colour lie so densely that they are the majority,
+    connection tells: a background reaches all around the parts, each of which is alone.
     Places of the file that are damaged are passed over.
     """
     colours, places = _samples(picture)
-    if not len(colours):
-        return None
+    found: list[tuple[float, Background]] = []
+    left = np.ones(len(colours), np.bool_)
     border = (np.abs(places) > 1 - 2 / CELLS).any(axis=1)
     weights = np.where(border, BORDER_WEIGHT, 1.0).astype(np.float32)
-    surface, near, spread = _fit(colours, places, _commonest(colours, weights))
-    if near.mean() < LEAST_SHARE:
-        return None
-    threshold = max(LEAST_CONTRAST, SPREADS * spread)
-    return Background(surface, picture.width_px, picture.height_px, threshold)
+    while len(found) < MOST_CANDIDATES and left.sum() >= max(LEAST_SHARE * len(left), 1):
+        start = _commonest(colours[left], weights[left])
+        surface, near, spread = _fit(colours, places, start)
+        left &= (np.abs(colours - start).max(axis=1) > NEAR) & ~near
+        share = float(weights[near].sum() / weights.sum())
+        if share >= LEAST_SHARE:
+            threshold = max(LEAST_CONTRAST, SPREADS * spread)
+            found.append((share, Background(surface, picture.width_px, picture.height_px, threshold)))
+        elif not found:
+            return None
+    if len(found) > 1:
+        probes = _probes(picture)
+        found = [(share * _connected(background, probes) ** 2, background) for share, background in found]
+    return max(found, key=lambda pair: pair[0])[1] if found else None
 
 
 def named_background(text: str, picture: BigPicture) -> Background:
@@ -99,12 +112,61 @@ def named_background(text: str, picture: BigPicture) -> Background:
     Raises:
         InputError: no such colour.
     """
+    surface = np.zeros((6, 3), np.float32)
+    surface[0] = np.log(np.array(rgb_of(text)[::-1], np.float32) + DARK_FLOOR)
+    return Background(surface, picture.width_px, picture.height_px, LEAST_CONTRAST)
+
+
+def rgb_of(text: str) -> tuple[int, ...]:
+    """Red, green and blue of a colour as people write it.
+
+    Raises:
+        InputError: it is not RRGGBB.
+    """
     if not re.fullmatch(r"#?[0-9A-Fa-f]{6}", text):
         raise InputError(f"--background is '{text}': give a colour as RRGGBB, such as FFFFFF for white")
-    rgb = bytes.fromhex(text.removeprefix("#"))
-    surface = np.zeros((6, 3), np.float32)
-    surface[0] = np.log(np.array(list(rgb[::-1]), np.float32) + DARK_FLOOR)
-    return Background(surface, picture.width_px, picture.height_px, LEAST_CONTRAST)
+    return tuple(bytes.fromhex(text.removeprefix("#")))
+
+
+Probe = tuple[ImageBgr, int, int, int]
+"""A shrunk window, where it begins and how much it was shrunk."""
+
+
+def _probes(picture: BigPicture) -> list[Probe]:
+    """Windows large enough to show how parts and background lie: the whole of a small picture, five of a large one."""
+    side = min(max(picture.width_px, picture.height_px), PROBE_PX)
+    wide, high = min(picture.width_px, side), min(picture.height_px, side)
+    times = max(side // PROBE_SHRUNK_PX, 1)
+    spots = [(0.5, 0.5), (0.2, 0.2), (0.8, 0.2), (0.2, 0.8), (0.8, 0.8)]
+    places = {(round((picture.width_px - wide) * u), round((picture.height_px - high) * v)) for u, v in spots}
+    return [probe for left, top in sorted(places) for probe in _probe(picture, (left, top, wide, high), times)]
+
+
+def _probe(picture: BigPicture, window: tuple[int, int, int, int], times: int) -> list[Probe]:
+    """A window (left, top, width, height), or of one that is damaged the quarters that are not."""
+    left, top, wide, high = window
+    try:
+        return [(picture.shrunk(left, top, wide, high, times), left, top, times)]
+    except InputError:
+        if min(wide, high) < 2 * SAMPLE_PX:
+            return []
+    columns = (left, wide // 2), (left + wide // 2, wide - wide // 2)
+    rows = (top, high // 2), (top + high // 2, high - high // 2)
+    return [probe for u, w in columns for v, h in rows for probe in _probe(picture, (u, v, w, h), times)]
+
+
+def _connected(background: Background, probes: list[Probe]) -> float:
+    """Which share of what would be bare is in one piece, in the mean over the probes, the larger ones counting more."""
+    pieces, pixels = 0.0, 0
+    for image, left, top, times in probes:
+        bare = (1 - background.foreground(image, left, top, times)).astype(np.uint8)
+        bare = np.asarray(cv2.morphologyEx(bare, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)), np.uint8)
+        count, _, stats, _ = cv2.connectedComponentsWithStats(bare)
+        if count > 1:
+            areas = stats[1:, cv2.CC_STAT_AREA]
+            pieces += float(areas.max() / areas.sum()) * bare.size
+            pixels += bare.size
+    return pieces / pixels if pixels else 0.0
 
 
 def _samples(picture: BigPicture) -> tuple[FloatImage, FloatImage]:

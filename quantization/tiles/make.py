@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from edge.errors import InputError
-from quantization.tiles.background import Background, find_background, named_background
+from quantization.tiles.background import Background, find_background, named_background, rgb_of
 from quantization.tiles.cut import Cut, Losses, cut_parts, cut_tiles
 from quantization.tiles.labels import Labelling, Tray
 from quantization.tiles.packing import Packer, Summary, made_already
@@ -52,6 +52,8 @@ def make_tiles(labelling: Labelling, options: TileOptions, folder: Path, say: Sa
         InputError: no picture has a label, no piece is left, or the folder holds another set.
         BrickgateError: the disk is full; finished shards are kept.
     """
+    if options.background is not None:
+        rgb_of(options.background)
     for line in labelling.left_out:
         say(f"{line}: left out")
     trays = labelling.trays
