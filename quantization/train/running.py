@@ -60,7 +60,7 @@ class StageRun:
                 bar.move(progress.pictures_in_stage)
                 done = progress.pictures_in_stage >= stage.pictures
                 stopping = not done and number % CHECK_EVERY == 0 and self._time_is_up()
-                if number % LOG_EVERY == 0 or done or stopping:
+                if done or (number % LOG_EVERY == 0 and not stopping):
                     self._log()
                 if done or stopping:
                     return done
@@ -90,6 +90,8 @@ class StageRun:
         save, stop = now - self._saved > SAVE_EVERY_S, now > self._stop_at
         decided = torch.tensor([save, stop], dtype=torch.float32, device=self._crew.device)
         save, stop = (self._crew.sum(decided * self._crew.leads) > 0).tolist()
+        if stop:
+            self._log()
         if save or stop:
             self._training.save_together()
             self._saved = now

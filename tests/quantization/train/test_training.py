@@ -56,7 +56,7 @@ def test_a_training_runs_through_its_stages(renders, tmp_path, monkeypatch):
     assert (done.progress.stage, done.progress.pictures) == (2, 112)
     assert not torch.equal(done.network.features[5].conv[0][0].weight, before)
     assert said[0].startswith("stage 1/2 32 px  32/64  loss ")
-    assert said[-1].startswith("stage 2/2 32 px  32/48  loss ")
+    assert said[-1].startswith("stage 2/2 32 px  48/48  loss ")
     rows = list(csv.DictReader((tmp_path / "curve.csv").open()))
     assert [int(row["pictures"]) for row in rows] == [32, 64, 96, 112]
 
