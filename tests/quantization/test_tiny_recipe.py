@@ -11,17 +11,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from edge.bundle.manifest import load_bundle
 from edge.bundle.size import load_size_evidence
 from edge.errors import BrickgateError
 from quantization.data.stream import stream
+from quantization.factory import Workshop
+from quantization.factory.quantize_step import quantized_from
 from quantization.ldraw.library import default_library
+from quantization.quantize.compare import logits_of
 from quantization.quantize.convert import PYTHON_VARIABLE, TfliteModel
+from quantization.recipe import load_recipe
 from quantization.render.renderer import Renderer
-from quantization.train.loop import Training
-from quantization.train.network import MobileNetV2, to_input
 
 pytestmark = pytest.mark.slow
 
@@ -71,15 +72,19 @@ def test_the_machine_loads_what_was_built(work):
     assert {"synthetic_one_look_top1", "int8_float_agreement", "expected_calibration_error"} <= set(accuracy)
 
 
-def test_the_float_model_is_the_trained_network(work):
-    network = MobileNetV2(4, 0.35)
-    training = Training(network, [], work, seed=3)
-    assert training.resume()
-    pictures = next(stream(work / "renders", 64, 16, 5, 0))[0]
-    with torch.no_grad():
-        expected = training.averaged()(to_input(pictures)).numpy()
-    found = TfliteModel(work / "converted" / "float.tflite").logits(pictures.numpy())
-    assert np.abs(found - expected).max() < 1e-3
+def test_the_float_model_is_the_network_that_was_quantized(work):
+    network = quantized_from(Workshop.open(load_recipe("tiny"), work, print))
+    pictures = next(stream(work / "renders", 64, 16, 5, 0))[0].numpy()
+    found = TfliteModel(work / "converted" / "float.tflite").logits(pictures)
+    assert np.abs(found - logits_of(network, pictures)).max() < 1e-3
+
+
+def test_both_ways_to_int8_were_compared(work):
+    record = json.loads((work / "converted" / "quantization.json").read_text())
+    assert {trial["way"] for trial in record["trials"]} == {"in training", "after training"}
+    assert all(trial["agreement"] > 0.99 for trial in record["trials"] if not trial["representative"])
+    manifest = json.loads((work / "bundle" / "manifest.json").read_text())
+    assert manifest["models"]["cpu"] == "model.tflite"
 
 
 def test_the_int8_model_has_only_what_accelerators_map(work):
