@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-PICTURES, BATCH, STEPS_A_POINT = 3_840, 32, 12
+PICTURES, BATCH, STEPS_A_POINT = 1_920, 32, 6
 RUNS = {"one process": (1, 3), "two processes": (2, 3), "one process, another seed": (1, 4)}
 """Processes and seed of each run."""
 
