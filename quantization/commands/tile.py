@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from edge.errors import InputError
 from quantization.commands.options import RecipeName
@@ -64,7 +69,9 @@ def tile(
         labelling = label_all(files, label, known, group, mm_per_px)
     side = None if parts else tile_px or 256
     options = TileOptions(side, least_px, background, test_share, seed, samples_a_shard)
-    _tell(make_tiles(labelling, options, out, _say), out)
+    with _progress() as (say, tell):
+        summary = make_tiles(labelling, options, out, say, tell)
+    _tell(summary, out)
 
 
 def capture(
@@ -82,6 +89,18 @@ def capture(
 
     known = known_parts(load_families(load_recipe(recipe)))
     _tell(pack_captures(folders, known, CaptureOptions(test_share, seed, samples_a_shard), out, _say), out)
+
+
+@contextmanager
+def _progress() -> Iterator[tuple[Callable[[str], None], Callable[[float], None]]]:
+    """A bar below what is said, on standard error."""
+    columns = TextColumn("cutting"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True) as bar:
+        task = bar.add_task("", total=1.0)
+        yield (
+            lambda line: bar.console.print(line, markup=False, highlight=False, soft_wrap=True),
+            lambda share: bar.update(task, completed=share),
+        )
 
 
 def _say(line: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import cv2
@@ -30,6 +30,13 @@ MARGIN = 0.15
 HEAP = 4.0
 """A blob of so many times the usual area is several parts that touch."""
 LEAST_FOR_USUAL = 8
+
+
+Tell = Callable[[float], None]
+
+
+def untold(share: float) -> None:
+    """Tell nobody which share of the work is done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +75,9 @@ BARE, BORDER, SPECK, CUT_OFF, TOUCHING, DAMAGED = (
 )
 
 
-def cut_tiles(picture: BigPicture, tile_px: int, background: Background | None, losses: Losses) -> Iterator[Cut]:
+def cut_tiles(
+    picture: BigPicture, tile_px: int, background: Background | None, losses: Losses, tell: Tell = untold
+) -> Iterator[Cut]:
     """Square tiles that do not overlap, row after row, without those that are more than half background.
 
     The grid lies in the middle of the picture; what is left at the borders is narrower than a tile.
@@ -79,6 +88,7 @@ def cut_tiles(picture: BigPicture, tile_px: int, background: Background | None, 
     losses.add(BORDER, rest)
     times = max(tile_px // THUMB_PX, 1)
     for top in range(first_v, first_v + down * tile_px, tile_px):
+        tell(top / picture.height_px)
         for left in range(first_u, first_u + across * tile_px, tile_px):
             box = (left, top, left + tile_px, top + tile_px)
             try:
@@ -93,7 +103,9 @@ def cut_tiles(picture: BigPicture, tile_px: int, background: Background | None, 
                 losses.add_damage(str(error))
 
 
-def cut_parts(picture: BigPicture, background: Background, least_px: int, losses: Losses) -> Iterator[Cut]:
+def cut_parts(
+    picture: BigPicture, background: Background, least_px: int, losses: Losses, tell: Tell = untold
+) -> Iterator[Cut]:
     """Each part that lies free and whole in the picture, in a square window with a margin.
 
     Args:
@@ -101,11 +113,13 @@ def cut_parts(picture: BigPicture, background: Background, least_px: int, losses
         background: that background.
         least_px: the longer side of the smallest part; what is smaller is a speck.
         losses: what is left out.
+        tell: told which share of the work is done.
     """
     times = search_times(picture)
-    blobs = find_blobs(picture, background, least_px, losses)
+    blobs = find_blobs(picture, background, least_px, losses, tell)
     usual = float(np.median([blob.area for blob in blobs])) if len(blobs) >= LEAST_FOR_USUAL else np.inf
-    for blob in sorted(blobs, key=lambda b: (b.top, b.left)):
+    for number, blob in enumerate(sorted(blobs, key=lambda b: (b.top, b.left))):
+        tell((1 + number / len(blobs)) / 2)
         left, top = blob.left * times, blob.top * times
         right, bottom = min(blob.right * times, picture.width_px), min(blob.bottom * times, picture.height_px)
         if left <= 0 or top <= 0 or right >= picture.width_px or bottom >= picture.height_px:
@@ -125,12 +139,15 @@ def search_times(picture: BigPicture) -> int:
     return min(max(round(max(picture.width_px, picture.height_px) / SEARCH_PX), 1), MOST_TIMES)
 
 
-def find_blobs(picture: BigPicture, background: Background, least_px: int, losses: Losses) -> list[Blob]:
+def find_blobs(
+    picture: BigPicture, background: Background, least_px: int, losses: Losses, tell: Tell = untold
+) -> list[Blob]:
     """What is not background, in px of the picture shrunk by `search_times`; what is damaged counts as bare."""
     times = search_times(picture)
     finder = BlobFinder(max(least_px // times, 2))
     blobs: list[Blob] = []
     for top in range(0, picture.height_px, BAND_ROWS * times):
+        tell(top / picture.height_px / 2)
         blobs += finder.add(_band(picture, background, top, times, losses))
     blobs += finder.finish()
     losses.add(SPECK, finder.specks)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 from edge.errors import InputError
-from quantization.tiles.background import Background, find_background, named_background, rgb_of
-from quantization.tiles.cut import Cut, Losses, cut_parts, cut_tiles
+from quantization.tiles.background import Background, named_background, rgb_of
+from quantization.tiles.cut import Cut, Losses, Tell, cut_parts, cut_tiles, untold
+from quantization.tiles.find_background import find_background
 from quantization.tiles.labels import Labelling, Tray
 from quantization.tiles.packing import Packer, Summary, made_already
 from quantization.tiles.picture import BigPicture, open_picture
@@ -39,7 +41,7 @@ class TileOptions:
     samples_a_shard: int = 1000
 
 
-def make_tiles(labelling: Labelling, options: TileOptions, folder: Path, say: Say) -> Summary:
+def make_tiles(labelling: Labelling, options: TileOptions, folder: Path, say: Say, tell: Tell = untold) -> Summary:
     """Cut labelled pictures and pack the pieces.
 
     Args:
@@ -47,6 +49,7 @@ def make_tiles(labelling: Labelling, options: TileOptions, folder: Path, say: Sa
         options: how they are cut.
         folder: of the set.
         say: told in one line of each picture, and of whatever is left out.
+        tell: told which share of the pictures is done.
 
     Raises:
         InputError: no picture has a label, no piece is left, or the folder holds another set.
@@ -70,7 +73,8 @@ def make_tiles(labelling: Labelling, options: TileOptions, folder: Path, say: Sa
     left_out, counts = list(labelling.left_out), Counter[str]()
     with Packer(folder, request, options.samples_a_shard) as packer:
         for number, tray in enumerate(trays, start=1):
-            lines = _pack_tray(tray, split[tray.group], options, packer, counts)
+            done = partial(_tell_share, tell, number - 1, len(trays))
+            lines = _pack_tray(tray, split[tray.group], options, packer, counts, done)
             say(f"{number}/{len(trays)} {lines[0]}")
             for line in lines[1:]:
                 say(line)
@@ -92,14 +96,20 @@ def tell_gaps(parts: Sequence[str], samples: dict[str, Counter[str]], say: Say) 
     return lines
 
 
-def _pack_tray(tray: Tray, split: str, options: TileOptions, packer: Packer, counts: Counter[str]) -> list[str]:
+def _tell_share(tell: Tell, done: int, of: int, share: float) -> None:
+    tell((done + share) / of)
+
+
+def _pack_tray(
+    tray: Tray, split: str, options: TileOptions, packer: Packer, counts: Counter[str], tell: Tell
+) -> list[str]:
     """Cut one picture; return what came of it, then a line for each thing that is wrong with it."""
     losses = Losses()
     number, background = 0, None
     try:
         with open_picture(tray.file) as picture:
             background = _background(picture, tray, options)
-            for cut in _cuts(picture, background, options, losses):
+            for cut in _cuts(picture, background, options, losses, tell):
                 packer.add(cut.image, _label(tray, split, cut))
                 number += 1
     except InputError as error:
@@ -130,11 +140,13 @@ def _background(picture: BigPicture, tray: Tray, options: TileOptions) -> Backgr
     return found
 
 
-def _cuts(picture: BigPicture, background: Background | None, options: TileOptions, losses: Losses) -> Iterator[Cut]:
+def _cuts(
+    picture: BigPicture, background: Background | None, options: TileOptions, losses: Losses, tell: Tell
+) -> Iterator[Cut]:
     if options.tile_px is not None:
-        return cut_tiles(picture, options.tile_px, background, losses)
+        return cut_tiles(picture, options.tile_px, background, losses, tell)
     assert background is not None
-    return cut_parts(picture, background, options.least_px, losses)
+    return cut_parts(picture, background, options.least_px, losses, tell)
 
 
 def _label(tray: Tray, split: str, cut: Cut) -> dict[str, object]:

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from edge.errors import InputError
 from quantization.tiles import cut as cutting
-from quantization.tiles.background import find_background, named_background
+from quantization.tiles.background import named_background
 from quantization.tiles.blobs import BlobFinder
 from quantization.tiles.cut import BARE, BORDER, CUT_OFF, SPECK, TOUCHING, Losses, cut_parts, cut_tiles
+from quantization.tiles.find_background import find_background
 from quantization.tiles.picture import WholePicture, open_picture
 
 
