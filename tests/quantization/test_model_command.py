@@ -30,7 +30,11 @@ def brickgate_model(monkeypatch, capsys, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (("build", "--recipe", "large"), 2, "error: no recipe large: give a YAML file or one of starter, tiny, universal"),
+        (
+            ("build", "--recipe", "large"),
+            2,
+            "error: no recipe large: give a YAML file or one of starter, tiny, universal",
+        ),
         (
             ("train", "--recipe", "tiny"),
             1,

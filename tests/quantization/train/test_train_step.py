@@ -131,9 +131,7 @@ def test_shards_have_their_share_and_renders_the_rest(shop, tmp_path):
 
 def test_a_family_without_a_sample_is_named(shop, tmp_path, said):
     tiles = write_tiles(tmp_path / "tiles", ["3001", "3024"])
-    with pytest.raises(
-        InputError, match="no sample shows 3647, 4740 of the 4 families: render them, take"
-    ):
+    with pytest.raises(InputError, match="no sample shows 3647, 4740 of the 4 families: render them, take"):
         training_mix(shop, [(tiles, 1.0)])
     mix = training_mix(with_data(shop, empty_families="skip"), [(tiles, 1.0)])
     assert len(mix) == 2
