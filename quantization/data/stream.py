@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -98,11 +99,24 @@ def batches(
     """
     cv2.setNumThreads(1)  # pictures are small, and the cores are the training's
     dataset = Batches(mix, size_px, batch, start, rank, workers)
-    try:
+    with told_of_killed_makers():
         for pictures, families, damage in _made(dataset, loaders):
             if damage and mix.damaged == "refuse":
                 raise InputError(damage[0])
             yield pictures, families, damage
+
+
+@contextmanager
+def told_of_killed_makers() -> Iterator[None]:
+    """Says in one line that a process that makes pictures was killed.
+
+    PyTorch raises that from a signal handler, so in whatever runs at that moment: training is to be done within, too.
+
+    Raises:
+        BrickgateError: it was.
+    """
+    try:
+        yield
     except RuntimeError as error:
         if "DataLoader worker" not in str(error):
             raise

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from quantization.data.stream import Mix
+from quantization.data.stream import Mix, told_of_killed_makers
 from quantization.train import checkpoint
 from quantization.train.checkpoint import Progress, Subject
 from quantization.train.curves import Curves
@@ -132,7 +132,9 @@ class Training:
             curves.rewind(self.progress.pictures)
         while self._left():
             stage = self.stages[self.progress.stage]
-            if not StageRun(self, stage, curves, report, stop_at).through(mix, loaders):
+            with told_of_killed_makers():
+                whole = StageRun(self, stage, curves, report, stop_at).through(mix, loaders)
+            if not whole:
                 return False
             self.progress.stage += 1
             self.progress.pictures_in_stage = 0
