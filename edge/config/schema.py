@@ -167,7 +167,7 @@ class FusionConfig(Section):
     """Instead of the bundle's fitted exponent of the tempered product."""
     min_looks: Annotated[Whole, Field(ge=1, le=100)] = 3
     max_looks: Annotated[Whole, Field(ge=1, le=1000)] = 30
-    sure_above: Annotated[Number, Field(ge=0.5, le=0.9999)] = 0.90
+    sure_above: Annotated[Number, Field(ge=0.5, le=0.9999)] = 0.80
     """Posterior mass of the bin under which a part is "unsure"."""
 
     @model_validator(mode="after")

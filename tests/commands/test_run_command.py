@@ -111,7 +111,7 @@ def test_a_gate_that_fails_stops_the_machine(brickgate, machine, lockstep, monke
     def wait_for_the_gate(camera, timeout_s):
         clock.camera = threading.current_thread()
         frame = deliver(camera, timeout_s)
-        if frame is not None and frame.index == 30:
+        if frame is None:
             refused.wait(10)
         return frame
 

@@ -64,7 +64,7 @@ def test_words_that_older_yaml_takes_for_truth_values_are_positions(tmp_path: Pa
         ("frames_per_s: 12", "frames_per_s: 1000", "camera.frames_per_s"),
         ("threads: 1", "threads: 0", "accelerator.threads"),
         ("threads: 1", "threads: 1.5", "accelerator.threads"),
-        ("sure_above: 0.90", "sure_above: 1.0", "fusion.sure_above"),
+        ("sure_above: 0.80", "sure_above: 1.0", "fusion.sure_above"),
         ("min_looks: 3", "min_looks: 0", "fusion.min_looks"),
         ("parts_per_min: 60", "parts_per_min: 0", "feeder.parts_per_min"),
         ("max_mb: 200", "max_mb: -1", "journal.max_mb"),

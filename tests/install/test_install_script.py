@@ -133,7 +133,7 @@ def test_the_model_makers_need_no_second_installation(machine: Machine, tmp_path
     (tmp_path / "ldraw" / "parts").mkdir(parents=True)
     result = machine.install("--model", LDRAWDIR=str(tmp_path / "ldraw"))
     assert result.returncode == 0, result.stderr
-    assert machine.pip_calls == [".[model,convert]"]
+    assert machine.pip_calls == [".[model,convert,onnx]"]
     assert machine.install("--simulate").stderr == ""
     assert len(machine.pip_calls) == 1
 
