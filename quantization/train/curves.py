@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable
+import os
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,16 +40,46 @@ class Curves:
             row = [progress.pictures, round(progress.seconds, 1), size_px]
             writer.writerow([*row, round(loss, 4), round(accuracy, 4), round(speed, 1), f"{rate:.3e}"])
         if self._board is not None:
-            for name, value in (("loss", loss), ("accuracy", accuracy), ("pictures_per_s", speed), ("rate", rate)):
-                self._board.add_scalar(name, value, progress.pictures)
-            self._board.flush()
+            points = {"loss": loss, "accuracy": accuracy, "pictures_per_s": speed, "rate": rate}
+            self._board.add(points, progress.pictures)
 
 
-def _board(folder: Path, report: Callable[[str], None]) -> Any:
+class Board:
+    """TensorBoard's file of events.
+
+    `torch.utils.tensorboard` would load TensorFlow where it is installed, and TensorFlow beside litert or Mesa's
+    renderer in one process ends in a segmentation fault. The file's own writer needs neither.
+
+    Raises:
+        ImportError: tensorboard is not installed.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        from tensorboard.compat.proto.event_pb2 import Event  # pyright: ignore[reportAttributeAccessIssue]
+        from tensorboard.summary.writer.record_writer import RecordWriter
+
+        self._event = Event
+        folder.mkdir(parents=True, exist_ok=True)
+        now_s = time.time()
+        self._records = RecordWriter((folder / f"events.out.tfevents.{now_s:.6f}.{os.getpid()}").open("wb"))
+        self._write(Event(wall_time=now_s, file_version="brain.Event:2"))
+
+    def add(self, points: Mapping[str, float], step: int) -> None:
+        """Adds a point to each curve."""
+        event = self._event(wall_time=time.time(), step=step)
+        for name, value in points.items():
+            event.summary.value.add(tag=name, simple_value=value)
+        self._write(event)
+
+    def _write(self, event: Any) -> None:
+        self._records.write(event.SerializeToString())
+        self._records.flush()
+
+
+def _board(folder: Path, report: Callable[[str], None]) -> Board | None:
     """TensorBoard's writer, or None, said once."""
     try:
-        from torch.utils.tensorboard.writer import SummaryWriter
+        return Board(folder)
     except ImportError:
         report("tensorboard is not installed: the curve goes to curve.csv only")
         return None
-    return SummaryWriter(str(folder))
