@@ -188,7 +188,7 @@ class _Bench:
         self._router = router
         self._accelerator = _TimedAccelerator(accelerator, clock)
         self._meter = _TimedMeter(colours, clock)
-        self._classifier = Classifier(self._accelerator, bundle, self._meter, clock)
+        self._classifier = Classifier(self._accelerator, bundle, self._meter)
         self._classes = (len(bundle.parts), len(colours))
         self._settings = FusionSettings(exponent=bundle.fusion_exponent)
 

@@ -12,8 +12,6 @@ from quantization.ldraw.store import load_part
 from quantization.recipe import Family
 
 MOST_POSES = 12
-LEANING_SHARE = 0.1
-"""Share of parts taken to lean on something: they get a broad middle size of their poses."""
 
 
 def resting_sides(moulds: tuple[str, ...], cache_dir: Path) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.errors import BundleError
+from edge.errors import BundleError, InputError
 from edge.records import Box, ImageBgr
 
 MEAN = 127.5
@@ -38,6 +38,23 @@ class InputSpec:
                 f"the model wants {self.width_px}×{self.height_px} px: square inputs of 16 to 1024 px are served;"
                 " export the model with a square input"
             )
+
+
+def read_mm_per_px(text: str | None) -> float | None:
+    """A scale as people write it in a table's cell; None for an empty one.
+
+    Raises:
+        InputError: it is no such number.
+    """
+    if not text or not text.strip():
+        return None
+    try:
+        scale = float(text)
+    except ValueError:
+        scale = 0.0
+    if not 0 < scale < 1000:
+        raise InputError(f"mm_per_px is '{text}': give millimetres per pixel, such as 0.2, or leave it empty")
+    return scale
 
 
 def window(box: Box, spec: InputSpec, mm_per_px: float | None = None) -> tuple[int, int, int]:

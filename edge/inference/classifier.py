@@ -3,9 +3,7 @@ colour."""
 
 from __future__ import annotations
 
-from collections import deque
-from dataclasses import dataclass, replace
-from statistics import median
+from dataclasses import replace
 from typing import Literal
 
 import cv2
@@ -14,24 +12,14 @@ import numpy as np
 from edge.bundle.dequantize import dequantize, log_softmax
 from edge.bundle.manifest import Bundle
 from edge.bundle.preprocess import cut, quantization_table, to_tensor
-from edge.clock import Clock, MonotonicClock
 from edge.errors import BundleError
 from edge.hardware.interfaces import Accelerator, TensorSpec
 from edge.inference.colour import ColourMeter
 from edge.records import Box, Look, Prediction, Scores
 
 NO_COLOUR = np.zeros(0, np.float32)
-TIMED_LOOKS = 64
 
 Stored = Literal["int8", "uint8", "float32"]
-
-
-@dataclass(frozen=True, slots=True)
-class LookMilliseconds:
-    """Medians over the last looks: `invoke_ms` of the network alone, `overhead_ms` of all else in a look."""
-
-    invoke_ms: float
-    overhead_ms: float
 
 
 class Classifier:
@@ -42,7 +30,6 @@ class Classifier:
         accelerator: has the bundle's model loaded.
         bundle: the parts, the input and the temperature of that model.
         colours: measures the colour of each look; None leaves colours out.
-        clock: for the live milliseconds.
 
     Raises:
         BundleError: the model's tensors do not fit the bundle.
@@ -53,19 +40,15 @@ class Classifier:
         accelerator: Accelerator,
         bundle: Bundle,
         colours: ColourMeter | None = None,
-        clock: Clock | None = None,
     ) -> None:
         self._accelerator = accelerator
         self._bundle = bundle
         self._framed = replace(bundle.input, margin=0.0)
         self._colours = colours
-        self._clock = clock or MonotonicClock()
         self._dtype = _check_input(accelerator, bundle)
         self._output = _check_output(accelerator, bundle)
         source = accelerator.input_spec
         self._table = quantization_table(source.scale, source.zero_point, self._dtype)
-        self._invoke_s: deque[float] = deque(maxlen=TIMED_LOOKS)
-        self._look_s: deque[float] = deque(maxlen=TIMED_LOOKS)
 
     @property
     def bundle(self) -> Bundle:
@@ -77,25 +60,14 @@ class Classifier:
         Raises:
             HardwareError: the accelerator failed.
         """
-        start_s = self._clock.now_s()
         parts = self._score_parts(look)
         colours = NO_COLOUR if self._colours is None else self._colours.measure(look)
-        self._look_s.append(self._clock.now_s() - start_s)
         return Prediction(look.track_id, look.frame_index, look.view, parts, colours, look.quality)
-
-    def live_ms(self) -> LookMilliseconds | None:
-        """How long the last looks took; None before the first."""
-        if not self._look_s:
-            return None
-        invoke_s = median(self._invoke_s)
-        return LookMilliseconds(1e3 * invoke_s, 1e3 * max(median(self._look_s) - invoke_s, 0.0))
 
     def _score_parts(self, look: Look) -> Scores:
         spec = self._framed if look.mask is None else self._bundle.input
         tensor = to_tensor(cut(look.crop_bgr, box_of(look), spec, look.mm_per_px), self._table)
-        start_s = self._clock.now_s()
         stored = self._accelerator.invoke(tensor)
-        self._invoke_s.append(self._clock.now_s() - start_s)
         logits = dequantize(stored.reshape(-1), self._output.scale, self._output.zero_point)
         return log_softmax(logits, self._bundle.temperature)
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from edge.bundle.preprocess import read_mm_per_px
 from edge.errors import InputError
 from edge.hardware.picture import read_picture
 
@@ -68,12 +69,7 @@ def read_manifest(file: Path, mm_per_px: float | None = None) -> list[Group]:
 
 
 def _scale(text: str | None, where: str) -> float | None:
-    if not text or not text.strip():
-        return None
     try:
-        scale = float(text)
-    except ValueError:
-        scale = 0.0
-    if not 0 < scale < 1000:
-        raise InputError(f"{where}: mm_per_px is '{text}': give millimetres per pixel, such as 0.2, or leave it empty")
-    return scale
+        return read_mm_per_px(text)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from error

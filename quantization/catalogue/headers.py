@@ -11,8 +11,6 @@ from pathlib import Path
 from edge.errors import InputError
 from quantization.ldraw.library import MOVED_PREFIX, library_dir
 
-KEYWORD_PREFIXES = {"bricklink": "BrickLink", "rebrickable": "Rebrickable"}
-
 
 @dataclass(frozen=True, slots=True)
 class Header:

@@ -91,28 +91,3 @@ def _open(folder: Path) -> Library:
 def default_library() -> Library:
     """Return the library of this computer, as found by `library_dir`."""
     return _open(library_dir())
-
-
-def part_title(part: str, library: Library | None = None) -> str:
-    """Return a part's title with single spaces, such as "Brick 2 x 4"."""
-    library = library or default_library()
-    return " ".join(library.header(f"{library.current_name(part)}.dat")[0].split())
-
-
-def part_keywords(part: str, library: Library | None = None) -> tuple[str, ...]:
-    """Return the words of a part's !KEYWORDS lines, in their order."""
-    library = library or default_library()
-    lines = library.header(f"{library.current_name(part)}.dat")
-    listed = [line.removeprefix("!KEYWORDS") for line in lines if line.startswith("!KEYWORDS")]
-    return tuple(word.strip() for line in listed for word in line.split(",") if word.strip())
-
-
-def part_category(part: str, library: Library | None = None) -> str:
-    """Return a part's !CATEGORY, or else the first word of its title, as LDraw defines it."""
-    library = library or default_library()
-    lines = library.header(f"{library.current_name(part)}.dat")
-    for line in lines:
-        if line.startswith("!CATEGORY"):
-            return line.removeprefix("!CATEGORY").strip()
-    words = lines[0].lstrip("~=_|").split()
-    return words[0] if words else ""

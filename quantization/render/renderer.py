@@ -1,7 +1,6 @@
 """Render parts in layers with OpenGL, off screen, on whatever EGL offers (a CPU will do)."""
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
 from typing import Any, cast
 
 import cv2
@@ -78,11 +77,6 @@ class Renderer:
     def render(self, mesh: PartMesh, scene: Scene) -> NDArray[np.uint8]:
         """Return the (H, W, 4) layers of one look."""
         return self.look(mesh, scene).layers
-
-    def render_rows(self, mesh: PartMesh, scenes: Iterable[Scene]) -> Iterator[RenderedLook]:
-        """Render looks at one part, one by one."""
-        for scene in scenes:
-            yield self.look(mesh, scene)
 
     def look(self, mesh: PartMesh, scene: Scene) -> RenderedLook:
         """Render one look with what is known about it.

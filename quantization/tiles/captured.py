@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from edge.bundle.preprocess import read_mm_per_px
 from edge.catalogue.parts import PartCatalogue
 from edge.errors import InputError
 from quantization.tiles.cut import framed
-from quantization.tiles.labels import colour_of, part_of, read_rows, scale_of
+from quantization.tiles.labels import colour_of, part_of, read_rows
 from quantization.tiles.make import Say, tell_gaps
 from quantization.tiles.packing import Packer, Summary, made_already
 from quantization.tiles.picture import BigPicture, ImageBgr, open_picture
@@ -129,7 +130,7 @@ def _captured(file: Path, row: dict[str, str], catalogue: PartCatalogue) -> Capt
         part_of(row["part"], catalogue),
         f"{file.parent.parent.name}/{file.parent.name}/{row['group'] or row['file']}",
         colour_of(row["colour_code"]),
-        scale_of(row["mm_per_px"]),
+        read_mm_per_px(row["mm_per_px"]),
         _box_of(row["box_px"]),
     )
 

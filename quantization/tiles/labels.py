@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge.bundle.manifest import BundlePart
+from edge.bundle.preprocess import read_mm_per_px
 from edge.catalogue.parts import PartCatalogue
 from edge.errors import InputError
 from quantization.recipe import Family
@@ -142,23 +143,6 @@ def part_of(text: str, catalogue: PartCatalogue) -> str:
     return number
 
 
-def scale_of(text: str) -> float | None:
-    """Millimetres per pixel, or None for an empty cell.
-
-    Raises:
-        InputError: no such number.
-    """
-    if not text:
-        return None
-    try:
-        scale = float(text)
-    except ValueError:
-        scale = 0.0
-    if not 0 < scale < 1000:
-        raise InputError(f"mm_per_px is '{text}': give millimetres per pixel, such as 0.2")
-    return scale
-
-
 def colour_of(text: str) -> int | None:
     """LDraw's code of a colour, or None for an empty cell.
 
@@ -182,7 +166,7 @@ def _tray(picture: Path, row: dict[str, str], catalogue: PartCatalogue, group_by
         part_of(row["part"], catalogue),
         group,
         colour_of(row.get("colour", "")),
-        scale_of(row.get("mm_per_px", "")) or mm_per_px,
+        read_mm_per_px(row.get("mm_per_px", "")) or mm_per_px,
     )
 
 

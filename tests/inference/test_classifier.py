@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from edge.catalogue.colours import load_colours
-from edge.clock import VirtualClock
 from edge.errors import BundleError
 from edge.inference.classifier import Classifier, box_of
 from edge.inference.colour import ColourMeter
@@ -74,29 +73,6 @@ def test_colours_are_measured_when_asked(channel_network, bundle_of) -> None:
     classifier = Classifier(channel_network(), bundle_of(), ColourMeter(colours))
     scores = classifier.classify(look_at(coloured((0, 0, 180)))).colour_log_scores
     assert colours[int(scores.argmax())].name in {"Red", "Trans-Red"}
-
-
-def test_it_times_the_network_apart_from_the_rest(channel_network, bundle_of) -> None:
-    clock = VirtualClock()
-
-    class SlowNetwork(channel_network):
-        def invoke(self, tensor):
-            clock.advance(0.004)
-            return super().invoke(tensor)
-
-    class SlowMeter(ColourMeter):
-        def measure(self, look):
-            clock.advance(0.001)
-            return super().measure(look)
-
-    classifier = Classifier(SlowNetwork(), bundle_of(), SlowMeter(load_colours()), clock)
-    assert classifier.live_ms() is None
-    for _ in range(3):
-        classifier.classify(look_at(coloured((0, 0, 200))))
-    live = classifier.live_ms()
-    assert live is not None
-    assert live.invoke_ms == pytest.approx(4)
-    assert live.overhead_ms == pytest.approx(1)
 
 
 def test_a_model_of_another_size_is_refused(channel_network, bundle_of) -> None:

@@ -117,6 +117,6 @@ def test_samples_vary_and_never_break(renderer: Renderer) -> None:
     below = np.mean([scene.elevation_deg < 0 for scene in scenes])
     leaning = np.mean([scene.pose < 0 for scene in scenes])
     assert 0.1 < below < 0.3 and 0.1 < leaning < 0.3
-    for look in renderer.render_rows(mesh, scenes[:20]):
+    for look in (renderer.look(mesh, scene) for scene in scenes[:20]):
         assert look.layers.shape == (160, 160, 4)
         assert (look.layers[..., 3] > 0).mean() > 0.01

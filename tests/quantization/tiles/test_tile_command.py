@@ -151,7 +151,10 @@ def test_what_is_wrong_is_named_left_out_and_counted(brickgate_model, trays, tmp
     )
     assert f"{start}:3: 1.png: no part is named: left out" in lines
     assert f"{start}:4: 2.png: part '30011' is not in the catalogue: did you mean 3001?: left out" in lines
-    assert f"{start}:5: 3.png: mm_per_px is 'wide': give millimetres per pixel, such as 0.2: left out" in lines
+    assert (
+        f"{start}:5: 3.png: mm_per_px is 'wide': give millimetres per pixel, such as 0.2, or leave it empty: left out"
+        in lines
+    )
     assert f"{start}:6: 4.png: colour is 'red': give LDraw's code, such as 4 for red: left out" in lines
     assert f"{trays}/5.png has no row in {start}: left out" in lines
     assert f"{start}:11: gone.png is not there: left out" in lines
