@@ -33,6 +33,7 @@ from edge.signals import StopRequest
 
 NO_FRAME_POLL_S = 0.25
 JOIN_S = 5.0
+CAMERA_THREAD, GATES_THREAD = "camera", "gates"
 
 
 @dataclass(slots=True)
@@ -115,8 +116,13 @@ def _drive(
     camera.start()
     # Daemons: a thread that hangs in a driver must not keep the process alive.
     threads = (
-        threading.Thread(target=_capture, args=(camera, slot, stopping, config.safety.camera_timeout_s), daemon=True),
-        threading.Thread(target=_dispatch, args=(machine, stopping), daemon=True),
+        threading.Thread(
+            target=_capture,
+            args=(camera, slot, stopping, config.safety.camera_timeout_s),
+            name=CAMERA_THREAD,
+            daemon=True,
+        ),
+        threading.Thread(target=_dispatch, args=(machine, stopping), name=GATES_THREAD, daemon=True),
     )
     try:
         machine.safety.start_belt()

@@ -111,14 +111,15 @@ def told_of_killed_makers() -> Iterator[None]:
     """Says in one line that a process that makes pictures was killed.
 
     PyTorch raises that from a signal handler, so in whatever runs at that moment: training is to be done within, too.
+    One that dies while it hands a batch over shows as a connection that breaks.
 
     Raises:
         BrickgateError: it was.
     """
     try:
         yield
-    except RuntimeError as error:
-        if "DataLoader worker" not in str(error):
+    except (RuntimeError, EOFError, ConnectionError) as error:
+        if isinstance(error, RuntimeError) and "DataLoader worker" not in str(error):
             raise
         raise BrickgateError(
             "a process that makes pictures was killed: run the same command to go on, with fewer --workers if memory"

@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from lockstep import Lockstep
+from lockstep import FrameClock, Lockstep
 
 from edge.bundle.manifest import BundlePart
 from edge.captures import COLUMNS, QUEUE_PARTS, Captures
@@ -29,6 +29,7 @@ def labels(folder: Path) -> list[dict[str, str]]:
 
 def test_a_run_keeps_the_looks_at_each_part(brickgate, machine, tmp_path, monkeypatch):
     monkeypatch.setattr("edge.run.NewestFrame", Lockstep)
+    monkeypatch.setattr("edge.run.MonotonicClock", FrameClock)
     result = brickgate("run", "--config", machine, "--capture", tmp_path / "seen")
     assert (result.code, result.err) == (0, "the recording has ended\n")
     rows = labels(tmp_path / "seen" / "run-0001")

@@ -20,6 +20,7 @@ from edge.journal.read import read_journal
 @pytest.fixture
 def lockstep(monkeypatch):
     monkeypatch.setattr("edge.run.NewestFrame", Lockstep)
+    monkeypatch.setattr("edge.run.MonotonicClock", FrameClock)
 
 
 def sorted_parts(file):
@@ -50,7 +51,7 @@ def next_frame(camera, timeout_s):
         os.kill(os.getpid(), number)
     return frame
 FramesCamera.next_frame = next_frame
-edge.run.NewestFrame = Lockstep
+edge.run.NewestFrame, edge.run.MonotonicClock = Lockstep, FrameClock
 main()
 """
 
@@ -101,7 +102,7 @@ def test_a_gate_that_fails_stops_the_machine(brickgate, machine, lockstep, monke
         machine.read_text().replace("x_mm: 30000", "x_mm: 300")
         + "safety: {max_lateness_s: 1}\nfusion: {min_looks: 1}\n"
     )
-    clock, refused, deliver = FrameClock(), threading.Event(), FramesCamera.next_frame
+    refused, deliver = threading.Event(), FramesCamera.next_frame
 
     def refuse(gate, position):
         if position != gate.rest:
@@ -109,13 +110,11 @@ def test_a_gate_that_fails_stops_the_machine(brickgate, machine, lockstep, monke
             raise HardwareError("gate g1: no answer: check its cable")
 
     def wait_for_the_gate(camera, timeout_s):
-        clock.camera = threading.current_thread()
         frame = deliver(camera, timeout_s)
         if frame is None:
             refused.wait(10)
         return frame
 
-    monkeypatch.setattr("edge.run.MonotonicClock", lambda: clock)
     monkeypatch.setattr(IdleGate, "move_to", refuse)
     monkeypatch.setattr(FramesCamera, "next_frame", wait_for_the_gate)
     result = brickgate("run", "--config", machine)

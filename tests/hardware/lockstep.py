@@ -6,6 +6,7 @@ import threading
 
 from edge.capture.slot import NewestFrame
 from edge.clock import VirtualClock
+from edge.run import CAMERA_THREAD
 
 
 class Lockstep(NewestFrame):
@@ -29,11 +30,10 @@ class FrameClock(VirtualClock):
     def __init__(self):
         super().__init__()
         self._moved = threading.Condition()
-        self.camera = None
 
     def sleep_until(self, instant_s):
         with self._moved:
-            if threading.current_thread() is self.camera:
+            if threading.current_thread().name == CAMERA_THREAD:
                 super().sleep_until(instant_s)
                 self._moved.notify_all()
             else:
