@@ -1,4 +1,4 @@
-"""The one way to stop: feeder off, belt off, gates at rest, whatever else goes wrong."""
+"""The one way to stop: feeder off, belt off, gates at rest, whatever else goes wrong; and to hold, which ends."""
 
 from __future__ import annotations
 
@@ -43,6 +43,9 @@ class Safety:
         # Re-entrant: a signal may come while this very thread is in the middle of a stop.
         self._lock = threading.RLock()
         self._reason: str | None = None
+        self._holds: dict[str, None] = {}
+        self._belt_wanted = False
+        self._feed_wanted_per_min: float | None = None
         self.problems: tuple[str, ...] = ()
         """What went wrong in the last `stop`, one line each."""
 
@@ -59,14 +62,56 @@ class Safety:
         """Starts the belt; False, and nothing happens, after a stop."""
         with self._lock:
             if self._reason is None and self._belt_motor is not None:
-                self._belt_motor.start()
+                self._belt_wanted = True
+                if not self._holds:
+                    self._belt_motor.start()
             return self._reason is None
 
     def set_feed_rate(self, parts_per_min: float) -> bool:
-        """Sets the feeder's rate; False, and nothing happens, after a stop."""
+        """Sets the feeder's rate, or while the machine is held the one that it will have; False, and nothing happens,
+        after a stop."""
         with self._lock:
             if self._reason is None and self._feeder is not None:
-                self._feeder.set_rate(parts_per_min)
+                self._feed_wanted_per_min = parts_per_min
+                if not self._holds:
+                    self._feeder.set_rate(parts_per_min)
+            return self._reason is None
+
+    @property
+    def held(self) -> tuple[str, ...]:
+        """The causes for which feeder and belt stand until they are released, the oldest first."""
+        return tuple(self._holds)
+
+    def hold(self, cause: str) -> bool:
+        """Feeder and belt off until `cause` is released; gates go on, for the plans hold wherever the belt stands.
+        False after a stop.
+
+        Raises:
+            HardwareError: a device does not obey.
+        """
+        with self._lock:
+            if self._reason is None and cause not in self._holds:
+                self._holds[cause] = None
+                if self._feeder is not None:
+                    self._feeder.set_rate(0)
+                if self._belt_motor is not None:
+                    self._belt_motor.stop()
+            return self._reason is None
+
+    def release(self, cause: str) -> bool:
+        """Ends a hold; with the last one feeder and belt go on as they were asked to meanwhile. False after a stop.
+
+        Raises:
+            HardwareError: a device does not obey.
+        """
+        with self._lock:
+            held = bool(self._holds)
+            self._holds.pop(cause, None)
+            if self._reason is None and held and not self._holds:
+                if self._belt_wanted and self._belt_motor is not None:
+                    self._belt_motor.start()
+                if self._feed_wanted_per_min is not None and self._feeder is not None:
+                    self._feeder.set_rate(self._feed_wanted_per_min)
             return self._reason is None
 
     def stop(self, reason: str) -> None:

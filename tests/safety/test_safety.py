@@ -177,3 +177,49 @@ def test_a_machine_without_feeder_and_motor_stops_its_gates(devices):
     assert safety.start_belt()
     safety.stop("a test")
     assert devices["g1"].state == "pass"
+
+
+def test_a_hold_stops_feeder_and_belt_only_and_its_release_brings_back_what_was_asked_for_last(devices, build):
+    safety = build()
+    safety.start_belt()
+    safety.set_feed_rate(60)
+    assert safety.hold("dark")
+    assert states(devices) == ["off", "off", "moving", "moving"]
+    assert safety.set_feed_rate(40)
+    assert safety.start_belt()
+    assert states(devices)[:2] == ["off", "off"]
+    assert safety.held == ("dark",)
+    assert safety.release("dark")
+    assert states(devices) == ["40", "on", "moving", "moving"]
+
+
+def test_the_last_of_several_holds_frees_the_machine(devices, build):
+    safety = build()
+    safety.start_belt()
+    for cause in ("dark", "frozen", "dark"):
+        safety.hold(cause)
+    safety.release("dark")
+    assert devices["belt"].state == "off"
+    safety.release("never held")
+    assert devices["belt"].state == "off"
+    safety.release("frozen")
+    assert devices["belt"].state == "on"
+
+
+def test_a_release_after_a_stop_starts_nothing(devices, build):
+    safety = build()
+    safety.start_belt()
+    safety.set_feed_rate(60)
+    safety.hold("dark")
+    safety.stop("a test")
+    assert not safety.release("dark")
+    assert not safety.hold("dark")
+    assert states(devices) == ["off", "off", "pass", "pass"]
+
+
+def test_a_release_does_not_start_a_belt_that_nobody_started(devices, build):
+    safety = build()
+    safety.hold("dark")
+    safety.release("dark")
+    assert devices["belt"].state == "off"
+    assert devices["feeder"].state == "off"
