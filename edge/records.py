@@ -199,6 +199,19 @@ class GateReport:
     detail: str = ""
     held: str = ""
     """The position the gate is really in for this part; for a late command that may not be the one asked for."""
+    delay_s: float = 0.0
+    """From the moment at which the dispatcher should have acted (the command due and known, the gate free) until it
+    did. Its own lateness: the headroom is there to take it in."""
+
+
+class Confirmed(StrEnum):
+    """What the sensors say of a part after its last gate, against what was planned."""
+
+    NOT_WATCHED = "not watched"
+    """No sensor is on its way, or it was not due yet when this was written."""
+    SEEN = "seen"
+    MISSING = "missing"
+    WRONG_PLACE = "wrong place"
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,3 +239,8 @@ class PartRecord:
     lateness_s: float = 0.0
     length_mm: float = 0.0
     width_mm: float = 0.0
+    gate_reports: tuple[tuple[str, str, str, float], ...] = ()
+    """(gate, position it held for the part, "done", "late" or "failed", lateness_s) of every command that was acted on;
+    a lateness below 0 is time to spare."""
+    confirmation: str = Confirmed.NOT_WATCHED
+    """What a sensor saw of it, as a `Confirmed`."""
