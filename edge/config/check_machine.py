@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from edge.config.check_sensors import check_sensors
 from edge.config.document import Document
 from edge.config.findings import Finding, KeyPath, Severity
 from edge.config.gates import GpioServoGateConfig, GpioSolenoidGateConfig, Pca9685GateConfig
 from edge.config.schema import MachineConfig
+from edge.config.sensors import GpioSensorConfig
 
 
 def check_machine(config: MachineConfig, document: Document) -> list[Finding]:
@@ -18,6 +20,7 @@ def check_machine(config: MachineConfig, document: Document) -> list[Finding]:
         *_gates_clear_of_view(config, document),
         *_outputs_used_twice(config, document),
         *_sim_and_real(config, document),
+        *check_sensors(config, document),
     ]
 
 
@@ -73,6 +76,9 @@ def _outputs(config: MachineConfig) -> Iterator[tuple[str, KeyPath]]:
             yield f"GPIO {gate.pin}", ("gates", place, "pin")
         elif isinstance(gate, Pca9685GateConfig):
             yield f"channel {gate.channel} of the board at {gate.i2c_address:#x}", ("gates", place, "channel")
+    for place, sensor in enumerate(config.sensors):
+        if isinstance(sensor, GpioSensorConfig):
+            yield f"GPIO {sensor.pin}", ("sensors", place, "pin")
 
 
 def _outputs_used_twice(config: MachineConfig, document: Document) -> Iterator[Finding]:
@@ -108,6 +114,10 @@ def _sim_and_real(config: MachineConfig, document: Document) -> Iterator[Finding
     ]
     devices += [
         (("gates", place, "driver"), f"gate '{gate.name}'", gate.driver) for place, gate in enumerate(config.gates)
+    ]
+    devices += [
+        (("sensors", place, "driver"), f"sensor '{sensor.name}'", sensor.driver)
+        for place, sensor in enumerate(config.sensors)
     ]
     for path, name, driver in devices:
         if driver in {"none", "constant"} or (driver == "sim") == camera_is_sim:

@@ -10,6 +10,7 @@ from edge.config.check_bins import check_bins
 from edge.config.check_layout import check_layout
 from edge.config.check_machine import check_machine, missing_recording
 from edge.config.check_rules import check_rules
+from edge.config.check_sensors import check_sensor_bins
 from edge.config.findings import Finding, Severity, errors, raise_for_errors
 from edge.config.load import read
 from edge.config.schema import MachineConfig
@@ -59,6 +60,7 @@ def _read_and_check(
         of_bins = check_bins(bins, bins_yaml, catalogue.categories if catalogue else frozenset())
         if machine is not None:
             of_bins += check_layout(machine, bins, bins_yaml)
+            findings += check_sensor_bins(machine, bins, machine_yaml)
         if catalogue is not None:
             of_bins += check_rules(bins, catalogue, bins_yaml, of_bins)
     return machine, bins, [*findings, *sorted(of_bins, key=lambda finding: finding.line)]

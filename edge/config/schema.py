@@ -11,6 +11,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from edge.config.fields import Number, Pin, Region, Section, Text, Whole, folder_of
 from edge.config.gates import GateConfig
+from edge.config.sensors import ConfirmationConfig, SensorConfig
 from edge.records import TOP_VIEW
 
 Side = Annotated[Whole, Field(ge=64, le=8192)]
@@ -232,5 +233,8 @@ class MachineConfig(Section):
     feeder: FeederConfig = NoneFeederConfig(driver="none")
     gates: Annotated[tuple[GateConfig, ...], Field(min_length=1)]
     """In the order in which the belt passes them."""
+    sensors: tuple[SensorConfig, ...] = ()
+    """Beams that show where parts really go; a machine may do without."""
+    confirmation: ConfirmationConfig = ConfirmationConfig()
     journal: JournalConfig = JournalConfig()
     safety: SafetyConfig = SafetyConfig()

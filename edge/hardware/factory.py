@@ -22,6 +22,7 @@ from edge.config.schema import (
     SimFeederConfig,
     SimMotorConfig,
 )
+from edge.config.sensors import GpioSensorConfig
 from edge.errors import ConfigError, HardwareError
 from edge.hardware.auto import AutoAccelerator, has_coral
 from edge.hardware.constant_encoder import ConstantEncoder
@@ -30,8 +31,9 @@ from edge.hardware.frames import FramesCamera
 from edge.hardware.gpio_encoder import GpioEncoder
 from edge.hardware.gpio_feed import GpioBeltMotor, GpioFeeder
 from edge.hardware.gpio_gates import GpioServoGate, GpioSolenoidGate
+from edge.hardware.gpio_sensor import GpioSensor
 from edge.hardware.idle import IdleBeltMotor, IdleFeeder, IdleGate
-from edge.hardware.interfaces import Accelerator, BeltMotor, Camera, Encoder, Feeder, Gate
+from edge.hardware.interfaces import Accelerator, BeltMotor, Camera, Encoder, Feeder, Gate, PartSensor
 from edge.hardware.pca9685 import Pca9685Board, Pca9685Gate
 from edge.hardware.picamera import PiCamera
 from edge.hardware.tflite import CpuAccelerator, EdgeTpuAccelerator
@@ -129,6 +131,23 @@ def make_encoder(config: MachineConfig, clock: Clock, belt_motor: BeltMotor | No
         return GpioEncoder(encoder)
     running_s = belt_motor.running_s if isinstance(belt_motor, GpioBeltMotor) else clock.now_s
     return ConstantEncoder(config.belt.belt_mm_per_s, running_s)
+
+
+def make_sensors(config: MachineConfig, clock: Clock) -> dict[str, PartSensor]:
+    """Every sensor by its name, not started; none with a recording, which drops no part. When one cannot be opened,
+    those before it are closed again."""
+    sensors: dict[str, PartSensor] = {}
+    try:
+        for sensor in config.sensors if config.camera.driver != "frames" else ():
+            if not isinstance(sensor, GpioSensorConfig):
+                raise _simulated(f"sensor '{sensor.name}'")
+            sensors[sensor.name] = GpioSensor(sensor, clock)
+    except (ConfigError, HardwareError):
+        for opened in sensors.values():
+            with suppress(HardwareError):
+                opened.close()
+        raise
+    return sensors
 
 
 def _check_simulated(config: MachineConfig, key: str) -> None:
