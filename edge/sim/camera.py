@@ -7,6 +7,7 @@ from enum import StrEnum
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from edge.errors import HardwareError
 from edge.records import Frame, ImageBgr
@@ -17,24 +18,35 @@ from edge.sim.settings import CameraSettings
 from edge.sim.world import SimWorld
 
 DARK = 0.12
-RUN_OFF_PER_S = 0.02
+GLARE = 6.0
+RUN_OFF_PER_S = 0.05
+FADED = 0.45
+KNOCKED_MM = 6.0
 DROPPED_SHARE = 0.5
+STARVED_S = 0.4
 
 
 class CameraFault(StrEnum):
     """What may be wrong with a camera."""
 
-    NONE = "none"
     FROZEN = "frozen"
     """The same picture again and again."""
     DROPPING = "dropping"
     """Half of the frames are missing."""
     DARK = "dark"
     """The lamp is off."""
+    GLARING = "glaring"
+    """Far too much light: the belt is at the end of the scale."""
     DRIFTING = "drifting"
     """The white balance runs off into pink."""
+    FADING = "fading"
+    """The light fades, slowly."""
+    KNOCKED = "knocked"
+    """The camera was pushed aside and looks `KNOCKED_MM` across the belt of where it did."""
+    STARVED = "starved"
+    """Frames are handed over `starved_s` after their exposure; those that pass meanwhile are gone."""
     DEAD = "dead"
-    """No frame comes any more."""
+    """Unplugged: no frame comes any more."""
 
 
 class SimCamera:
@@ -56,21 +68,27 @@ class SimCamera:
         self._exposures = 0
         self._state = "not started"
         self._last: ImageBgr | None = None
-        self._fault = CameraFault.NONE
-        self._fault_s = 0.0
+        self._faults: dict[CameraFault, float] = {}
+        self.starved_s = STARVED_S
 
     @property
-    def fault(self) -> CameraFault:
-        """What is wrong now; set it to let the camera fail, or to repair it."""
-        return self._fault
+    def faults(self) -> frozenset[CameraFault]:
+        """What is wrong now."""
+        return frozenset(self._faults)
 
-    @fault.setter
-    def fault(self, fault: CameraFault) -> None:
-        self._fault, self._fault_s = fault, self._world.clock.now_s()
+    def fail(self, fault: CameraFault) -> None:
+        """Let something more go wrong, from now on."""
+        self._faults.setdefault(fault, self._world.clock.now_s())
+
+    def repair(self, fault: CameraFault) -> None:
+        """Let it be right again; what is not wrong stays as it is."""
+        self._faults.pop(fault, None)
 
     def start(self) -> None:
         if self._state == "closed":
             raise HardwareError("camera (sim): started after it was closed: open the machine again")
+        if self._state != "started":
+            self._exposures = math.floor(self._world.clock.now_s() * self._settings.frames_per_s + 1e-6)
         self._state = "started"
 
     def next_frame(self, timeout_s: float) -> Frame | None:
@@ -79,14 +97,16 @@ class SimCamera:
         deadline_s = self._world.clock.now_s() + timeout_s
         while not self._world.finished:
             exposure_s = self._next_exposure_s()
-            if exposure_s > deadline_s or self._fault is CameraFault.DEAD:
+            if exposure_s > deadline_s or CameraFault.DEAD in self._faults:
                 self._world.advance_to(deadline_s)
                 raise HardwareError(f"camera (sim): no frame within {timeout_s:g} s: look at the camera and its cable")
             self._world.advance_to(exposure_s)
-            if self._fault is CameraFault.DROPPING and self._rng.random() < DROPPED_SHARE:
+            if CameraFault.DROPPING in self._faults and self._rng.random() < DROPPED_SHARE:
                 continue
             frame = Frame(self._index, exposure_s, self._world.read_belt_mm(), self._expose())
             self._index += 1
+            if CameraFault.STARVED in self._faults:
+                self._world.advance_to(exposure_s + self.starved_s)
             return frame
         return None
 
@@ -96,26 +116,41 @@ class SimCamera:
     def picture(self) -> ImageBgr:
         """What the camera would see at this instant."""
         time_s, travel_mm = self._world.clock.now_s(), self._world.belt.travel_mm
-        gains = self._light.gains(time_s)
-        if self._fault is CameraFault.DARK:
-            gains = gains * np.float32(DARK)
-        elif self._fault is CameraFault.DRIFTING:
-            kept = math.exp(-RUN_OFF_PER_S * (time_s - self._fault_s))
-            gains = gains * np.array([0.6 + 0.4 * kept, 0.5 + 0.5 * kept, 1.0], np.float32)
+        gains = self._light.gains(time_s) * self._wrong_gains(time_s)
         image = self._scene.belt(travel_mm)
         region = self._scene.region(image)
         cv2.multiply(region, self._light.shading(gains), dst=region, scale=self._light.scale)
         self._actors.draw(image, self._world.on_way, travel_mm, gains)
+        if CameraFault.GLARING in self._faults:
+            # The shading has no room above its scale: a glare is laid over the finished picture.
+            cv2.multiply(image, np.full(4, GLARE), dst=image)
+        if CameraFault.KNOCKED in self._faults:
+            across = 1 if self._settings.direction in ("up", "down") else 0
+            image = np.roll(image, round(KNOCKED_MM * self._settings.px_per_mm), axis=across)
         return self._light.add_noise(image)
+
+    def _wrong_gains(self, time_s: float) -> NDArray[np.float32]:
+        gains = np.ones(3)
+        if CameraFault.DARK in self._faults:
+            gains *= DARK
+        if (since_s := self._faults.get(CameraFault.DRIFTING)) is not None:
+            kept = math.exp(-RUN_OFF_PER_S * (time_s - since_s))
+            gains *= (0.6 + 0.4 * kept, 0.5 + 0.5 * kept, 1.0)
+        if (since_s := self._faults.get(CameraFault.FADING)) is not None:
+            gains *= FADED + (1 - FADED) * math.exp(-4 * RUN_OFF_PER_S * (time_s - since_s))
+        return gains.astype(np.float32)
 
     def _next_exposure_s(self) -> float:
         """Exposures keep their rhythm; those that passed while nobody asked are gone."""
         fps = self._settings.frames_per_s
-        self._exposures = max(self._exposures + 1, math.floor(self._world.clock.now_s() * fps + 1e-6) + 1)
+        next_ = max(self._exposures + 1, math.floor(self._world.clock.now_s() * fps + 1e-6) + 1)
+        # As the newest-frame slot counts: what nobody had time for had a number all the same.
+        self._index += next_ - self._exposures - 1
+        self._exposures = next_
         return self._exposures / fps
 
     def _expose(self) -> ImageBgr:
-        if self._fault is CameraFault.FROZEN and self._last is not None:
+        if CameraFault.FROZEN in self._faults and self._last is not None:
             return self._last.copy()
         self._last = self.picture()
         return self._last

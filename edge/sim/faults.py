@@ -28,9 +28,13 @@ class FaultBoard:
         """Inject a fault at the first tick from an instant on: `board.at(60, lambda b: b.gate("g1", STUCK))`."""
         self._planned.append((instant_s, fault))
 
-    def camera_fault(self, fault: CameraFault) -> None:
+    def fail_camera(self, fault: CameraFault) -> None:
         self._note(f"camera {fault}")
-        self.camera.fault = fault
+        self.camera.fail(fault)
+
+    def repair_camera(self, fault: CameraFault) -> None:
+        self._note(f"camera no longer {fault}")
+        self.camera.repair(fault)
 
     def gate(self, name: str, fault: GateFault, slowness: float = 4.0) -> None:
         self._note(f"gate {name} {fault}")

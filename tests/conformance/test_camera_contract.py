@@ -115,7 +115,7 @@ def sim(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Bench:
     simulated.world.feeder.set_rate(60)
 
     def stall() -> None:
-        simulated.camera.fault = CameraFault.DEAD
+        simulated.camera.fail(CameraFault.DEAD)
 
     return Bench(simulated.camera, (machine.camera.width_px, machine.camera.height_px), stall)
 

@@ -54,12 +54,12 @@ def test_a_stuck_gate_lets_parts_pass_where_it_stands(machine):
 
 def test_camera_and_encoder_fail_and_recover(machine):
     machine.faults.drop_encoder()
-    machine.faults.camera_fault(CameraFault.FROZEN)
+    machine.faults.fail_camera(CameraFault.FROZEN)
     first, second = machine.camera.next_frame(1.0), machine.camera.next_frame(1.0)
     assert np.array_equal(first.image_bgr, second.image_bgr)
     assert first.belt_mm == second.belt_mm == 0.0
     machine.faults.drop_encoder(False)
-    machine.faults.camera_fault(CameraFault.NONE)
+    machine.faults.repair_camera(CameraFault.FROZEN)
     third = machine.camera.next_frame(1.0)
     assert third.belt_mm == pytest.approx(100 / 12, abs=1.0)
     assert not np.array_equal(second.image_bgr, third.image_bgr)

@@ -181,7 +181,7 @@ def test_a_camera_is_started_before_it_is_asked_and_not_asked_after_it_is_closed
 
 def test_a_dead_camera_is_an_error_after_the_timeout(atlas):
     machine = _machine(atlas)
-    machine.camera.fault = CameraFault.DEAD
+    machine.camera.fail(CameraFault.DEAD)
     with pytest.raises(HardwareError, match=r"no frame within 2 s"):
         machine.camera.next_frame(2.0)
     assert machine.world.clock.now_s() == pytest.approx(2.0)
@@ -191,18 +191,19 @@ def test_a_frozen_camera_repeats_itself_and_a_dark_one_sees_little(atlas):
     machine = _machine(atlas)
     machine.world.feeder.set_rate(60)
     first = machine.camera.next_frame(1.0)
-    machine.camera.fault = CameraFault.FROZEN
+    machine.camera.fail(CameraFault.FROZEN)
     second = machine.camera.next_frame(1.0)
     assert first and second and second.index == first.index + 1
     assert np.array_equal(first.image_bgr, second.image_bgr)
-    machine.camera.fault = CameraFault.DARK
+    machine.camera.repair(CameraFault.FROZEN)
+    machine.camera.fail(CameraFault.DARK)
     third = machine.camera.next_frame(1.0)
     assert third and machine.camera._scene.region(third.image_bgr).mean() < 60
 
 
 def test_a_dropping_camera_leaves_gaps_in_time(atlas):
     machine = _machine(atlas)
-    machine.camera.fault = CameraFault.DROPPING
+    machine.camera.fail(CameraFault.DROPPING)
     times = [frame.time_s for _ in range(20) if (frame := machine.camera.next_frame(10.0))]
     assert max(np.diff(times)) > 1.5 / 12
 
@@ -211,7 +212,48 @@ def test_a_drifting_camera_runs_off_into_pink(atlas):
     machine = _machine(atlas)
     machine.world.feeder.set_rate(0)
     before = machine.camera.picture().mean(axis=(0, 1))
-    machine.camera.fault = CameraFault.DRIFTING
+    machine.camera.fail(CameraFault.DRIFTING)
     machine.world.advance_to(60.0)
     after = machine.camera.picture().mean(axis=(0, 1))
     assert after[1] / after[2] < 0.8 * before[1] / before[2]
+
+
+def test_a_glare_blinds_and_a_fading_lamp_fades(atlas):
+    machine = _machine(atlas)
+    region = machine.camera._scene.region
+    before = region(machine.camera.picture()).mean()
+    machine.camera.fail(CameraFault.GLARING)
+    assert np.median(region(machine.camera.picture())) >= 252
+    machine.camera.repair(CameraFault.GLARING)
+    machine.camera.fail(CameraFault.FADING)
+    machine.world.feeder.set_rate(0)
+    machine.world.advance_to(20.0)
+    assert region(machine.camera.picture()).mean() < 0.65 * before
+
+
+def test_a_knocked_camera_sees_the_rail_inside_the_region(atlas):
+    machine = _machine(atlas)
+    rows = machine.camera.picture()[30:42].mean()
+    machine.camera.fail(CameraFault.KNOCKED)
+    assert abs(machine.camera.picture()[30:42].mean() - rows) > 10
+
+
+def test_a_starved_computer_gets_frames_late_and_misses_some(atlas):
+    machine = _machine(atlas)
+    machine.world.feeder.set_rate(60)
+    machine.camera.fail(CameraFault.STARVED)
+    frames = []
+    for _ in range(4):
+        frames.append(machine.camera.next_frame(2.0))
+        assert machine.world.clock.now_s() == pytest.approx(frames[-1].time_s + 0.4)
+    assert [frame.index for frame in frames] == [0, 5, 10, 15]
+
+
+def test_faults_of_one_camera_come_together(atlas):
+    machine = _machine(atlas)
+    machine.camera.fail(CameraFault.DARK)
+    machine.camera.fail(CameraFault.DROPPING)
+    times = [frame.time_s for _ in range(20) if (frame := machine.camera.next_frame(10.0))]
+    assert max(np.diff(times)) > 1.5 / 12
+    assert machine.camera._scene.region(machine.camera.picture()).mean() < 60
+    assert machine.camera.faults == {CameraFault.DARK, CameraFault.DROPPING}
