@@ -4,14 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import NamedTuple
 
 from edge.errors import ConfigError
 
+STRUCK_MM = 1.0
+"""Belt travel for which a pusher counts as out, once it is."""
+
+
+class Action(StrEnum):
+    """How a gate serves a part in a position that is not its rest."""
+
+    HOLD = "hold"
+    """It stands there while the part passes with its whole length: a diverter, a chute."""
+    PULSE = "pulse"
+    """The same, and it falls back to rest as soon as the part has passed: an air jet."""
+    STROKE = "stroke"
+    """It strikes the part's middle, once for each part, and falls back: a pusher."""
+
 
 @dataclass(frozen=True, slots=True)
 class GateSettings:
-    """One gate as the schedule sees it: where it stands, what it can do and how long that takes at worst."""
+    """One gate as the schedule sees it: where it stands, what it can do and how long that takes at worst.
+
+    Whatever the kind of actuator, the planner asks only these: the belt for which a part claims the gate (`enter_mm`,
+    `leave_mm`), the time to change between two claims (`change_s`, 0 where they may overlap), and what the dispatcher
+    is to do within a claim (`acts_mm`). `docs/timing.md` draws them.
+    """
 
     name: str
     x_mm: float
@@ -19,13 +39,59 @@ class GateSettings:
     rest: str
     latency_s: float
     travel_s: float
+    """Between any two positions; with `angles_deg`, over the whole range of them."""
     settle_s: float = 0.02
     margin_mm: float = 6.0
+    repeatability_s: float = 0.0
+    """By how much a movement may end later than the other three say."""
+    reach_mm: float = 0.0
+    """Belt that the actuator itself covers on either side of `x_mm`: half a pusher's face, half a jet's mouth."""
+    beyond_mm: float = 0.0
+    """Belt travel after a part's trailing edge for which the gate must still stand: the part's fall into a chute."""
+    action: Action = Action.HOLD
+    strike_mm: float = 0.0
+    """How far a part's middle is past `x_mm` when a pusher is out: half the belt that its stroke takes, so that it
+    meets the part in the middle of its face."""
+    angles_deg: tuple[float, ...] = ()
+    """Where each position of a chute is; neighbours are then nearer in time, too."""
 
     @property
     def move_s(self) -> float:
-        """From the command to a gate that stands still in its new position."""
-        return self.latency_s + self.travel_s + self.settle_s
+        """From the command to a gate that stands still in its new position, at worst."""
+        return self.latency_s + self.travel_s + self.settle_s + self.repeatability_s
+
+    @property
+    def returns(self) -> bool:
+        """Whether it goes back to rest as soon as no part is in it."""
+        return self.action is not Action.HOLD
+
+    @property
+    def enter_mm(self) -> float:
+        """Station at which a part's leading edge begins to claim the gate."""
+        return self.x_mm - self.reach_mm - self.margin_mm
+
+    @property
+    def leave_mm(self) -> float:
+        """Station at which its trailing edge ends that."""
+        return self.x_mm + self.reach_mm + self.margin_mm + self.beyond_mm
+
+    def change_s(self, before: str, after: str) -> float:
+        """As `move_s` from one position to the next; 0 where two parts may share the position."""
+        if before == after:
+            return self.move_s if self.action is Action.STROKE and after != self.rest else 0.0
+        if not self.angles_deg:
+            return self.move_s
+        where = dict(zip(self.positions, self.angles_deg, strict=True))
+        share = abs(where[before] - where[after]) / (max(self.angles_deg) - min(self.angles_deg))
+        return self.move_s - (1 - share) * self.travel_s
+
+    def acts_mm(self, position: str, from_mm: float, to_mm: float) -> tuple[float, float]:
+        """Belt travel from which and to which the gate is to be in `position`, for a part that claims it from
+        `from_mm` to `to_mm`."""
+        if self.action is not Action.STROKE or position == self.rest:
+            return from_mm, to_mm
+        out_mm = (from_mm + to_mm - self.beyond_mm) / 2 + self.strike_mm
+        return out_mm, out_mm + STRUCK_MM
 
 
 class Step(NamedTuple):
