@@ -100,7 +100,7 @@ class FrameHealth:
         self._settled = 0
         self._usual = 0.0
         self._first_bgr: Floats | None = None
-        self._now_bgr = np.zeros(3, np.float32)
+        self._now_bgr: Floats = np.zeros(3, np.float32)
         self._gaps: deque[tuple[float, int, int, float]] = deque()
         """(time, frames missing before it, skipped before it, lateness) of the last frames."""
 
@@ -144,7 +144,7 @@ class FrameHealth:
         self._settled += 1
         share = max(1 / self._settled, 1 / (FOLLOW_S * self._frames_per_s))
         self._usual += share * (seen.bright - self._usual)
-        self._now_bgr = self._now_bgr + max(1 / self._settled, 0.08) * (seen.median_bgr - self._now_bgr)
+        self._now_bgr += np.float32(max(1 / self._settled, 0.08)) * (seen.median_bgr - self._now_bgr)
         if self._first_bgr is None:
             if self._settled >= SETTLE_FRAMES:
                 self._first_bgr = self._now_bgr.copy()

@@ -41,8 +41,8 @@ class MarkPosition:
         profile = profile_across(image_bgr, self._along_v)
         self._frames += 1
         share = max(1 / self._frames, SMOOTHING)
-        mean = profile if self._mean is None else self._mean + np.float32(share) * (profile - self._mean)
-        self._mean = mean
+        mean = profile if self._mean is None else self._mean
+        self._mean = mean = (mean + share * (profile - mean)).astype(np.float32)
         if self._mark is None:
             if self._frames >= LEARN_FRAMES:
                 self._mark = self._surroundings(mean)

@@ -1,0 +1,175 @@
+"""An accelerator that is not taken at its word: when it dies or answers nonsense, the CPU stands in for it."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.clock import Clock
+from edge.errors import HardwareError
+from edge.hardware.interfaces import Accelerator, TensorSpec
+
+PROVE_EVERY = 16
+"""Between two proofs; each costs an inference, 6 % of them at this pace."""
+AGREE = 0.9
+"""Correlation of an answer to the probe with the first one; a sound chip repeats itself to the bit."""
+LOAD_WINDOW_S = 2.0
+Tensor = NDArray[np.generic]
+
+
+class GuardedAccelerator:
+    """Runs the model on `first`, and on a spare once `first` fails to load, fails to answer or answers nonsense.
+
+    Nonsense is an answer of another shape or type, one that is not finite or the same for every class, and one to the
+    probe (a fixed picture, asked now and then, and at once when two inputs in a row get the same answer) that is no
+    longer what it was. What was answered since the last proof cannot be trusted: `suspects` counts it.
+
+    Args:
+        first: no model loaded yet.
+        make_spare: what stands in; None for a CPU, which nothing can stand in for: it is guarded all the same, and its
+            failures end the run.
+        spare_model: the spare's model, where it needs another file than `first`.
+        stopwatch: measures how long answers take.
+        say: told in one line what happened.
+    """
+
+    def __init__(
+        self,
+        first: Accelerator,
+        make_spare: Callable[[], Accelerator] | None,
+        spare_model: Path | None,
+        stopwatch: Clock,
+        say: Callable[[str], None],
+    ) -> None:
+        self._running = first
+        self._make_spare = make_spare
+        self._spare_model = spare_model
+        self._stopwatch = stopwatch
+        self._say = say
+        self._model: Path | None = None
+        self._probe: Tensor | None = None
+        self._proof: NDArray[np.float64] | None = None
+        self._last: tuple[bytes, bytes] | None = None
+        self._unproven = 0
+        self._busy: deque[tuple[float, float]] = deque()
+        self.fell_back = False
+        self.suspects = 0
+        """Answers given since the last proof, once the proof has failed; whoever acts on it sets it back to 0."""
+
+    @property
+    def name(self) -> str:
+        return self._running.name
+
+    @property
+    def input_spec(self) -> TensorSpec:
+        return self._running.input_spec
+
+    @property
+    def output_spec(self) -> TensorSpec:
+        return self._running.output_spec
+
+    def load(self, model: Path) -> None:
+        self._model = model
+        try:
+            self._running.load(model)
+            self._learn()
+        except HardwareError as error:
+            self._fall_back(str(error))
+
+    def invoke(self, tensor: Tensor) -> Tensor:
+        answer = self._ask(tensor)
+        self._unproven += 1
+        if not self._plausible(answer) or (self._is_due(tensor, answer) and not self._proves_itself()):
+            self.suspects += self._unproven
+            self._fall_back(f"accelerator {self.name}: answers nonsense")
+            return self._ask(tensor)
+        return answer
+
+    def close(self) -> None:
+        self._running.close()
+
+    def busy_share(self, now_s: float) -> float:
+        """Share of the last seconds spent waiting for answers; near 1 the network is too slow for the frames."""
+        while self._busy and self._busy[0][0] < now_s - LOAD_WINDOW_S:
+            self._busy.popleft()
+        return min(sum(took_s for _, took_s in self._busy) / LOAD_WINDOW_S, 1.0)
+
+    def _ask(self, tensor: Tensor) -> Tensor:
+        start_s = self._stopwatch.now_s()
+        try:
+            answer = self._running.invoke(tensor)
+        except HardwareError as error:
+            self._fall_back(str(error))
+            answer = self._running.invoke(tensor)
+        now_s = self._stopwatch.now_s()
+        self._busy.append((now_s, now_s - start_s))
+        self.busy_share(now_s)
+        return answer
+
+    def _plausible(self, answer: Tensor) -> bool:
+        spec = self._running.output_spec
+        if answer.shape != spec.shape or answer.dtype != spec.dtype:
+            return False
+        finite = not np.issubdtype(answer.dtype, np.floating) or bool(np.isfinite(answer).all())
+        return finite and (answer.size == 1 or bool((answer != answer.flat[0]).any()))
+
+    def _is_due(self, tensor: Tensor, answer: Tensor) -> bool:
+        """Whether it is time for a proof: regularly, and when another input has got the same answer."""
+        now = tensor.tobytes(), answer.tobytes()
+        before, self._last = self._last, now
+        echoes = before is not None and before[1] == now[1] and before[0] != now[0]
+        return self._make_spare is not None and (echoes or self._unproven >= PROVE_EVERY)
+
+    def _proves_itself(self) -> bool:
+        assert self._probe is not None
+        assert self._proof is not None
+        answer = self._ask(self._probe)
+        if not self._plausible(answer) or _likeness(answer, self._proof) < AGREE:
+            return False
+        self._unproven = 0
+        return True
+
+    def _learn(self) -> None:
+        """What the model answers to the probe while nothing is known to be wrong."""
+        if self._make_spare is None:
+            return
+        spec = self._running.input_spec
+        levels = np.random.default_rng(5).integers(0, 256, spec.shape)
+        if np.issubdtype(spec.dtype, np.floating):
+            self._probe = (levels / 127.5 - 1).astype(spec.dtype)
+        else:
+            self._probe = (levels + np.iinfo(spec.dtype).min).astype(spec.dtype)
+        answer = self._running.invoke(self._probe)
+        if not self._plausible(answer):
+            raise HardwareError(f"accelerator {self.name}: answers nonsense")
+        self._proof = answer.astype(np.float64).reshape(-1)
+
+    def _fall_back(self, why: str) -> None:
+        """Puts the spare in the place of what failed.
+
+        Raises:
+            HardwareError: there is none.
+        """
+        if self._make_spare is None or self._model is None:
+            raise HardwareError(f"{why}: no other accelerator can stand in for it: look at it and start again")
+        specs = None if self._proof is None else (self._running.input_spec, self._running.output_spec)
+        failed, self._running = self._running, self._make_spare()
+        failed.close()
+        self._make_spare = None
+        self._running.load(self._spare_model or self._model)
+        if specs is not None and specs != (self._running.input_spec, self._running.output_spec):
+            raise HardwareError(f"{why}: the CPU's model has other tensors and cannot stand in: make the bundle again")
+        self._last, self._unproven, self.fell_back = None, 0, True
+        self._say(f"{why}; the {self._running.name} goes on, more slowly: look at the accelerator, then start again")
+
+
+def _likeness(answer: Tensor, proof: NDArray[np.float64]) -> float:
+    values = answer.astype(np.float64).reshape(-1)
+    both = values.std() * proof.std()
+    if both == 0:
+        return 1.0 if np.array_equal(values, proof) else 0.0
+    return float(((values - values.mean()) * (proof - proof.mean())).mean() / both)
