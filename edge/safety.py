@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Callable, Iterable
 
 from edge.errors import HardwareError
 from edge.hardware.interfaces import BeltMotor, Feeder, Gate
 
 LOCK_S = 0.5
+DEVICE_S = 0.5
+"""What all devices together are given to obey a stop; a GPIO takes microseconds."""
 
 
 class Safety:
@@ -78,6 +81,13 @@ class Safety:
             return self._reason is None
 
     @property
+    def belt_on(self) -> bool | None:
+        """Whether the belt's motor is on; None where the belt has a switch of its own."""
+        if self._belt_motor is None:
+            return None
+        return self._belt_wanted and not self._holds and self._reason is None
+
+    @property
     def held(self) -> tuple[str, ...]:
         """The causes for which feeder and belt stand until they are released, the oldest first."""
         return tuple(self._holds)
@@ -115,38 +125,67 @@ class Safety:
             return self._reason is None
 
     def stop(self, reason: str) -> None:
-        """Feeder off, belt off, gates at rest: each is tried even when another fails. Never raises; the first
-        reason is kept, and a later call tries everything again."""
+        """Feeder off, belt off, gates at rest: each is tried even when another fails or hangs. Never raises; the
+        first reason is kept, and a later call tries everything again."""
         self._reason = self._reason or reason
-        # A thread that hangs inside a driver keeps the lock: stop without it rather than not at all.
-        locked = self._lock.acquire(timeout=LOCK_S)
-        try:
-            problems = self._stop_devices()
-        finally:
-            if locked:
-                self._lock.release()
-        self.problems = tuple(problems)
+        # Whoever is starting something comes to an end first; from here on `start_belt` and the like refuse. A thread
+        # that hangs inside a driver keeps the lock: stop without it rather than not at all.
+        if self._lock.acquire(timeout=LOCK_S):
+            self._lock.release()
+        self.problems = tuple(self._stop_devices())
         for problem in self.problems:
             with contextlib.suppress(Exception):
                 self._warn(f"while stopping: {problem}")
 
     def _stop_devices(self) -> list[str]:
-        problems: list[str] = []
+        """Each device in a thread of its own, so that one that hangs takes no time from the others."""
+        stops: list[_Stop] = []
         if self._feeder is not None:
             feeder = self._feeder
-            _try("feeder", lambda: feeder.set_rate(0), problems)
+            stops.append(_Stop("feeder", lambda: feeder.set_rate(0)))
         if self._belt_motor is not None:
-            _try("belt motor", self._belt_motor.stop, problems)
-        _try("dispatcher", self._halt, problems)
-        for gate in self._gates:
-            _try(f"gate {gate.name}", lambda gate=gate: gate.move_to(gate.rest), problems)
-        return problems
+            stops.append(_Stop("belt motor", self._belt_motor.stop))
+        halt = _Stop("dispatcher", self._halt)
+        halt.act()
+        stops += [_Stop(f"gate {gate.name}", lambda gate=gate: gate.move_to(gate.rest)) for gate in self._gates]
+        for stop in stops:
+            stop.begin()
+        deadline_s = time.monotonic() + DEVICE_S
+        for stop in stops:
+            stop.wait_until(deadline_s)
+        return [stop.problem for stop in (halt, *stops) if stop.problem]
 
 
-def _try(device: str, act: Callable[[], None], problems: list[str]) -> None:
-    try:
-        act()
-    except HardwareError as error:
-        problems.append(str(error))
-    except Exception as error:
-        problems.append(f"{device}: could not be stopped: {error}")
+class _Stop:
+    """The stop of one device, and what went wrong with it."""
+
+    def __init__(self, device: str, act: Callable[[], None]) -> None:
+        self._device = device
+        self._act = act
+        self._thread: threading.Thread | None = None
+        self.problem = ""
+
+    def begin(self) -> None:
+        """Sets about it; where no thread is to be had, does it at once."""
+        thread = threading.Thread(target=self.act, name=f"stop {self._device}", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            self.act()
+        else:
+            self._thread = thread
+
+    def act(self) -> None:
+        try:
+            self._act()
+        except HardwareError as error:
+            self.problem = str(error)
+        except Exception as error:
+            self.problem = f"{self._device}: could not be stopped: {error}"
+
+    def wait_until(self, instant_s: float) -> None:
+        if self._thread is None:
+            return
+        self._thread.join(max(instant_s - time.monotonic(), 0.0))
+        if self._thread.is_alive():
+            self.problem = f"{self._device}: has not stopped within {DEVICE_S:g} s: switch it off by hand"

@@ -4,7 +4,7 @@ reported."""
 from __future__ import annotations
 
 import threading
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable
 
 from edge.clock import Clock
@@ -16,6 +16,8 @@ from edge.scheduling.lane import BeltState, DispatcherSettings, GateLane
 from edge.scheduling.topology import GateSettings
 
 SHORTEST_SLEEP_S = 0.0005
+KEPT_DELAYS = 10_000
+"""Commands of which the dispatcher's own delay is kept, for the summary."""
 
 
 class Dispatcher:
@@ -25,7 +27,7 @@ class Dispatcher:
     A movement starts when the belt is so near that the gate, at the belt's present speed and with some
     headroom, will just stand still in time. It never starts while another part is in the gate. When it would
     come too late it is dropped: the gate stays as it is until the part has passed, and the report says in
-    which position.
+    which position. Gates may be `GateWorker`s: then a driver that hangs keeps no other gate from moving.
     """
 
     def __init__(
@@ -34,20 +36,25 @@ class Dispatcher:
         belt: BeltCoordinate,
         settings: DispatcherSettings,
         on_failure: Callable[[str], None],
+        watch: Callable[[float, float], str | None] = lambda now_s, belt_mm: None,
     ) -> None:
         """Args:
         gates: every driver with its settings.
         belt: travel and speed; the nominal speed is reckoned with at least.
         settings: headroom, rest and slice.
         on_failure: told in one line when a gate fails; stops the machine (`Safety.stop`).
+        watch: looks at every reading of the belt (now_s, belt_mm) and says in one line what must stop the machine.
         """
         self._lanes = {own.name: GateLane(gate, own, settings) for gate, own in gates}
         self._belt = belt
         self._settings = settings
         self._on_failure = on_failure
+        self._watch = watch
         self._lock = threading.Lock()
         self._halted = False
         self.counts: Counter[CommandStatus] = Counter()
+        self.delays_s: deque[float] = deque(maxlen=KEPT_DELAYS)
+        """`GateReport.delay_s` of the last commands."""
 
     def submit(self, plan: Plan) -> None:
         """Takes over a plan and those it revises; each replaces what its track had, as far as not yet acted
@@ -63,16 +70,20 @@ class Dispatcher:
         with self._lock:
             belt = self._state(now_s)
             reports: list[GateReport] = []
-            failures: list[str] = []
+            wrong = self._watch(now_s, belt.belt_mm)
+            failures = [wrong] if wrong else []
             for lane in self._lanes.values():
-                if not self._halted:
+                if not (self._halted or wrong):
                     reports += lane.advance(belt)
                 try:
                     # Asked again: the stop may come from another thread while a gate is being moved.
                     lane.force_rest(belt) if self._halted else lane.rest_when_idle(belt)
                 except HardwareError as error:
                     failures.append(str(error))
+                if trouble := lane.trouble:
+                    failures.append(trouble)
         self.counts.update(report.status for report in reports)
+        self.delays_s.extend(report.delay_s for report in reports)
         failures += [report.detail for report in reports if report.status is CommandStatus.FAILED]
         if failures and not self._halted:
             self._on_failure(failures[0])

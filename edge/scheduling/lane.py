@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from bisect import insort
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from edge.errors import HardwareError
 from edge.hardware.interfaces import Gate
 from edge.records import CommandStatus, GateCommand, GateReport
+from edge.scheduling.gate_worker import GateBusyError, GateWorker
 from edge.scheduling.topology import GateSettings
 
 
@@ -48,7 +50,16 @@ class GateLane:
         self._dispatch = dispatch
         self._pending: list[GateCommand] = []
         self._holds: list[GateCommand] = []
-        self._still_at_s = float("-inf")
+        self._moved_s = self._still_at_s = float("-inf")
+        self._free_mm = float("-inf")
+        """Where the last part left the gate."""
+        self._told_mm: dict[int, float] = {}
+        """Travel at which each pending command was first seen here."""
+
+    @property
+    def trouble(self) -> str | None:
+        """What is wrong with the gate's driver, where it has a thread of its own."""
+        return self.gate.trouble if isinstance(self.gate, GateWorker) else None
 
     @property
     def pending(self) -> tuple[GateCommand, ...]:
@@ -58,6 +69,7 @@ class GateLane:
         """Puts `command` in the place of what the track had here; what the gate already does for it goes
         on."""
         self._pending = [c for c in self._pending if c.track_id != track_id]
+        self._told_mm.pop(track_id, None)
         if command is None:
             return
         for index, hold in enumerate(self._holds):
@@ -79,7 +91,7 @@ class GateLane:
 
     def advance(self, belt: BeltState) -> list[GateReport]:
         """Acts on everything that is due at this moment."""
-        self._holds = [hold for hold in self._holds if hold.to_belt_mm > belt.belt_mm]
+        self._let_pass(belt)
         reports = []
         while self._pending:
             command = self._pending[0]
@@ -89,24 +101,45 @@ class GateLane:
             if report is None:
                 break
             self._pending.pop(0)
+            self._told_mm.pop(command.track_id, None)
             reports.append(report)
         return reports
 
     def rest_when_idle(self, belt: BeltState) -> None:
-        """Goes to rest when no part is in the gate and none is expected soon."""
-        if self._holds or self.position == self.gate.rest:
+        """Goes to rest when no part is in the gate and none is expected soon; what falls back does so at once, and
+        while the belt stands after `max_on_s`."""
+        if self.position == self.gate.rest:
+            return
+        too_long = belt.now_s - self._moved_s > self._settings.max_on_s
+        if self._holds and not too_long:
+            return
+        if self._settings.returns or too_long:
+            with suppress(GateBusyError):
+                self._move(self.gate.rest, belt)
             return
         soon_mm = belt.belt_mm + self._dispatch.rest_after_s * belt.mm_per_s + self._lead_mm(belt.mm_per_s)
         if not self._pending or self._pending[0].from_belt_mm > soon_mm:
-            self._move(self.gate.rest, belt)
+            with suppress(GateBusyError):
+                self._move(self.gate.rest, belt)
 
     def force_rest(self, belt: BeltState) -> None:
         """Goes to rest at once, whatever is in the gate: the machine has been stopped."""
         if self.position != self.gate.rest:
-            self._move(self.gate.rest, belt)
+            with suppress(GateBusyError):
+                self._move(self.gate.rest, belt)
+
+    def _let_pass(self, belt: BeltState) -> None:
+        """Lets go of the parts that have left, and notes which commands are new."""
+        staying = [hold for hold in self._holds if hold.to_belt_mm > belt.belt_mm]
+        if len(staying) < len(self._holds):
+            self._free_mm = max(hold.to_belt_mm for hold in self._holds if hold.to_belt_mm <= belt.belt_mm)
+        self._holds = staying
+        if len(self._told_mm) < len(self._pending):
+            for command in self._pending:
+                self._told_mm.setdefault(command.track_id, belt.belt_mm)
 
     def _act(self, command: GateCommand, belt: BeltState) -> GateReport | None:
-        """Moves, holds or drops; None when the part before must leave first."""
+        """Moves, holds or drops; None when the part before must leave first, or the gate did not begin to move."""
         if command.to_belt_mm <= belt.belt_mm:
             return self._late(command, belt, self._lateness_s(command, belt), hold=False)
         late_s = self._lateness_s(command, belt)
@@ -116,7 +149,9 @@ class GateLane:
             if self._holds:
                 return None
             try:
-                self._move(command.position, belt)
+                self._move(command.position, belt, belt.now_s - late_s + self._dispatch.max_lateness_s)
+            except GateBusyError:
+                return None
             except HardwareError as error:
                 return self._report(command, CommandStatus.FAILED, belt, late_s, str(error))
         self._holds.append(command)
@@ -129,15 +164,18 @@ class GateLane:
         detail = f"{command.gate}: {command.position} for track {command.track_id} came {late_s:.3f} s late"
         return self._report(command, CommandStatus.LATE, belt, late_s, detail)
 
-    def _move(self, position: str, belt: BeltState) -> None:
-        self.gate.move_to(position)
-        self.position = position
-        self._still_at_s = belt.now_s + self._settings.move_s
+    def _move(self, position: str, belt: BeltState, latest_s: float = float("inf")) -> None:
+        if isinstance(self.gate, GateWorker):
+            self.gate.move_by(position, latest_s)
+        else:
+            self.gate.move_to(position)
+        self._still_at_s = belt.now_s + self._settings.change_s(self.position, position)
+        self.position, self._moved_s = position, belt.now_s
 
     def _lateness_s(self, command: GateCommand, belt: BeltState) -> float:
         """Time lost against the latest moment at which the gate would still stand when the part comes; never
         above 0 for a gate that stands there already."""
-        move_s = self._settings.move_s
+        move_s = self._settings.change_s(self.position, command.position)
         if command.position == self.position:
             move_s = max(self._still_at_s - belt.now_s, 0.0)
         late_s = move_s - (command.from_belt_mm - belt.belt_mm) / belt.mm_per_s
@@ -149,4 +187,7 @@ class GateLane:
     def _report(
         self, command: GateCommand, status: CommandStatus, belt: BeltState, late_s: float, detail: str = ""
     ) -> GateReport:
-        return GateReport(command, status, belt.now_s, late_s, detail, held=self.position)
+        due_mm = command.from_belt_mm - self._lead_mm(belt.mm_per_s)
+        due_mm = max(due_mm, self._told_mm.get(command.track_id, due_mm), self._free_mm)
+        delay_s = max(belt.belt_mm - due_mm, 0.0) / belt.mm_per_s
+        return GateReport(command, status, belt.now_s, late_s, detail, held=self.position, delay_s=delay_s)

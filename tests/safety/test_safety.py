@@ -223,3 +223,57 @@ def test_a_release_does_not_start_a_belt_that_nobody_started(devices, build):
     safety.release("dark")
     assert devices["belt"].state == "off"
     assert devices["feeder"].state == "off"
+
+
+@pytest.mark.parametrize("name", ["feeder", "belt", "g1", "g2"])
+def test_a_device_that_hangs_keeps_no_other_from_stopping_and_is_told(devices, build, monkeypatch, name):
+    monkeypatch.setattr("edge.safety.DEVICE_S", 0.05)
+    go_on, told = threading.Event(), []
+    devices[name].before = lambda: go_on.wait(10)
+    safety = build(warn=told.append)
+    safety.stop("a test")
+    expected = {"feeder": "off", "belt": "off", "g1": "pass", "g2": "pass", name: "moving"}
+    assert {key: device.state for key, device in devices.items()} == expected
+    device = {"feeder": "feeder", "belt": "belt motor"}.get(name, f"gate {name}")
+    assert told == [f"while stopping: {device}: has not stopped within 0.05 s: switch it off by hand"]
+    go_on.set()
+
+
+def test_stops_and_starts_from_many_threads_at_once_leave_everything_off(devices, build):
+    safety = build()
+    together = threading.Barrier(8)
+
+    def work(number):
+        together.wait(10)
+        for step in range(20):
+            if number < 3:
+                safety.stop(f"thread {number}")
+            elif number < 6:
+                safety.set_feed_rate(60)
+                safety.start_belt()
+            else:
+                safety.hold(f"{number} {step}")
+                safety.release(f"{number} {step}")
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    assert states(devices) == ["off", "off", "pass", "pass"]
+    assert safety.reason.startswith("thread ")
+    assert safety.belt_on is False
+
+
+def test_the_belt_is_on_while_it_was_started_and_is_not_held(devices, build):
+    safety = build()
+    assert safety.belt_on is False
+    safety.start_belt()
+    assert safety.belt_on is True
+    safety.hold("dark")
+    assert safety.belt_on is False
+    safety.release("dark")
+    assert safety.belt_on is True
+    safety.stop("a test")
+    assert safety.belt_on is False
+    assert Safety(None, None, []).belt_on is None
