@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from edge.records import GateCommand
 from edge.scheduling.timeline import GateTimeline, Reservation
@@ -24,7 +25,8 @@ class PlannerSettings:
     rest_after_s: float = 0.5
     """The dispatcher's: a gate with nothing reserved for this long goes to rest."""
     extent_tolerance_mm: float = 2.0
-    """A part measured anew within this of where it is booked stays booked as it is; the margins cover it."""
+    """A part measured anew within this of where it is booked stays booked as it is; the margins cover it, and where
+    a gate's margin is less than twice this, half that margin counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,17 @@ class BookedPart:
     """Gates that are known to stand in this position for it, whatever was reserved."""
     waiting: list[int] = field(default_factory=list)
     """Tracks that were refused because of this one."""
+    in_line: bool = False
+    """True while it stands in the line of those to be forgotten."""
+
+
+class _Timing(NamedTuple):
+    """One gate's figures, as often as they are needed."""
+
+    enter_mm: float
+    leave_mm: float
+    move_s: float
+    rest: str
 
 
 class Bookings:
@@ -58,9 +71,15 @@ class Bookings:
 
     def __init__(self, topology: Topology, settings: PlannerSettings) -> None:
         self.parts: dict[int, BookedPart] = {}
-        self._gates = topology.gates
+        self.out_of_service: set[str] = set()
+        """Gates that are left at rest, whatever would be needed."""
         self._settings = settings
-        self._timelines = {name: GateTimeline() for name in topology.gates}
+        self._gates = topology.gates
+        self._timelines = {name: GateTimeline(gate.change_shares()) for name, gate in topology.gates.items()}
+        self._timings = {
+            name: _Timing(gate.enter_mm, gate.leave_mm, gate.move_s, gate.rest)
+            for name, gate in topology.gates.items()
+        }
         self._ends: list[tuple[float, int]] = []
         self._longest_move_s = max((gate.move_s for gate in topology.gates.values()), default=0.0)
 
@@ -71,9 +90,7 @@ class Bookings:
         keep_mm = self._resting_mm(self._longest_move_s, moment)
         while self._ends and self._ends[0][0] + keep_mm < belt_mm:
             _, track_id = heapq.heappop(self._ends)
-            part = self.parts.get(track_id)
-            if part is None:
-                continue
+            part = self.parts[track_id]
             end_mm = max((r.to_mm for r in part.reservations.values()), default=belt_mm)
             if end_mm + keep_mm >= belt_mm and part.reservations:
                 heapq.heappush(self._ends, (end_mm, track_id))
@@ -85,21 +102,32 @@ class Bookings:
 
     def window(self, gate: str, part: BookedPart) -> tuple[float, float]:
         """Travel at which `part` and its margins enter and leave the gate."""
-        settings = self._gates[gate]
-        return (
-            part.lead_mm + settings.x_mm - settings.margin_mm,
-            part.trail_mm + settings.x_mm + settings.margin_mm,
-        )
+        timing = self._timings[gate]
+        return part.lead_mm + timing.enter_mm, part.trail_mm + timing.leave_mm
 
     def gap_mm(self, gate: str, moment: Moment) -> float:
         """Belt that may pass while the gate moves."""
-        return self._gates[gate].move_s * moment.worst_mm_per_s
+        return self._timings[gate].move_s * moment.worst_mm_per_s
 
     def conflicts(
         self, gate: str, window: tuple[float, float], position: str, moment: Moment, ignore: Collection[int]
     ) -> list[Reservation]:
         """What other tracks hold that `position` in this window would break, first come first."""
         return self._timelines[gate].conflicts(*window, position, self.gap_mm(gate, moment), ignore)
+
+    def too_close(self, moment: Moment) -> Iterator[tuple[str, Reservation, Reservation]]:
+        """Neighbours of which a gate could not move between, were the belt as fast as it may be now."""
+        for gate, timeline in self._timelines.items():
+            for one, other in timeline.too_close(self.gap_mm(gate, moment)):
+                yield gate, one, other
+
+    def reserved_share(self, gate: str, ahead_mm: float, moment: Moment) -> float:
+        """Share, 0 to 1, of the next `ahead_mm` at the gate in which it is held or has to move for the next."""
+        return self._timelines[gate].reserved_mm(moment.belt_mm, ahead_mm, self.gap_mm(gate, moment)) / ahead_mm
+
+    def serves(self, gate: str, position: str) -> bool:
+        """False for a position that the gate, being out of service, will not take."""
+        return gate not in self.out_of_service or position == self._timings[gate].rest
 
     def stands_at(self, gate: str, part: BookedPart) -> str | None:
         """The position in which the gate is held for the part already, or None."""
@@ -115,7 +143,8 @@ class Bookings:
 
     def has_notice(self, gate: str, from_mm: float, moment: Moment) -> bool:
         """True when a movement for `from_mm` has not begun and can still be ordered (or called off)."""
-        return from_mm - moment.belt_mm > self._notice_mm(gate, moment)
+        notice_s = self._timings[gate].move_s + self._settings.guard_s
+        return from_mm - moment.belt_mm > notice_s * moment.worst_mm_per_s
 
     def is_moving(self, gate: str, reservation: Reservation, moment: Moment) -> bool:
         """True when the gate may already be moving for it (or has moved): it cannot be taken back."""
@@ -125,33 +154,43 @@ class Bookings:
         """True when the gate can be in `position` by `from_mm`: time to move, held already, or at rest."""
         if self.has_notice(gate, from_mm, moment):
             return True
-        settings = self._gates[gate]
-        idle_since_mm = moment.belt_mm - self._resting_mm(settings.move_s, moment)
+        timing = self._timings[gate]
+        idle_since_mm = moment.belt_mm - self._resting_mm(timing.move_s, moment)
         near = self._timelines[gate].between(idle_since_mm, max(from_mm, moment.belt_mm) + 1e-6)
         if any(r.position == position and r.from_mm <= from_mm <= r.to_mm for r in near):
             return True
         own_plan = [r for r in near if r.track_id == track_id and not self.is_moving(gate, r, moment)]
-        return position == settings.rest and all(r.position == position or r in own_plan for r in near)
+        return position == timing.rest and all(r.position == position or r in own_plan for r in near)
 
     def reserve(self, part: BookedPart, gate: str, position: str, window: tuple[float, float]) -> None:
+        """Holds the gate for the part, instead of what it held there."""
+        if gate in part.reservations:
+            self.drop(part, gate)
         reservation = Reservation(*window, part.track_id, position)
         self._timelines[gate].add(reservation)
         part.reservations[gate] = reservation
         self.parts[part.track_id] = part
-        heapq.heappush(self._ends, (reservation.to_mm, part.track_id))
+        if not part.in_line:
+            heapq.heappush(self._ends, (reservation.to_mm, part.track_id))
+            part.in_line = True
 
     def book(self, part: BookedPart, steps: Path, bin_name: str, moment: Moment) -> None:
         """Gives the part this way instead of the one it had; the caller has made sure that it is free."""
-        self.release(part, moment)
+        self.release(part, moment, steps)
         for gate, position in steps:
-            window = self.window(gate, part)
-            if gate not in part.reservations and window[1] > moment.belt_mm:
-                self.reserve(part, gate, position, window)
+            if gate not in part.reservations:
+                window = self.window(gate, part)
+                if window[1] > moment.belt_mm:
+                    self.reserve(part, gate, position, window)
         part.steps, part.bin = steps, bin_name
 
-    def release(self, part: BookedPart, moment: Moment) -> None:
-        """Gives back what can be given back: a gate that already moves for the part stays reserved."""
+    def release(self, part: BookedPart, moment: Moment, but: Path = ()) -> None:
+        """Gives back what can be given back: a gate that already moves for the part stays reserved, and so does
+        what `but` would reserve again just so."""
+        keep = dict(but)
         for gate, reservation in list(part.reservations.items()):
+            if keep.get(gate) == reservation.position and self.window(gate, part) == reservation[:2]:
+                continue
             if not self.is_moving(gate, reservation, moment) and gate not in part.held:
                 self.drop(part, gate)
 
@@ -161,13 +200,10 @@ class Bookings:
     def commands(self, part: BookedPart) -> tuple[GateCommand, ...]:
         """What the dispatcher must do for the part, in the order of its way."""
         return tuple(
-            GateCommand(part.track_id, gate, r.position, r.from_mm, r.to_mm)
+            GateCommand(part.track_id, gate, r.position, *self._gates[gate].acts_mm(r.position, r.from_mm, r.to_mm))
             for gate, _ in part.steps
             if (r := part.reservations.get(gate)) is not None
         )
-
-    def _notice_mm(self, gate: str, moment: Moment) -> float:
-        return self.gap_mm(gate, moment) + self._settings.guard_s * moment.worst_mm_per_s
 
     def _resting_mm(self, move_s: float, moment: Moment) -> float:
         settings = self._settings

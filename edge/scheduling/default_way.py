@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from edge.scheduling.bookings import BookedPart, Bookings, Moment
 from edge.scheduling.timeline import Reservation
-from edge.scheduling.topology import Fork, Step, Topology
+from edge.scheduling.topology import Fork, Path, Step, Topology
 
 
 @dataclass(slots=True)
@@ -22,51 +22,50 @@ class Settled:
 class DefaultWay:
     """Books the default way. When another part's reservation crosses it, that part goes to the default bin
     too, and so on for those in its way; only when a gate already moves for one of them does the part follow
-    that gate."""
+    that gate. Gates out of service are passed at rest."""
 
     def __init__(self, topology: Topology, bookings: Bookings) -> None:
         self._topology = topology
         self._bookings = bookings
-        self._default = dict(topology.default_path)
+        self.steps: Path = ()
+        self.bin = topology.default_bin
+        self.find()
+
+    def find(self) -> None:
+        """Finds the way anew, after a gate went out of service or came back."""
+        steps, node = [], self._topology.layout
+        while isinstance(node, Fork):
+            position = self._wish(node)
+            steps.append(Step(node.gate, position))
+            node = self._next(node, position)
+        self.steps, self.bin = tuple(steps), node
+        self._positions = dict(self.steps)
 
     def settle(self, part: BookedPart, moment: Moment) -> Settled:
         """Books gate by gate what harms least, and notes on the part where that leads."""
-        self._bookings.release(part, moment)
+        self._bookings.release(part, moment, self.steps)
         outcome, steps, node = Settled(), [], self._topology.layout
         while isinstance(node, Fork):
             position = self._least_harm(part, node, moment, outcome)
             steps.append(Step(node.gate, position))
-            node = node.ways.get(position) or node.ways[self._topology.default_way(node)]
+            node = self._next(node, position)
         part.steps, part.bin = tuple(steps), node
+        if node != self._topology.default_bin and not outcome.harm:
+            outcome.harm = f"no way leads to {self._topology.default_bin} while a gate is out of service"
         return outcome
 
-    def _least_harm(self, part: BookedPart, fork: Fork, moment: Moment, outcome: Settled) -> str:
-        """The position that this gate will have for the part."""
-        gate, bookings = fork.gate, self._bookings
-        wish = self._topology.default_way(fork)
-        stands = bookings.stands_at(gate, part)
-        if stands is not None:
-            if stands != wish:
-                outcome.harm = outcome.harm or f"{gate} already stands at {stands} for it"
-            return stands
-        window = bookings.window(gate, part)
-        if window[1] <= moment.belt_mm:
-            return wish
-        obstacles = bookings.conflicts(gate, window, wish, moment, (part.track_id,))
-        movable = self._who_gives_way(part, obstacles, moment)
-        if movable is not None:
-            for other in movable:
-                bookings.release(other, moment)
-            for other in movable:
-                bookings.book(other, self._topology.default_path, self._topology.default_bin, moment)
-                outcome.gave_way[other.track_id] = gate
-            bookings.reserve(part, gate, wish, window)
-            return wish
-        hold = max(obstacles, key=lambda r: (bookings.is_moving(gate, r, moment), r.from_mm))
-        self.follow(part, gate, hold.position, moment)
-        harm = f"{gate} holds {hold.position} for track {hold.track_id}, too late to undo"
-        outcome.harm = outcome.harm or harm
-        return hold.position
+    def send_away(self, obstacles: Iterable[Reservation], moment: Moment, part: BookedPart | None = None) -> set[int]:
+        """Lets those who hold these reservations, and those in their way, ride to the default bin.
+
+        Returns:
+            The tracks; none when one of them cannot any more, and then nothing has changed.
+        """
+        movable = self._who_gives_way(part, obstacles, moment) or []
+        for other in movable:
+            self._bookings.release(other, moment, self.steps)
+        for other in movable:
+            self._bookings.book(other, self.steps, self.bin, moment)
+        return {other.track_id for other in movable}
 
     def follow(self, part: BookedPart, gate: str, position: str, moment: Moment) -> None:
         """Holds the gate in `position` for as much of the part as the promises to others leave."""
@@ -78,11 +77,47 @@ class DefaultWay:
                 to_mm = min(to_mm, other.from_mm - gap_mm)
             else:
                 from_mm = max(from_mm, other.to_mm + gap_mm)
-        if from_mm < to_mm:
+        if from_mm < to_mm and not self._topology.gates[gate].change_s(position, position):
             bookings.reserve(part, gate, position, (from_mm, to_mm))
 
+    def _wish(self, fork: Fork) -> str:
+        if fork.gate in self._bookings.out_of_service:
+            return self._topology.gates[fork.gate].rest
+        return self._topology.default_way(fork)
+
+    def _next(self, fork: Fork, position: str) -> Fork | str:
+        return fork.ways.get(position) or fork.ways[self._topology.default_way(fork)]
+
+    def _least_harm(self, part: BookedPart, fork: Fork, moment: Moment, outcome: Settled) -> str:
+        """The position that this gate will have for the part."""
+        gate, bookings = fork.gate, self._bookings
+        wish, stands = self._wish(fork), bookings.stands_at(gate, part)
+        position, own, window = stands or wish, part.reservations.get(gate), bookings.window(gate, part)
+        if position != wish:
+            outcome.harm = outcome.harm or f"{gate} already stands at {position} for it"
+        if window[1] <= moment.belt_mm or (stands and (own is None or _covers(own, window))):
+            return position
+        if own is not None:
+            # The gate moves for a part that turned out longer: it must not move on under its end.
+            window = min(own.from_mm, window[0]), max(own.to_mm, window[1])
+        obstacles = bookings.conflicts(gate, window, position, moment, (part.track_id,))
+        if obstacles and position == wish:
+            gone = self.send_away(obstacles, moment, part)
+            outcome.gave_way.update(dict.fromkeys(gone, gate))
+            obstacles = obstacles if not gone else []
+        if not obstacles:
+            bookings.reserve(part, gate, position, window)
+            return position
+        if stands is None:
+            hold = max(obstacles, key=lambda r: (bookings.is_moving(gate, r, moment), r.from_mm))
+            position = hold.position
+            harm = f"{gate} holds {hold.position} for track {hold.track_id}, too late to undo"
+            outcome.harm = outcome.harm or harm
+        self.follow(part, gate, position, moment)
+        return position
+
     def _who_gives_way(
-        self, part: BookedPart, obstacles: Iterable[Reservation], moment: Moment
+        self, part: BookedPart | None, obstacles: Iterable[Reservation], moment: Moment
     ) -> list[BookedPart] | None:
         """The parts that must ride to the default bin so that `part` can, each with those in its own way;
         None when one of them cannot any more."""
@@ -93,12 +128,12 @@ class DefaultWay:
             if track_id in group:
                 continue
             other = bookings.parts.get(track_id)
-            if other is None or track_id == part.track_id or not self._may_default(other, moment):
+            if other is None or other is part or not self._may_default(other, moment):
                 return None
             group[track_id] = other
-            for gate, position in self._topology.default_path:
-                window = bookings.window(gate, other)
-                if window[1] > moment.belt_mm:
+            for gate, position in self.steps:
+                own, window = other.reservations.get(gate), bookings.window(gate, other)
+                if (own is None or own.position != position or own[:2] != window) and window[1] > moment.belt_mm:
                     conflicts = bookings.conflicts(gate, window, position, moment, group)
                     todo.extend(r.track_id for r in conflicts)
         return list(group.values())
@@ -106,11 +141,11 @@ class DefaultWay:
     def _may_default(self, part: BookedPart, moment: Moment) -> bool:
         """True when no gate has moved for the part against the default way, and all of that way can be had in
         time but for what other parts hold."""
-        bookings, default = self._bookings, self._default
+        bookings, default = self._bookings, self._positions
         if any(default.get(gate) != position for gate, position in part.held.items()):
             return False
         for gate, reservation in part.reservations.items():
-            if bookings.is_moving(gate, reservation, moment) and default.get(gate) != reservation.position:
+            if default.get(gate) != reservation.position and bookings.is_moving(gate, reservation, moment):
                 return False
         for gate, position in default.items():
             own, window = part.reservations.get(gate), bookings.window(gate, part)
@@ -119,3 +154,7 @@ class DefaultWay:
             if not bookings.in_time(gate, window[0], position, moment, part.track_id):
                 return False
         return True
+
+
+def _covers(reservation: Reservation, window: tuple[float, float]) -> bool:
+    return reservation.from_mm <= window[0] and reservation.to_mm >= window[1]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
 
 
@@ -17,10 +17,16 @@ class Reservation(NamedTuple):
 
 
 class GateTimeline:
-    """The reservations of one gate, sorted. Those in one position may overlap; those in different positions
-    lie at least a movement apart, which is the caller's duty (`conflicts` tells)."""
+    """The reservations of one gate, sorted. Those that share a position may overlap; others lie at least the
+    movement between theirs apart, which is the caller's duty (`conflicts` tells).
 
-    def __init__(self) -> None:
+    Args:
+        shares: the movement between two positions as a share of the longest, which a gap is given for; 0 where both
+            may be had at once. Left out: 0 in the same position, else 1.
+    """
+
+    def __init__(self, shares: Mapping[tuple[str, str], float] | None = None) -> None:
+        self._shares = shares
         self._reservations: list[Reservation] = []
         self._longest_mm = 0.0
 
@@ -48,9 +54,36 @@ class GateTimeline:
     def conflicts(
         self, from_mm: float, to_mm: float, position: str, gap_mm: float, ignore: Collection[int] = ()
     ) -> list[Reservation]:
-        """Other tracks' reservations in another position with less than `gap_mm` to move in between."""
+        """Other tracks' reservations in another position with less than `gap_mm` (or its share) to move in between."""
         return [
             r
             for r in self.between(from_mm - gap_mm, to_mm + gap_mm)
-            if r.position != position and r.track_id not in ignore
+            if r.track_id not in ignore
+            and (share := self._share(r.position, position)) > 0
+            and r.to_mm > from_mm - share * gap_mm
+            and r.from_mm < to_mm + share * gap_mm
         ]
+
+    def too_close(self, gap_mm: float) -> Iterator[tuple[Reservation, Reservation]]:
+        """Pairs in different positions that lie less than `gap_mm` apart, by their place."""
+        last: dict[str, Reservation] = {}
+        for reservation in self._reservations:
+            for position, before in last.items():
+                share = self._share(position, reservation.position)
+                if share > 0 and reservation.from_mm - before.to_mm < share * gap_mm:
+                    yield before, reservation
+            before = last.get(reservation.position)
+            if before is None or before.to_mm < reservation.to_mm:
+                last[reservation.position] = reservation
+
+    def reserved_mm(self, from_mm: float, length_mm: float, gap_mm: float) -> float:
+        """Belt of the stretch that is promised, or needed to move in before and after what is promised."""
+        reserved_mm, done_mm, end_mm = 0.0, from_mm, from_mm + length_mm
+        for reservation in self.between(from_mm - gap_mm, end_mm + gap_mm):
+            start_mm = max(reservation.from_mm - gap_mm / 2, done_mm)
+            done_mm = max(done_mm, min(reservation.to_mm + gap_mm / 2, end_mm))
+            reserved_mm += max(done_mm - start_mm, 0.0)
+        return reserved_mm
+
+    def _share(self, one: str, other: str) -> float:
+        return float(one != other) if self._shares is None else self._shares[one, other]
