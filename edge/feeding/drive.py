@@ -31,6 +31,7 @@ class FeedDrive:
         self._open = 1.0
         self._owed_s = 0.0
         self._on = True
+        self._ran = False
         self._last_s: float | None = None
 
     @property
@@ -58,10 +59,10 @@ class FeedDrive:
         never more than half a cycle of it."""
         most_s = self._settings.cycle_s / 2
         swing_s = self._settings.cycle_s / 8
-        was_on = self._on and step_s > 0
-        self._owed_s = min(max(self._owed_s + step_s * (share - was_on), -most_s), most_s)
+        self._owed_s = min(max(self._owed_s + step_s * (share - self._ran), -most_s), most_s)
         if share >= 1 or self._owed_s >= swing_s:
             self._on = True
         elif share <= 0 or self._owed_s <= -swing_s:
             self._on = False
-        return self._on and free
+        self._ran = self._on and free
+        return self._ran
