@@ -39,6 +39,8 @@ class NetworkRecipe(Strict):
 
     kind: Literal["mobilenet-v2", "resnet18", "resnet50"] = "mobilenet-v2"
     width: Annotated[float, Field(ge=0.25, le=1.4)]
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    """Share of the last features that training leaves out at random (Srivastava et al. 2014)."""
 
 
 class StageRecipe(Strict):
@@ -51,6 +53,7 @@ class StageRecipe(Strict):
     batch: Annotated[int, Field(ge=2, le=1024)] = 64
     int8: bool = False
     norms_frozen: bool = False
+    warm_up: Annotated[int, Field(ge=0)] = 0
 
 
 class TeacherRecipe(Strict):

@@ -7,7 +7,6 @@ from edge.hardware.interfaces import Encoder
 
 SHARP_S = 0.001
 """Travel and time that were read within this belong together: a belt moves half a millimetre in it at most."""
-ATTEMPTS = 4
 
 
 class ExposureTravel:
@@ -30,11 +29,10 @@ class ExposureTravel:
         self._answer_mm = max(now_mm, self._answer_mm)
         return self._answer_mm
 
-    def _reading(self) -> tuple[float, float]:
+    def _reading(self, attempts: int = 4) -> tuple[float, float]:
         """Time and travel of one moment: read again when the processor was taken away between the two."""
-        for _ in range(ATTEMPTS):
-            now_s, now_mm = self.clock.now_s(), self._encoder.belt_mm()
-            read_s = self.clock.now_s()
-            if read_s - now_s < SHARP_S:
-                break
+        now_s, now_mm = self.clock.now_s(), self._encoder.belt_mm()
+        read_s = self.clock.now_s()
+        if read_s - now_s > SHARP_S and attempts > 1:
+            return self._reading(attempts - 1)
         return (now_s + read_s) / 2, now_mm

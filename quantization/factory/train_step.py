@@ -14,6 +14,7 @@ from quantization.factory.workshop import Workshop
 from quantization.recipe import NetworkRecipe, StageRecipe
 from quantization.train import checkpoint
 from quantization.train.checkpoint import Subject, load_trained
+from quantization.train.discriminant import begin_classifier
 from quantization.train.kinds import make_network
 from quantization.train.layers import Network, to_input
 from quantization.train.loop import Training
@@ -28,7 +29,9 @@ SHIPPED_WEIGHTS = Path(__file__).parents[1] / "weights" / "starter-float16.npz"
 SHIPPED_WIDTH = 1.0
 FROM_NOTHING = Path("none")
 """Given in place of a file of weights."""
-PICTURES_FOR_NORMS = 512
+PICTURES_FOR_NORMS, FITTING_BATCH = 512, 64
+PICTURES_A_FAMILY = 16
+"""Looked at for a first classifier where the starting weights bring none."""
 
 
 def train(
@@ -69,6 +72,7 @@ def new_training(
     """A training of a new network of the recipe's families."""
     torch.manual_seed(shop.recipe.seed)
     made = make_network(network.kind, len(shop.families), network.width)
+    made.dropout.p = network.dropout
     return Training(
         made,
         [Stage(**stage.model_dump()) for stage in stages],
@@ -99,11 +103,21 @@ def start(shop: Workshop, training: Training, weights: Path | None, mix: Mix) ->
         knows_all = load_start(network, weights)
         (shop.folder / "weights.txt").write_text(weights.name, encoding="utf-8")
         if not knows_all:
-            pictures = next(batches(mix, training.stages[0].size_px, PICTURES_FOR_NORMS))[0]
-            unfold_batch_norms(network, to_input(pictures.to(training.crew.device)))
+            _fit(shop, training, mix)
 
     training.crew.shared(load)
+    training.crew.alike(network)
     training.restart_average()
+
+
+def _fit(shop: Workshop, training: Training, mix: Mix) -> None:
+    """Norms and a classifier for features that were learned on other pictures."""
+    network, size_px = training.network, training.stages[0].size_px
+    pictures = next(batches(mix, size_px, PICTURES_FOR_NORMS))[0]
+    unfold_batch_norms(network, to_input(pictures.to(training.crew.device)))
+    wanted = PICTURES_A_FAMILY * len(shop.families)
+    shop.report(f"fitting a first classifier to {wanted} pictures")
+    begin_classifier(network, batches(mix, size_px, FITTING_BATCH, loaders=training.crew.loaders), wanted)
 
 
 def go_on(shop: Workshop, training: Training, mix: Mix, workers: int | None, minutes: float | None) -> bool:

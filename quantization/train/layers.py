@@ -111,6 +111,13 @@ class Network(nn.Module):
         return layer
 
     @property
+    def dropout(self) -> nn.Dropout:
+        """What is before it."""
+        layer = self.classifier[0]
+        assert isinstance(layer, nn.Dropout)
+        return layer
+
+    @property
     def classes(self) -> int:
         return self.dense.out_features
 

@@ -48,7 +48,7 @@ class Training:
         self.objective = (objective or Labels(network)).to(crew.device)
         self.stages, self.folder, self.seed, self.crew = stages, folder, seed, crew
         self.recipe = checkpoint.described(subject, stages, seed)
-        self.optimiser = torch.optim.AdamW(_groups(self.objective), lr=1e-3, betas=(0.9, 0.99))
+        self.optimiser = torch.optim.AdamW(_groups(self.objective), lr=1e-3, betas=(0.9, 0.99), fused=True)
         self.scaler = torch.amp.GradScaler(crew.device.type, enabled=_needs_scaling(crew.device))
         self.progress = Progress()
         self.average: dict[str, Tensor] = {}

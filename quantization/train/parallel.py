@@ -78,6 +78,12 @@ class Crew:
             raise result[1] from None
         return result[0]
 
+    def alike(self, module: nn.Module) -> None:
+        """Gives all processes the leading one's weights and buffers, in place."""
+        if self.size > 1:
+            for value in module.state_dict().values():
+                dist.broadcast(value, src=0)
+
     def leader_first(self, make: Callable[[], Made]) -> Made:
         """What every process makes for itself, once the leading one has: what that meets is everybody's problem.
 

@@ -25,12 +25,15 @@ class Stage:
     """Train with the rounding that int8 brings (quantization-aware)."""
     norms_frozen: bool = False
     """Keep the batch norms' statistics: a trained network goes on about 1.4 times as fast, on a CPU, as with them."""
+    warm_up: int = 0
+    """Pictures over which the rate rises from 0: Adam's first steps are long ones, and spoil what was learned."""
 
 
 def rate_at(stage: Stage, pictures_in_stage: int) -> float:
-    """Learning rate along the stage's half cosine."""
+    """Learning rate: a straight rise in the warm-up, and the stage's half cosine over all of it."""
+    warmth = min((pictures_in_stage + stage.batch) / stage.warm_up, 1.0) if stage.warm_up else 1.0
     done = min(pictures_in_stage / stage.pictures, 1.0)
-    return stage.rate_to + (stage.rate_from - stage.rate_to) * 0.5 * (1 + math.cos(math.pi * done))
+    return warmth * (stage.rate_to + (stage.rate_from - stage.rate_to) * 0.5 * (1 + math.cos(math.pi * done)))
 
 
 def precision(stage: Stage, device: torch.device) -> torch.dtype:

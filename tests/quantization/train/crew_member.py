@@ -33,7 +33,10 @@ def train(work: Path, renders: Path, crew: Crew, die_at: int | None = None) -> T
     network = MobileNetV2(2, 0.25, dropout=0.0)
     subject = Subject(("3001", "3003"), network.kind, network.width)
     training = Training(network, STAGES, work, seed=4, crew=crew, subject=subject)
-    training.resume()
+    if not training.resume():
+        if crew.rank:
+            spoil(network)
+        crew.alike(network)
     step = training.step
 
     def until_killed(*batch):
@@ -44,6 +47,13 @@ def train(work: Path, renders: Path, crew: Crew, die_at: int | None = None) -> T
     training.step = until_killed
     training.run(Mix([open_any(renders)], (1.0,), 4), 0, lambda line: print(line) if crew.leads else None)
     return training
+
+
+@torch.no_grad()
+def spoil(network: MobileNetV2) -> None:
+    """Other weights and norms than the leading process has."""
+    for value in network.state_dict().values():
+        value.add_(1)
 
 
 def quickly() -> None:

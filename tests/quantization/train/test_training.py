@@ -140,6 +140,13 @@ def test_the_rate_goes_along_half_a_cosine():
     assert rates == sorted(rates, reverse=True)
 
 
+def test_the_rate_rises_in_the_warm_up():
+    stage, cold = Stage(32, 1000, 1e-2, 1e-4, batch=10, warm_up=100), Stage(32, 1000, 1e-2, 1e-4, batch=10)
+    rises = [rate_at(stage, k) / rate_at(cold, k) for k in range(0, 200, 10)]
+    assert rises[:10] == pytest.approx([0.1 * k for k in range(1, 11)])
+    assert rises[10:] == [1.0] * 10
+
+
 def test_the_average_is_what_is_converted(tmp_path):
     done = training(tmp_path)
     done.average = {name: torch.full_like(value, 0.25) for name, value in done.average.items()}

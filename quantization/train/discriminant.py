@@ -1,0 +1,98 @@
+"""A first classifier for features that were learned on other families: linear discriminant analysis.
+
+With the features x of class k taken as normal with mean μₖ and a covariance Σ that all classes share, the logarithm of
+the class's probability is xᵀΣ⁻¹μₖ − ½μₖᵀΣ⁻¹μₖ, up to what all classes have in common (Fisher 1936; Rao 1948): a linear
+layer, and a far better one to train on from than chance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from quantization.data.stream import DAMAGED, Batch
+from quantization.train.layers import Network, to_input
+
+SHRINKAGE = 0.03
+"""Share of the mean variance in the covariance: what few pictures say of 1,280 directions is not trusted alone."""
+SCALES = tuple(2.0**-k for k in range(12))
+
+
+class Discriminant:
+    """Gathers features, class by class, and makes the layer of them. `channels` and `classes` as the network has."""
+
+    def __init__(self, channels: int, classes: int) -> None:
+        self._sums = torch.zeros(classes, channels, dtype=torch.float64)
+        self._counts = torch.zeros(classes, dtype=torch.float64)
+        self._squares = torch.zeros(channels, channels, dtype=torch.float64)
+
+    def add(self, features: Tensor, families: Tensor) -> None:
+        """(n, channels) features and (n,) classes; a class below 0 is left out."""
+        known = families >= 0
+        features, families = features[known].double(), families[known]
+        self._sums.index_add_(0, families, features)
+        self._counts += torch.bincount(families, minlength=len(self._counts))
+        self._squares += features.T @ features
+
+    def layer(self) -> tuple[Tensor, Tensor]:
+        """(classes, channels) weights and (classes,) bias. A class that was never seen stands at the mean of all."""
+        seen = self._counts.sum().clamp_min(1)
+        mean = self._sums.sum(0) / seen
+        means = torch.where(self._counts[:, None] > 0, self._sums / self._counts.clamp_min(1)[:, None], mean)
+        within = (self._squares - (self._counts[:, None] * means).T @ means) / seen
+        variance = within.diagonal().mean().clamp_min(1e-12)
+        within += SHRINKAGE * variance * torch.eye(len(within), dtype=torch.float64)
+        centred = means - mean
+        weights = torch.linalg.solve(within, centred.T).T
+        bias = -0.5 * (weights * centred).sum(1) - weights @ mean
+        return weights.float(), bias.float()
+
+
+@torch.no_grad()
+def begin_classifier(network: Network, made: Iterable[Batch], pictures: int) -> None:
+    """Sets the network's last layer to what tells its features of so many pictures apart.
+
+    Features are not as normal as the formula takes them to be, so the answers are far too certain: they are scaled by
+    what suits further pictures best, a twentieth of the others' number.
+
+    Args:
+        network: its features are trained, its classifier is not; left in evaluation mode.
+        made: batches, see `quantization.data.stream.batches`.
+        pictures: how many of them are learned from, rounded up to whole batches.
+    """
+    network.eval()
+    seen = _features(network, made)
+    found = Discriminant(network.channels, network.classes)
+    for features, families in _about(seen, pictures):
+        found.add(features, families)
+    weights, bias = (values.to(network.dense.weight.device) for values in found.layer())
+    network.dense.weight.copy_(weights)
+    network.dense.bias.copy_(bias)
+    held_back = [
+        (features @ weights.cpu().T + bias.cpu(), families) for features, families in _about(seen, pictures // 20)
+    ]
+    logits, families = (torch.cat(parts) for parts in zip(*held_back, strict=True))
+    losses = [functional.cross_entropy(logits * scale, families, ignore_index=DAMAGED).item() for scale in SCALES]
+    best = SCALES[losses.index(min(losses))]
+    network.dense.weight.mul_(best)
+    network.dense.bias.mul_(best)
+
+
+def _features(network: Network, made: Iterable[Batch]) -> Iterator[tuple[Tensor, Tensor]]:
+    """((n, channels), (n,)) features and classes of each batch."""
+    device = network.dense.weight.device
+    for shown, families, _ in made:
+        maps = network.features(to_input(shown.to(device)).contiguous(memory_format=torch.channels_last))
+        yield functional.adaptive_avg_pool2d(maps.float(), 1).flatten(1).cpu(), families
+
+
+def _about(seen: Iterator[tuple[Tensor, Tensor]], pictures: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """The next batches, until there are so many pictures; one at least."""
+    for features, families in seen:
+        yield features, families
+        pictures -= len(families)
+        if pictures <= 0:
+            return

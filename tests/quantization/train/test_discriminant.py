@@ -1,0 +1,70 @@
+"""A first classifier from features: linear discriminant analysis."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch.nn import functional
+
+from quantization.data.opening import open_any
+from quantization.data.stream import DAMAGED, Mix, batches
+from quantization.factory.train_step import SHIPPED_WEIGHTS, SHIPPED_WIDTH
+from quantization.train.discriminant import Discriminant, begin_classifier
+from quantization.train.kinds import make_network
+from quantization.train.layers import to_input
+from quantization.train.start import load_start
+
+MEANS = torch.tensor([[0.0, 0.0], [0.0, 2.0], [1.0, 3.0]])
+SPREAD = torch.tensor([[4.0, 0.0], [0.0, 0.1]])
+"""The classes spread widely along the first feature: what it says is worth little."""
+
+
+def samples(count, seed=1):
+    noise = torch.distributions.MultivariateNormal(torch.zeros(2), SPREAD)
+    torch.manual_seed(seed)
+    families = torch.arange(count) % len(MEANS)
+    return MEANS[families] + noise.sample((count,)), families
+
+
+def test_a_feature_that_spreads_widely_counts_less():
+    found = Discriminant(2, 3)
+    for features, families in zip(*(part.split(50) for part in samples(3000)), strict=True):
+        found.add(features, families)
+    weights, bias = found.layer()
+    features, families = samples(3000, seed=2)
+    right = ((features @ weights.T + bias).argmax(1) == families).float().mean()
+    nearest = (torch.cdist(features, MEANS).argmin(1) == families).float().mean()
+    assert nearest < 0.85
+    assert right > 0.93
+
+
+def test_damaged_samples_do_not_count():
+    with_damage, without = Discriminant(2, 3), Discriminant(2, 3)
+    features, families = samples(300)
+    without.add(features[20:], families[20:])
+    families[:20] = DAMAGED
+    with_damage.add(features, families)
+    assert all(torch.equal(a, b) for a, b in zip(with_damage.layer(), without.layer(), strict=True))
+
+
+def test_a_class_that_was_never_seen_stands_at_the_mean():
+    found = Discriminant(2, 4)
+    found.add(*samples(600))
+    weights, bias = found.layer()
+    assert weights[3].tolist() == [0.0, 0.0]
+    assert bias[3] == 0
+
+
+def test_a_network_gets_a_classifier_with_answers_of_a_sensible_size(renders):
+    network = make_network("mobilenet-v2", 2, SHIPPED_WIDTH)
+    load_start(network, SHIPPED_WEIGHTS)
+    mix = Mix([open_any(renders)], (1.0,), 3)
+    features_before = {name: value.clone() for name, value in network.features.state_dict().items()}
+    begin_classifier(network, batches(mix, 96, 16), 400)
+    assert all(torch.equal(value, features_before[name]) for name, value in network.features.state_dict().items())
+    pictures, families, _ = next(batches(mix, 96, 100, start=1000))
+    with torch.no_grad():
+        logits = network(to_input(pictures))
+    assert (logits.argmax(1) == families).float().mean() > 0.8
+    assert functional.cross_entropy(logits, families) < math.log(2)
