@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -17,7 +17,16 @@ from edge.clock import Clock, MonotonicClock
 from edge.config.bins import BinsConfig, LayoutNode
 from edge.config.load import load_machine
 from edge.config.report import load
-from edge.config.schema import MachineConfig
+from edge.config.schema import (
+    MOST_PARTS_PER_MIN,
+    FeedLoopConfig,
+    GpioFeederConfig,
+    MachineConfig,
+    SimFeederConfig,
+)
+from edge.feeding.drive import DriveSettings
+from edge.feeding.feeding import Feeding, FeedPlace
+from edge.feeding.rate import RateSettings
 from edge.fusion.evidence import Method
 from edge.fusion.verdict import Fusion, FusionSettings
 from edge.hardware.factory import make_accelerator, model_for
@@ -73,6 +82,7 @@ class Machine:
     belt: BeltCoordinate
     safety: Safety
     router: Router
+    feeding: Feeding
 
 
 def read_plans(
@@ -150,6 +160,7 @@ def assemble(
         planner=Planner(topology, PlannerSettings(config.belt.belt_mm_per_s)),
         dispatcher=dispatcher,
         belt=belt,
+        feeding=_feeding(config, gate_settings, devices.clock, safety),
     )
 
     def record(part: PartState) -> None:
@@ -158,7 +169,7 @@ def assemble(
         observe(part)
 
     pipeline = Pipeline(stages, devices.clock, MonotonicClock(), record, config.fusion.sure_above)
-    return Machine(plans, devices, pipeline, dispatcher, belt, safety, router)
+    return Machine(plans, devices, pipeline, dispatcher, belt, safety, router, stages.feeding)
 
 
 def tracking_settings(config: MachineConfig) -> TrackingSettings:
@@ -178,6 +189,26 @@ def tracking_settings(config: MachineConfig) -> TrackingSettings:
 def _gate_settings(gate: object) -> GateSettings:
     names = ("name", "x_mm", "positions", "rest", "latency_s", "travel_s", "settle_s", "margin_mm")
     return GateSettings(**{name: getattr(gate, name) for name in names})
+
+
+def _feeding(config: MachineConfig, gates: Sequence[GateSettings], clock: Clock, safety: Safety) -> Feeding:
+    """The feeder's loop: what it must keep free is what the slowest gate needs to move between two parts."""
+    feeder, camera, mm_per_s = config.feeder, config.camera, config.belt.belt_mm_per_s
+    view_from_mm, view_to_mm = camera.station_mm, camera.station_mm + camera.seen_mm
+    drive, loop, place = DriveSettings(feeder.parts_per_min), None, None
+    if isinstance(feeder, GpioFeederConfig) and feeder.pwm_hz is None:
+        drive = DriveSettings(feeder.parts_per_min, relay=True, cycle_s=feeder.cycle_s)
+    elif isinstance(feeder, SimFeederConfig):
+        drive = DriveSettings(MOST_PARTS_PER_MIN)
+    if isinstance(feeder, FeedLoopConfig) and feeder.closed_loop:
+        lands_mm = view_from_mm if feeder.x_mm is None else feeder.x_mm
+        delay_s = max(view_to_mm - lands_mm, 0.0) / mm_per_s
+        least = min(feeder.min_parts_per_min, feeder.parts_per_min)
+        loop = RateSettings(feeder.parts_per_min, least, feeder.target_lost, delay_s)
+        moves_mm = (gate.move_s * mm_per_s * (1 + PlannerSettings(mm_per_s).headroom) for gate in gates)
+        margins_mm = max(2 * gate.margin_mm for gate in gates)
+        place = None if feeder.x_mm is None else FeedPlace(feeder.x_mm, max(moves_mm) + margins_mm)
+    return Feeding(loop, drive, place, view_from_mm, clock, safety.set_feed_rate)
 
 
 def _fork(node: LayoutNode) -> Fork:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from edge.clock import Clock
 from edge.errors import HardwareError
+from edge.feeding.feeding import Feeding
 from edge.fusion.verdict import Fusion
 from edge.inference.classifier import Classifier
 from edge.records import (
@@ -77,6 +78,7 @@ class Stages:
     planner: Planner
     dispatcher: Dispatcher
     belt: BeltCoordinate
+    feeding: Feeding
 
 
 class Pipeline:
@@ -122,6 +124,9 @@ class Pipeline:
         self._classify()
         finished = [part for track in tracks if (part := self._settle(track, frame, start_s))]
         self._let_go()
+        ended = [(part.track, part.plan) for part in finished]
+        load = self._stages.planner.load(self._stages.planner.bookings.at(*self._belt_now()))
+        self._stages.feeding.follow(frame, tracks, ended, len(self._waiting), load)
         return Outcome(frame, list(self._parts.values()), finished)
 
     def report(self, report: GateReport) -> None:

@@ -126,7 +126,7 @@ def _drive(
     )
     try:
         machine.safety.start_belt()
-        machine.safety.set_feed_rate(config.feeder.parts_per_min)
+        machine.feeding.start(config.feeder.parts_per_min)
         for thread in threads:
             thread.start()
         report.reason = _see_and_decide(machine, slot, stop, observe, report)

@@ -150,7 +150,7 @@ def _drive(
     camera.start()
     world.encoder.start()
     world.belt_motor.start()
-    world.feeder.set_rate(options.parts_per_min)
+    machine.feeding.start(options.parts_per_min)
     try:
         while machine.safety.reason is None and stop.signal is None:
             frame = camera.next_frame(timeout_s=2.0)

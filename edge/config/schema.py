@@ -16,7 +16,8 @@ from edge.records import TOP_VIEW
 
 Side = Annotated[Whole, Field(ge=64, le=8192)]
 Gain = Annotated[Number, Field(gt=0, le=32)]
-Rate = Annotated[Number, Field(gt=0, le=1000)]
+MOST_PARTS_PER_MIN = 1000.0
+Rate = Annotated[Number, Field(gt=0, le=MOST_PARTS_PER_MIN)]
 
 
 class ViewConfig(Section):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from edge.clock import Clock
 from edge.feeding.drive import DriveSettings, FeedDrive
@@ -46,9 +46,9 @@ class Feeding:
     """Closes the loop from the parts on the belt to the feeder.
 
     Args:
-        rate: bounds and target of the closed loop; None leaves the rate as it is set with `start`.
+        loop: how to follow what becomes of the parts, with a rate that `start` sets anew; None leaves it as it is set.
         drive: how the feeder can be driven.
-        place: where parts land; None, and the feeder is never paused between two parts.
+        place: where parts land, to pause the feeder while the last part is too near; None never pauses it.
         view_from_mm: station at which the view begins.
         clock: the machine's.
         apply: sets the feeder, such as `Safety.set_feed_rate`.
@@ -56,14 +56,15 @@ class Feeding:
 
     def __init__(
         self,
-        rate: RateSettings | None,
+        loop: RateSettings | None,
         drive: DriveSettings,
         place: FeedPlace | None,
         view_from_mm: float,
         clock: Clock,
         apply: Callable[[float], object],
     ) -> None:
-        self._controller = FeedController(rate) if rate else None
+        self._loop = loop
+        self._controller: FeedController | None = None
         self._drive = FeedDrive(drive)
         self._place = place
         self._view_from_mm = view_from_mm
@@ -91,8 +92,11 @@ class Feeding:
         )
 
     def start(self, parts_per_min: float) -> None:
-        """Lets parts come; with a closed loop at its own rate at once, else at this one until the end."""
-        self._wanted = self._controller.parts_per_min if self._controller else parts_per_min
+        """Lets parts come: at this rate, or with a closed loop at no more than it."""
+        if self._loop is not None:
+            least = min(self._loop.min_parts_per_min, parts_per_min)
+            self._controller = FeedController(replace(self._loop, parts_per_min=parts_per_min, min_parts_per_min=least))
+        self._wanted = parts_per_min
         self._tell(self._drive.set_to(self._clock.now_s(), self._wanted, free=True))
 
     def follow(
