@@ -179,6 +179,27 @@ class FusionConfig(Section):
         return self
 
 
+class FeedLoopConfig(Section):
+    """How the feeder follows what becomes of the parts; `closed_loop: false` lets it run at `parts_per_min`."""
+
+    parts_per_min: Rate = 60.0
+    """The most, and where it starts."""
+    closed_loop: bool = True
+    min_parts_per_min: Rate = 10.0
+    target_lost: Annotated[Number, Field(gt=0, lt=1)] = 0.1
+    """Share of parts refused by the gates or touching another at which the rate settles."""
+    x_mm: Annotated[Number, Field(ge=-10_000, le=100_000)] | None = None
+    """Station where parts land, below 0 before the seen belt: the feeder pauses until the last part is clear of it."""
+
+    @model_validator(mode="after")
+    def _least_before_most(self) -> Self:
+        if "min_parts_per_min" in self.model_fields_set and self.min_parts_per_min > self.parts_per_min:
+            raise ValueError(
+                f"min_parts_per_min {self.min_parts_per_min:g} is above parts_per_min {self.parts_per_min:g}"
+            )
+        return self
+
+
 class NoneFeederConfig(Section):
     """Parts come by hand."""
 
@@ -186,23 +207,25 @@ class NoneFeederConfig(Section):
     parts_per_min: Rate = 60.0
 
 
-class SimFeederConfig(Section):
+class SimFeederConfig(FeedLoopConfig):
     """The simulated feeder."""
 
     driver: Literal["sim"]
-    parts_per_min: Rate = 60.0
+    arrivals: Literal["regular", "poisson"] = "regular"
+    touching_share: Annotated[Number, Field(ge=0, le=1)] = 0.005
+    """Share of parts that fall together with the next one, against it."""
 
 
-class GpioFeederConfig(Section):
-    """A vibrating feeder or its relay on a GPIO."""
+class GpioFeederConfig(FeedLoopConfig):
+    """A vibrating feeder or its relay on a GPIO. `parts_per_min` is also the rate at full power."""
 
     driver: Literal["gpio"]
     pin: Pin
     active_high: bool = True
     pwm_hz: Annotated[Number, Field(ge=1, le=1000)] | None = None
     """Pulses a second of a motor driver, whose power then follows the rate; left out: a relay, on or off."""
-    parts_per_min: Rate = 60.0
-    """The rate at full power."""
+    cycle_s: Annotated[Number, Field(ge=0.5, le=60)] = 4.0
+    """A relay at half the rate is on and off once in so many seconds."""
 
 
 FeederConfig = Annotated[NoneFeederConfig | SimFeederConfig | GpioFeederConfig, Field(discriminator="driver")]
