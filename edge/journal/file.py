@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import fcntl
 import os
 import stat
 from pathlib import Path
 
 from edge.errors import JournalError
-from edge.journal.repair import examine, mend
+from edge.journal.repair import Condition, examine, mend
 
 SEGMENTS = 8
 """Files that share the space; the oldest goes when the newest is full."""
+CORRECTED_WITHIN = 1024
+"""Records after which a part is not corrected any more: it has long passed its last gate."""
 
 
 class Disk:
@@ -22,6 +26,16 @@ class Disk:
 
     def sync(self, fd: int) -> None:
         os.fsync(fd)
+
+    def rename(self, source: Path, target: Path) -> None:
+        source.replace(target)
+
+    def sync_folder(self, folder: Path) -> None:
+        fd = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
 
 
 def older(path: Path, number: int) -> Path:
@@ -51,8 +65,8 @@ class JournalFile:
         self._segment_bytes = max(max_bytes // SEGMENTS, 1)
         self._disk = disk
         self._fd = -1
+        self._folder_synced = self._prepared = False
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
             self._open()
             self._prepare()
         except JournalError:
@@ -75,8 +89,12 @@ class JournalFile:
         self._size += len(data)
 
     def sync(self) -> None:
-        """Makes everything written durable."""
+        """Makes everything written durable, and the file's name with it."""
         self._disk.sync(self._fd)
+        if os.fstat(self._fd).st_nlink == 0:
+            raise OSError(errno.ENOENT, "the file was removed")
+        if not self._folder_synced:
+            self._sync_folder()
         self._synced = self._size
 
     def rotate_when_full(self) -> None:
@@ -86,35 +104,54 @@ class JournalFile:
         for number in range(SEGMENTS - 1, 0, -1):
             source = older(self.path, number - 1) if number > 1 else self.path
             if source.exists():
-                source.replace(older(self.path, number))
+                self._disk.rename(source, older(self.path, number))
+                self._folder_synced = False
         self.close()
         self._open()
         self._sync_folder()
 
     def roll_back(self) -> None:
-        """Takes back what was written since the last `sync`: after a failure nobody knows what of it is
-        there."""
-        if self._fd < 0:
-            self._open()
-        os.ftruncate(self._fd, self._synced)
-        self._size = self._synced
+        """Takes back what was written since the last `sync`: after a failure nobody knows what of it is there.
+
+        The file is opened anew, as that of a disk that was away answers no more. Where another has come in its place,
+        that one is gone on with.
+        """
+        synced, before = self._synced, self._inode
+        self.close()
+        self._open()
+        if self._prepared and self._inode == before and self._size >= synced:
+            self._synced = synced
+            os.ftruncate(self._fd, synced)
+            self._size = synced
+        else:
+            self._prepared = False
+            self._prepare()
 
     def close(self) -> None:
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            # A disk that is away refuses this, too, but the file is closed.
+            with contextlib.suppress(OSError):
+                os.close(fd)
 
     def _open(self) -> None:
-        self._fd = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._folder_synced = False
+        fd = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
-            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            state = os.fstat(fd)
+            if not stat.S_ISREG(state.st_mode):
+                raise JournalError(f"journal {self.path}: is a device or a pipe: give an ordinary file")
         except BlockingIOError as error:
+            os.close(fd)
             raise JournalError(
                 f"journal {self.path}: another brickgate writes to it: stop that one or give another file"
             ) from error
-        state = os.fstat(self._fd)
-        if not stat.S_ISREG(state.st_mode):
-            raise JournalError(f"journal {self.path}: is a device or a pipe: give an ordinary file")
+        except (OSError, JournalError):
+            os.close(fd)
+            raise
+        self._fd, self._inode = fd, (state.st_dev, state.st_ino)
         self._size = self._synced = state.st_size
 
     def _prepare(self) -> None:
@@ -123,16 +160,21 @@ class JournalFile:
         if self.repaired:
             self.close()
             self._open()
-        self.last_part_id = condition.last_part_id
-        previous = older(self.path, 1)
-        if condition.lines == 0 and previous.is_file():
-            self.last_part_id = examine(previous).last_part_id
+        self.last_part_id = max(self.last_part_id, self._highest_part_id(condition))
         self._sync_folder()
+        self._prepared = True
+
+    def _highest_part_id(self, newest: Condition) -> int:
+        """The newest file may hold nothing but corrections of parts that are in the one before."""
+        highest, lines = newest.last_part_id, newest.lines
+        for file in reversed(files_of(self.path)[:-1]):
+            if lines >= CORRECTED_WITHIN:
+                break
+            condition = examine(file)
+            highest, lines = max(highest, condition.last_part_id), lines + condition.lines
+        return highest
 
     def _sync_folder(self) -> None:
         """A new name is only durable once its folder is."""
-        folder = os.open(self.path.parent, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        self._disk.sync_folder(self.path.parent)
+        self._folder_synced = True

@@ -15,8 +15,10 @@ from typing import Self
 from edge.errors import JournalError
 from edge.journal.file import Disk, JournalFile
 from edge.journal.lines import encode
-from edge.journal.writer import LineWriter
-from edge.records import PartRecord
+from edge.journal.pictures import PictureRing, PictureWriter, RingSize, pictures_folder
+from edge.journal.watch import Backlog, StallWatch
+from edge.journal.writer import SYNC_EVERY_S, LineWriter
+from edge.records import ImageBgr, PartRecord
 
 QUEUE_RECORDS = 10_000
 BATCH_RECORDS = 64
@@ -31,31 +33,45 @@ class Journal:
     not take is kept in memory and tried again. `unsaved` and `lost` count what is not on the disk, yet or for
     good.
 
-    Without a thread (virtual time) the caller writes, in batches; `flush` and `close` make them durable.
+    A second thread keeps the pictures, and a third tells of a disk that hangs.
+
+    Without threads (virtual time) the caller writes, in batches; `flush`, `save_when_due` and `close` make them
+    durable.
     """
 
     def __init__(
         self,
         file: JournalFile,
+        ring: PictureRing,
         warn: Callable[[str], None],
         *,
         threaded: bool = True,
         queue_records: int = QUEUE_RECORDS,
     ) -> None:
+        def tell(line: str) -> None:
+            # Whoever listened may be gone: no reason to stop recording.
+            with contextlib.suppress(OSError, ValueError):
+                warn(line)
+
         self._file = file
-        self._warn = warn
-        self._writer = LineWriter(file, warn)
-        self._part_ids = itertools.count(file.last_part_id + 1)
+        self._warn = tell
+        self._writer = LineWriter(file, tell)
+        self.pictures = PictureWriter(ring, tell, threaded=threaded)
+        self.watch = StallWatch(f"journal {file.path}", self._backlog, tell)
+        self._part_ids = itertools.count(max(file.last_part_id, ring.last_part_id) + 1)
+        self._closing = threading.Event()
+        self._saved_s = time.monotonic()
         self._queue: queue.Queue[PartRecord | threading.Event | None] = queue.Queue(queue_records)
         self._batch: list[bytes] = []
         self._given_up = 0
         self._closed = False
         self._thread: threading.Thread | None = None
-        if file.repaired:
-            warn(file.repaired)
+        self._writer.tell_repair()
         if threaded:
             self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
             self._thread.start()
+            watch = self.watch
+            threading.Thread(target=watch.run, args=(self._closing,), name="journal watch", daemon=True).start()
 
     @classmethod
     def open(
@@ -67,6 +83,7 @@ class Journal:
         threaded: bool = True,
         disk: Disk | None = None,
         queue_records: int = QUEUE_RECORDS,
+        pictures: RingSize = RingSize(),  # noqa: B008
     ) -> Self:
         """Opens or makes a journal and its folder; part numbers go on. A damaged end is cut off, a broken
         file kept under another name, both reported.
@@ -78,12 +95,15 @@ class Journal:
             threaded: False for virtual time.
             disk: the system calls.
             queue_records: records that may wait for the writing thread.
+            pictures: how many pictures are kept beside the journal; their folder has `.pictures` after its name.
 
         Raises:
             JournalError: the file cannot be opened or written, or another process writes to it.
         """
-        file = JournalFile(Path(path), int(max_mb * 1e6), disk or Disk())
-        return cls(file, warn, threaded=threaded, queue_records=queue_records)
+        path = Path(path)
+        file = JournalFile(path, int(max_mb * 1e6), disk or Disk())
+        ring = PictureRing(pictures_folder(path), pictures)
+        return cls(file, ring, warn, threaded=threaded, queue_records=queue_records)
 
     @property
     def path(self) -> Path:
@@ -91,7 +111,8 @@ class Journal:
 
     @property
     def unsaved(self) -> int:
-        """Records that are not durable yet."""
+        """Parts that are not durable yet, or not all of what is known of them; those that still wait for the thread may
+        be counted twice."""
         return self._queue.qsize() + len(self._batch) + self._writer.unsaved
 
     @property
@@ -118,10 +139,24 @@ class Journal:
         try:
             self._queue.put_nowait(record)
         except queue.Full:
-            self._given_up += 1
-            if self._given_up == 1:
-                self._warn(f"journal {self.path}: the disk is too slow, records are being lost")
+            self._given_up += 1  # The watch tells of it: a listener may block.
         return record.part_id
+
+    def keep_picture(self, part_id: int, picture_bgr: ImageBgr) -> None:
+        """Takes the picture of a part; never waits. Pictures that come faster than the disk takes them are dropped.
+
+        Args:
+            part_id: as `append` gave it.
+            picture_bgr: (H, W, 3) uint8; not to be changed any more.
+        """
+        if not self._closed:
+            self.pictures.offer(part_id, picture_bgr)
+
+    def save_when_due(self) -> None:
+        """Without a thread, makes durable what was appended, a few times a second of real time; else does nothing."""
+        if self._thread is None and time.monotonic() - self._saved_s >= SYNC_EVERY_S:
+            self.flush()
+            self._saved_s = time.monotonic()
 
     def flush(self, timeout_s: float = 10.0) -> bool:
         """Waits until everything appended so far is durable; False when the disk would not, or not in
@@ -141,6 +176,7 @@ class Journal:
         if self._closed:
             return
         self._closed = True
+        self._closing.set()
         if self._thread is None:
             self._write_batch()
         else:
@@ -154,12 +190,16 @@ class Journal:
         if self._writer.unsaved:
             self._warn(f"journal {self.path}: {self._writer.unsaved} records could not be saved")
         self._file.close()
+        self.pictures.close()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_exception: object) -> None:
         self.close()
+
+    def _backlog(self) -> Backlog:
+        return Backlog(self._writer.busy_since_s, self.unsaved, self.lost)
 
     def _write_batch(self) -> None:
         now_s = time.monotonic()

@@ -42,6 +42,12 @@ def is_intact(line: bytes) -> bool:
     return line[split + len(_CHECK) :] == b'%08x"}\n' % zlib.crc32(line[:split] + b"}")
 
 
+def split_at_record(line: bytes) -> tuple[bytes, bytes]:
+    """The damage in a bad line, and what may be a good one behind it: a line end that was overwritten joins two."""
+    at = max(line.rfind(_START), 0)
+    return line[:at], line[at:]
+
+
 def part_id_of(line: bytes) -> int:
     """The part's number in an intact line, without reading all of it."""
     return int(line[len(_START) : line.index(b",", len(_START))])
@@ -51,21 +57,28 @@ def decode(line: bytes) -> PartRecord:
     """The record of an intact line; fields it does not know are left out, so that newer journals can be read.
 
     Raises:
-        JournalError: a field is missing.
+        JournalError: a field is missing, or not of its kind.
     """
     values: dict[str, Any] = json.loads(line)
     missing = sorted(_REQUIRED - values.keys())
     if missing:
         raise JournalError(f"record of part {values.get('part_id')}: {missing[0]} is missing")
-    known = {name: values[name] for name in _FIELDS if name in values}
-    for name, value in known.items():
-        if name in _PAIRS:
-            known[name] = tuple((str(what), _number(score)) for what, score in value)
-        elif isinstance(value, list):
-            known[name] = tuple(value)
-        elif value is None:
-            known[name] = math.nan
+    try:
+        known = {name: _value(name, values[name]) for name in _FIELDS if name in values}
+    except (TypeError, ValueError) as error:
+        raise JournalError(f"record of part {values.get('part_id')}: {error}") from error
     return PartRecord(**known)
+
+
+def _value(name: str, value: Any) -> Any:
+    """A field as it was before it was JSON."""
+    if name in _PAIRS:
+        return tuple((str(what), _number(score)) for what, score in value)
+    if name == "gate_reports":
+        return tuple((gate, held, status, _number(late_s)) for gate, held, status, late_s in value)
+    if isinstance(value, list):
+        return tuple(value)
+    return math.nan if value is None else value
 
 
 def _number(value: float | None) -> float:

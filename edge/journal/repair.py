@@ -7,8 +7,9 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
-from edge.journal.lines import is_intact, part_id_of
+from edge.journal.lines import is_intact, part_id_of, split_at_record
 
 LONGEST_LINE = 1 << 20
 LONGEST_TAIL = 1 << 20
@@ -30,8 +31,16 @@ class Condition:
 def read_lines(path: Path) -> Iterator[bytes]:
     """Every line of a file, good or bad, in pieces of bounded length."""
     with path.open("rb") as file:
-        while line := file.readline(LONGEST_LINE):
+        yield from lines_of(file)
+
+
+def lines_of(file: BinaryIO) -> Iterator[bytes]:
+    """Likewise of an open file. A good line that stands right behind damage is a piece of its own."""
+    while line := file.readline(LONGEST_LINE):
+        if is_intact(line):
             yield line
+        else:
+            yield from filter(None, split_at_record(line))
 
 
 def examine(path: Path) -> Condition:

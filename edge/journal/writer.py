@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from edge.errors import JournalError
 from edge.journal.file import JournalFile
+from edge.journal.lines import part_id_of
 
 SYNC_EVERY_S = 0.4
 """Everything decided more than a second ago is on the disk."""
 RETRY_EVERY_S = 1.0
 KEPT_LINES = 10_000
-"""Lines that wait for a disk that is full or away; beyond that the oldest are lost."""
+"""Parts whose lines wait for a disk that is full or away; beyond that the oldest are lost."""
 
 
 class LineWriter:
@@ -22,15 +23,18 @@ class LineWriter:
     def __init__(self, file: JournalFile, warn: Callable[[str], None], kept_lines: int = KEPT_LINES) -> None:
         self._file = file
         self._warn = warn
-        self._unsynced: deque[bytes] = deque()
+        self._unsynced: dict[int, bytes] = {}
+        """The newest line of each part that is not durable yet; the parts in the order in which they came."""
         self._kept_lines = kept_lines
         self._failed = self._outgrown = False
         self._next_sync_s = math.inf
+        self.busy_since_s: float | None = None
+        """When the disk was last asked for something that it has not answered yet."""
         self.lost = 0
 
     @property
     def unsaved(self) -> int:
-        """Lines that are not durable yet."""
+        """Parts of which not all is durable yet."""
         return len(self._unsynced)
 
     @property
@@ -38,17 +42,23 @@ class LineWriter:
         """When `sync_when_due` wants to be called next; infinity when there is nothing to do."""
         return self._next_sync_s
 
+    def tell_repair(self) -> None:
+        """Says what was found and done when the file was opened."""
+        if self._file.repaired:
+            self._warn(self._file.repaired)
+        self._file.repaired = ""
+
     def write(self, lines: list[bytes], now_s: float) -> None:
         """Takes new lines; they are with the operating system when this returns, unless the disk fails."""
         if not lines:
             return
-        self._unsynced.extend(lines)
+        self._unsynced.update((part_id_of(line), line) for line in lines)
         if not self._failed and self._attempt(lambda: self._file.write(b"".join(lines)), now_s):
             self._next_sync_s = min(self._next_sync_s, now_s + SYNC_EVERY_S)
         if len(self._unsynced) > self._kept_lines and not self._failed:
             self.sync(now_s)
         while len(self._unsynced) > self._kept_lines:
-            self._unsynced.popleft()
+            del self._unsynced[next(iter(self._unsynced))]
             self.lost += 1
 
     def sync_when_due(self, now_s: float) -> None:
@@ -67,14 +77,16 @@ class LineWriter:
             lost = f", {self.lost} were lost" if self.lost else ""
             saved = f"{len(self._unsynced)} records were saved late{lost}"
             self._warn(f"journal {self._file.path}: is written again; {saved}")
+            self.tell_repair()
         self._unsynced.clear()
         self._next_sync_s = math.inf
-        self._rotate()
+        self._rotate(now_s)
 
-    def _rotate(self) -> None:
+    def _rotate(self, now_s: float) -> None:
         """Turns to a new file. Where that cannot be, the old one grows on until after the next sync."""
         try:
-            self._file.rotate_when_full()
+            with self._busy(now_s):
+                self._file.rotate_when_full()
         except (OSError, JournalError) as error:
             if not self._outgrown:
                 why = getattr(error, "strerror", None) or str(error)
@@ -87,12 +99,21 @@ class LineWriter:
 
     def _write_again(self) -> None:
         self._file.roll_back()
-        self._file.write(b"".join(self._unsynced))
+        self._file.write(b"".join(self._unsynced.values()))
         self._file.sync()
+
+    @contextmanager
+    def _busy(self, now_s: float) -> Iterator[None]:
+        self.busy_since_s = now_s
+        try:
+            yield
+        finally:
+            self.busy_since_s = None
 
     def _attempt(self, act: Callable[[], None], now_s: float) -> bool:
         try:
-            act()
+            with self._busy(now_s):
+                act()
         except (OSError, JournalError) as error:
             if not self._failed:
                 why = getattr(error, "strerror", None) or str(error)

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -252,7 +253,10 @@ def test_reading_leaves_damaged_lines_out_and_says_so(path):
     path.write_bytes(path.read_bytes().replace(b'{"part_id":2', b'{"part_id":9')[:-5])
     warnings = []
     assert [record.part_id for record in read_journal(path, warnings.append)] == [1]
-    assert warnings == [f"journal {path}: 2 damaged lines were left out"]
+    at_byte = path.read_bytes().index(b"\n") + 1
+    assert warnings == [
+        f"journal {path}: 2 damaged lines were left out, the first in journal.jsonl at byte {at_byte}",
+    ]
 
 
 # --- bad disks -----------------------------------------------------------------------------------------------
@@ -325,9 +329,21 @@ def test_a_stalled_disk_never_holds_up_the_control_path(path):
     assert disk.stalled.wait(30)
     for _ in range(103):
         journal.append(part())
-    assert journal.lost == 3
-    assert warnings == [f"journal {path}: the disk is too slow, records are being lost"]
+    assert (journal.unsaved, journal.lost) == (101, 3)
+    assert warnings == []
+    journal.watch.look(time.monotonic() + 5)
+    journal.watch.look(time.monotonic() + 6)
+    assert warnings == [
+        f"journal {path}: the disk has not answered for 5 s; 101 records are kept in memory meanwhile",
+        f"journal {path}: the disk is too slow or away for too long, records are being lost",
+    ]
     disk.go_on.set()
+    assert journal.flush(30)
+    journal.watch.look(time.monotonic() + 9)
+    assert warnings[2:] == [
+        f"journal {path}: the disk answers again, after 9 s",
+        f"journal {path}: records are saved again, 3 were lost",
+    ]
     journal.close()
     assert ids(path) == list(range(1, 102))
 
