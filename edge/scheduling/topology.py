@@ -52,6 +52,8 @@ class GateSettings:
     strike_mm: float = 0.0
     """How far a part's middle is past `x_mm` when a pusher is out: half the belt that its stroke takes, so that it
     meets the part in the middle of its face."""
+    max_on_s: float = float("inf")
+    """A coil or valve is not left on for longer, though the belt may have stopped with a part in the gate."""
     angles_deg: tuple[float, ...] = ()
     """Where each position of a chute is; neighbours are then nearer in time, too."""
 
@@ -84,6 +86,12 @@ class GateSettings:
         where = dict(zip(self.positions, self.angles_deg, strict=True))
         share = abs(where[before] - where[after]) / (max(self.angles_deg) - min(self.angles_deg))
         return self.move_s - (1 - share) * self.travel_s
+
+    def change_shares(self) -> dict[tuple[str, str], float] | None:
+        """`change_s` of every pair of positions as a share of `move_s`; None where it is 1, and 0 in one position."""
+        if not (self.angles_deg or self.action is Action.STROKE) or self.move_s == 0:
+            return None
+        return {(a, b): self.change_s(a, b) / self.move_s for a in self.positions for b in self.positions}
 
     def acts_mm(self, position: str, from_mm: float, to_mm: float) -> tuple[float, float]:
         """Belt travel from which and to which the gate is to be in `position`, for a part that claims it from
