@@ -14,7 +14,7 @@ import edge.catalogue
 from edge.errors import ConfigError, InputError
 
 RECIPES = Path(__file__).parent / "recipes"
-UNKNOWN_FAMILIES = "unknown-parts.csv"
+UNKNOWN_FAMILIES, EVERYDAY_FAMILIES = "unknown-parts.csv", "starter-parts.csv"
 CATALOGUE = Path(edge.catalogue.__file__).parent
 
 Positive = Annotated[int, Field(gt=0)]
@@ -94,8 +94,8 @@ class Recipe(Strict):
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")]
     families: str
     kept_out: Annotated[int, Field(ge=0)] = 0
-    """So many families, spread evenly over the list, are never trained on: the evaluation tells whether the model
-    notices them. 0: the shipped unknown-parts.csv serves, less what the recipe knows."""
+    """So many families, spread evenly over the list's rarer ones, are never trained on: the evaluation tells whether the
+    model notices them. 0: the shipped unknown-parts.csv serves, less what the recipe knows."""
     seed: int
     render: RenderRecipe
     network: NetworkRecipe
@@ -176,12 +176,22 @@ def load_unknown_families(recipe: Recipe) -> list[Family]:
 
 
 def _kept_out(recipe: Recipe, families: list[Family]) -> set[int]:
-    """Places of the families that are not trained on."""
+    """Places of the families that are not trained on: spread evenly, but none that the starter model knows, which are
+    those that its users meet most."""
     if recipe.kept_out >= len(families):
         raise InputError(
             f"recipe {recipe.name} keeps out {recipe.kept_out} of {len(families)} families: lower kept_out"
         )
-    return {(2 * k + 1) * len(families) // (2 * recipe.kept_out) for k in range(recipe.kept_out)}
+    everyday = {name for family in read_families(EVERYDAY_FAMILIES) for name in (family.number, *family.moulds)}
+    places = [k for k, family in enumerate(families) if everyday.isdisjoint((family.number, *family.moulds))]
+    if len(places) < recipe.kept_out:
+        places = list(range(len(families)))
+    wanted = [(2 * k + 1) * len(families) // (2 * recipe.kept_out) for k in range(recipe.kept_out)]
+    chosen: set[int] = set()
+    for place in wanted:
+        left = (other for other in places if other not in chosen)
+        chosen.add(min(left, key=lambda other: (other - place) % len(families)))
+    return chosen
 
 
 def read_families(name: str) -> list[Family]:

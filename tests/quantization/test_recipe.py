@@ -125,6 +125,15 @@ def test_families_that_are_kept_out_are_the_unknown_ones():
         load_families(recipe.model_copy(update={"kept_out": 102}))
 
 
+def test_the_universal_model_knows_every_part_of_the_starter_model():
+    starter = {family.number for family in load_families(load_recipe("starter"))}
+    recipe = load_recipe("universal")
+    known, unknown = ({family.number for family in load(recipe)} for load in (load_families, load_unknown_families))
+    assert starter <= known
+    assert len(known) >= 3000
+    assert len(unknown) == recipe.kept_out
+
+
 def test_unknown_parts_are_none_that_the_recipe_knows():
     strange = {family.number for family in load_unknown_families(load_recipe("starter"))}
     assert len(strange) >= 30
