@@ -10,7 +10,7 @@ import numpy as np
 
 from edge.catalogue.colours import Colour
 from edge.config.bins import BinsConfig, LayoutNode
-from edge.config.schema import MachineConfig
+from edge.config.schema import MachineConfig, SimFeederConfig
 from edge.errors import InputError
 from edge.sim.actors import Actors
 from edge.sim.camera import SimCamera
@@ -105,6 +105,11 @@ def sim_settings(
         parts_per_min=machine.feeder.parts_per_min if parts_per_min is None else parts_per_min,
         half_width_mm=half_width_mm,
     )
+    if isinstance(machine.feeder, SimFeederConfig):
+        feeder = machine.feeder
+        feed_mm = wanted.feed_mm if feeder.x_mm is None else camera.station_mm - feeder.x_mm
+        shares = {"arrivals": feeder.arrivals, "touching_share": feeder.touching_share}
+        wanted = replace(wanted, feed_mm=feed_mm, **shares)
     fed = replace(wanted, **feed)
     interval_s = 60 / fed.parts_per_min if fed.parts_per_min > 0 else 0.0
     return SimSettings(

@@ -100,7 +100,10 @@ def test_a_right_configuration_gives_no_finding(tmp_path: Path) -> None:
         pytest.param(
             "parts_per_min: 30",
             "colour: 1",
-            ["machine.yaml:8: feeder.colour: 'colour' is no key; known here: driver, parts_per_min"],
+            [
+                "machine.yaml:8: feeder.colour: 'colour' is no key; known here: parts_per_min, closed_loop, "
+                "min_parts_per_min, target_lost, x_mm, driver, arrivals, touching_share"
+            ],
             id="unknown key, nothing near",
         ),
         pytest.param(
@@ -212,6 +215,18 @@ def test_a_right_configuration_gives_no_finding(tmp_path: Path) -> None:
             "fusion: {min_looks: 9, max_looks: 3}\nfeeder:",
             ["machine.yaml:8: fusion.min_looks: 9 is above max_looks 3"],
             id="looks",
+        ),
+        pytest.param(
+            "parts_per_min: 30",
+            "parts_per_min: 30, min_parts_per_min: 40",
+            ["machine.yaml:8: feeder.min_parts_per_min: 40 is above parts_per_min 30"],
+            id="feed rates",
+        ),
+        pytest.param(
+            "parts_per_min: 30",
+            "parts_per_min: 30, target_lost: 1",
+            ["machine.yaml:8: feeder.target_lost: 1 must be below 1"],
+            id="share of lost parts",
         ),
         pytest.param(
             "name: g2",
