@@ -94,8 +94,8 @@ class Recipe(Strict):
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")]
     families: str
     kept_out: Annotated[int, Field(ge=0)] = 0
-    """So many families, spread evenly over the list's rarer ones, are never trained on: the evaluation tells whether the
-    model notices them. 0: the shipped unknown-parts.csv serves, less what the recipe knows."""
+    """So many families, spread evenly over the list's rarer ones, are never trained on: the evaluation tells whether
+    the model notices them. 0: the shipped unknown-parts.csv serves, less what the recipe knows."""
     seed: int
     render: RenderRecipe
     network: NetworkRecipe
