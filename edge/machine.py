@@ -164,8 +164,14 @@ def assemble(
     )
 
     def record(part: PartState) -> None:
+        if part.time_s is None:
+            part.time_s = wall_clock_s()
         if journal is not None:
-            part.part_id = journal.append(part_record(part, plans.bundle.parts, plans.colours, wall_clock_s()))
+            part.part_id = journal.append(part_record(part, plans.bundle.parts, plans.colours, part.time_s))
+            if part.left_view and part.best_look is not None:
+                journal.keep_picture(part.part_id, part.best_look.crop_bgr)
+        if part.left_view:
+            part.best_look = None
         observe(part)
 
     pipeline = Pipeline(stages, devices.clock, MonotonicClock(), record, config.fusion.sure_above)

@@ -44,6 +44,11 @@ def part_record(part: PartState, parts: Sequence[BundlePart], colours: Sequence[
         lateness_s=round(part.lateness_s, 4),
         length_mm=round(track.length_mm, 1),
         width_mm=round(track.width_mm, 1),
+        gate_reports=tuple(
+            (gate, report.held, str(report.status), round(report.lateness_s, 4))
+            for gate, report in part.reports.items()
+        ),
+        confirmation=part.confirmation,
     )
 
 

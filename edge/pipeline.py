@@ -17,8 +17,10 @@ from edge.feeding.feeding import Feeding
 from edge.fusion.verdict import Fusion
 from edge.inference.classifier import Classifier
 from edge.records import (
+    TOP_VIEW,
     BinDecision,
     CommandStatus,
+    Confirmed,
     DecisionReason,
     Frame,
     GateReport,
@@ -36,6 +38,8 @@ from edge.tracking.tracker import Tracker
 
 EARLY_DOUBT_SHARE = 0.35
 """Looking at a part stops before it leaves the view when the doubt is down to this share of what is allowed."""
+REPORTED_WITHIN_MM = 100.0
+"""Belt travel after the last gate within which a gate's report has come, if it comes at all."""
 CARRIED_LOOKS = 64
 """Looks that may wait for the network at most; older ones of the same part go first."""
 
@@ -53,9 +57,19 @@ class PartState:
     lateness_s: float = 0.0
     late_gates: set[str] = field(default_factory=set)
     """Gates that came late for it, and what was planned anew for."""
+    reports: dict[str, GateReport] = field(default_factory=dict)
+    """What each gate did for it."""
+    best_look: Look | None = None
+    """The clearest so far, until it is in the journal."""
+    left_view: bool = False
+    confirmation: Confirmed = Confirmed.NOT_WATCHED
     recorded: bool = False
+    amended: bool = False
+    """Whether something came to be known after it was recorded last."""
     part_id: int | None = None
     """Its number in the journal, once it is there."""
+    time_s: float | None = None
+    """Of the decision, in seconds since 1970, likewise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +102,8 @@ class Pipeline:
         stages: the built stages.
         clock: the machine's clock, virtual in the simulator.
         stopwatch: measures how long decisions take; a real clock in either case.
-        record: told of each part that was decided and has left the view, and again when a gate that came late sent
-            it elsewhere; must not block.
+        record: told of each part when it is decided, when it has left the view, when a gate that came late sent it
+            elsewhere, and after its last gate; must not block.
         sure_above: posterior mass of a bin from which the router decides for it.
         looks_per_frame: how many looks the network is given at most for one frame; the others wait.
     """
@@ -118,6 +132,7 @@ class Pipeline:
         """One frame through all stages."""
         start_s = self._stopwatch.now_s()
         self._absorb_reports()
+        self._keep_up()
         tracks = self._stages.tracker.update(frame)
         for track in tracks:
             self._follow(track)
@@ -134,8 +149,8 @@ class Pipeline:
         self._reports.append(report)
 
     def close(self, *, decide_rest: bool = False) -> None:
-        """Takes the last reports and records every part that was decided and is still in view; with `decide_rest` the
-        others are decided by what is known of them."""
+        """Takes the last reports and records every part that was decided and has not passed its last gate; with
+        `decide_rest` the others are decided by what is known of them."""
         with suppress(HardwareError):
             # A stop may come because the encoder is gone: the records are then what was last known.
             self._absorb_reports()
@@ -143,8 +158,13 @@ class Pipeline:
             if decide_rest and part.decision is None:
                 self._decide(part, True, self._clock.now_s(), self._stopwatch.now_s())
             if part.plan is not None and part.decision is not None:
+                part.left_view = True
+                self._put_down(part)
+        for part in self._riding.values():
+            if part.amended:
                 self._put_down(part)
         self._parts.clear()
+        self._riding.clear()
 
     def _follow(self, track: Track) -> None:
         """Keeps a confirmed track and its looks, and protects it from the gates from the first moment."""
@@ -157,6 +177,7 @@ class Pipeline:
                 self._stages.planner.plan_default(track.track_id, *_extent(track), *self._belt_now())
             )
         part.track = track
+        part.best_look = max(filter(None, (part.best_look, *track.looks)), key=_clearness, default=None)
         if part.decision is None:
             self._waiting.extend(track.looks)
         self._stages.fusion.set_touching(track.track_id, track.touching)
@@ -182,9 +203,11 @@ class Pipeline:
             self._decide(part, leaves, frame.time_s, start_s)
         if part.decision is not None and part.planned_mm != _extent(track) and (leaves or part.plan is None):
             self._schedule(part)
+        part.left_view = leaves
+        if leaves or (part.decision is not None and not part.recorded):
+            self._put_down(part)
         if not leaves:
             return None
-        self._put_down(part)
         self._stages.fusion.forget(track.track_id)
         self._riding[track.track_id] = self._parts.pop(track.track_id)
         return part
@@ -220,8 +243,16 @@ class Pipeline:
             report = self._reports.popleft()
             if part := self._known(report.command.track_id):
                 part.lateness_s = max(part.lateness_s, report.lateness_s)
+                part.reports[report.command.gate] = report
+                part.amended = True
                 if report.status is CommandStatus.LATE and report.held:
                     self._divert(part, report)
+
+    def _keep_up(self) -> None:
+        """Takes the plans that the planner had to change: the belt is faster, or a gate went out of service."""
+        for plan in self._stages.planner.keep_up(*self._belt_now()):
+            self._stages.dispatcher.submit(plan)
+            self._revise(plan)
 
     def _divert(self, part: PartState, report: GateReport) -> None:
         """Plans the rest of the way of a part that a gate let through as it stood; once for each gate."""
@@ -248,7 +279,7 @@ class Pipeline:
 
     def _put_down(self, part: PartState) -> None:
         self._record(part)
-        part.recorded = True
+        part.recorded, part.amended = True, False
 
     def _known(self, track_id: int) -> PartState | None:
         return self._parts.get(track_id) or self._riding.get(track_id)
@@ -257,13 +288,27 @@ class Pipeline:
         """Forgets the parts that have passed their last gate."""
         now_mm, _ = self._belt_now()
         for track_id, part in list(self._riding.items()):
-            commands = part.plan.commands if part.plan else ()
-            if all(command.to_belt_mm < now_mm for command in commands):
+            if _is_through(part, now_mm):
                 del self._riding[track_id]
+                if part.amended:
+                    self._put_down(part)
 
     def _belt_now(self) -> tuple[float, float]:
         now_mm = self._stages.belt.sample(self._clock.now_s())
         return now_mm, self._stages.belt.mm_per_s()
+
+
+def _is_through(part: PartState, now_mm: float) -> bool:
+    """Whether it has passed its last gate, and what the gates did for it is known."""
+    commands = part.plan.commands if part.plan else ()
+    last_mm = max((command.to_belt_mm for command in commands), default=float("-inf"))
+    reported = all(command.gate in part.reports for command in commands)
+    return now_mm > last_mm + (0.0 if reported else REPORTED_WITHIN_MM)
+
+
+def _clearness(look: Look) -> tuple[bool, float]:
+    """The view from above before a mirror's, and the better look before the worse."""
+    return look.view == TOP_VIEW, look.quality
 
 
 def _extent(track: Track) -> tuple[float, float]:

@@ -138,7 +138,7 @@ class DrawnMachine:
     clock: VirtualClock = field(default_factory=VirtualClock)
     dispatching: bool = True
     recorded: list[tuple[int, str, str]] = field(default_factory=list)
-    """(track, bin, reason) as they were recorded."""
+    """(track, bin, reason) as they were recorded, and each time that the record of a track came to say another."""
 
     def __post_init__(self) -> None:
         encoder = ConstantEncoder(MM_PER_S, self.clock.now_s)
@@ -156,7 +156,9 @@ class DrawnMachine:
     def _observe(self, part: PartState) -> None:
         assert part.plan is not None
         assert part.decision is not None
-        self.recorded.append((part.track.track_id, part.plan.bin, str(part.decision.reason)))
+        track_id, entry = part.track.track_id, (part.track.track_id, part.plan.bin, str(part.decision.reason))
+        if next((known for known in reversed(self.recorded) if known[0] == track_id), None) != entry:
+            self.recorded.append(entry)
         self.states[part.track.track_id] = part
 
     def run(self, until_s: float, after_frame: Callable[[], None] = lambda: None) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 
+import cv2
 import pytest
 
 from edge.journal.journal import Journal
+from edge.journal.pictures import picture_of
 from edge.journal.read import read_journal
 from edge.records import DecisionReason
 
@@ -96,14 +98,16 @@ def test_a_late_report_that_comes_with_the_stop_still_amends_the_record(drawn_ma
     assert belt.recorded == [(1, "reds", "certain"), (1, "box", "certain")]
 
 
-def test_closing_records_what_is_decided_and_still_in_view(drawn_machine):
-    belt = drawn_machine(RED, (200.0, "green"))
-    belt.run(DECIDED_S)
-    assert belt.recorded == []
-    belt.machine.pipeline.close()
-    assert belt.recorded == [(1, "reds", "certain")]
-    belt.machine.pipeline.close()
-    assert len(belt.recorded) == 1
+def test_a_part_is_recorded_as_soon_as_it_is_decided_and_closing_adds_its_picture(drawn_machine, tmp_path):
+    with Journal.open(tmp_path / "journal.jsonl", threaded=False) as journal:
+        belt = drawn_machine(RED, (200.0, "green"), journal=journal)
+        belt.run(DECIDED_S)
+        assert belt.recorded == [(1, "reds", "certain")]
+        assert (journal.unsaved, journal.pictures.kept) == (1, 0)
+        belt.machine.pipeline.close()
+        belt.machine.pipeline.close()
+        assert (len(belt.recorded), journal.unsaved, journal.pictures.kept) == (1, 2, 1)
+        assert belt.states[1].best_look is None
 
 
 def test_a_gate_that_fails_stops_the_machine_with_its_line(drawn_machine):
@@ -119,6 +123,7 @@ def test_a_gate_that_fails_stops_the_machine_with_its_line(drawn_machine):
 def test_what_is_remembered_of_parts_ends_with_them(drawn_machine):
     belt = drawn_machine(*((60.0 + 60 * k, "red") for k in range(8)))
     belt.run(11.0)
+    assert all(state.best_look is None for state in belt.states.values())
     pipeline = belt.machine.pipeline
     assert [track for track, *_ in belt.recorded] == list(range(1, 9))
     assert (len(pipeline._parts), len(pipeline._riding), len(pipeline._stages.fusion)) == (0, 0, 0)
@@ -136,3 +141,10 @@ def test_the_record_tells_all_of_a_part(drawn_machine, tmp_path):
     assert record.decision_latency_s > 0
     assert (record.length_mm, record.width_mm) == pytest.approx((24, 16), abs=1.5)
     assert sum(score for _, score in record.top) <= 1.001
+    ((gate, held, status, lateness_s),) = record.gate_reports
+    assert (gate, held, status, record.confirmation) == ("g1", "left", "done", "not watched")
+    assert lateness_s < 0
+    picture = picture_of(file, record.part_id)
+    assert picture is not None
+    blue, green, red = cv2.imread(str(picture)).reshape(-1, 3).max(axis=0)
+    assert red > 150 > max(blue, green)
