@@ -48,6 +48,8 @@ class BookedPart:
     bin: str = ""
     steps: Path = ()
     reservations: dict[str, Reservation] = field(default_factory=dict)
+    commands: dict[str, GateCommand] = field(default_factory=dict)
+    """What has been asked of the dispatcher for each of them, made once."""
     held: dict[str, str] = field(default_factory=dict)
     """Gates that are known to stand in this position for it, whatever was reserved."""
     waiting: list[int] = field(default_factory=list)
@@ -77,8 +79,7 @@ class Bookings:
         self._gates = topology.gates
         self._timelines = {name: GateTimeline(gate.change_shares()) for name, gate in topology.gates.items()}
         self._timings = {
-            name: _Timing(gate.enter_mm, gate.leave_mm, gate.move_s, gate.rest)
-            for name, gate in topology.gates.items()
+            name: _Timing(gate.enter_mm, gate.leave_mm, gate.move_s, gate.rest) for name, gate in topology.gates.items()
         }
         self._ends: list[tuple[float, int]] = []
         self._longest_move_s = max((gate.move_s for gate in topology.gates.values()), default=0.0)
@@ -124,6 +125,10 @@ class Bookings:
     def reserved_share(self, gate: str, ahead_mm: float, moment: Moment) -> float:
         """Share, 0 to 1, of the next `ahead_mm` at the gate in which it is held or has to move for the next."""
         return self._timelines[gate].reserved_mm(moment.belt_mm, ahead_mm, self.gap_mm(gate, moment)) / ahead_mm
+
+    def shares(self, gate: str, position: str) -> bool:
+        """Whether two parts may follow each other closely in this position of the gate."""
+        return self._timelines[gate].shares(position)
 
     def serves(self, gate: str, position: str) -> bool:
         """False for a position that the gate, being out of service, will not take."""
@@ -196,14 +201,16 @@ class Bookings:
 
     def drop(self, part: BookedPart, gate: str) -> None:
         self._timelines[gate].remove(part.reservations.pop(gate))
+        part.commands.pop(gate, None)
 
     def commands(self, part: BookedPart) -> tuple[GateCommand, ...]:
         """What the dispatcher must do for the part, in the order of its way."""
-        return tuple(
-            GateCommand(part.track_id, gate, r.position, *self._gates[gate].acts_mm(r.position, r.from_mm, r.to_mm))
-            for gate, _ in part.steps
-            if (r := part.reservations.get(gate)) is not None
-        )
+        for gate, reservation in part.reservations.items():
+            if gate not in part.commands:
+                position = reservation.position
+                acts_mm = self._gates[gate].acts_mm(position, reservation.from_mm, reservation.to_mm)
+                part.commands[gate] = GateCommand(part.track_id, gate, position, *acts_mm)
+        return tuple(part.commands[gate] for gate, _ in part.steps if gate in part.commands)
 
     def _resting_mm(self, move_s: float, moment: Moment) -> float:
         settings = self._settings

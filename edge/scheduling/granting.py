@@ -95,7 +95,7 @@ class Granting:
 
     def _agreed(self, part: BookedPart, bin_name: str, steps: Path, moment: Moment) -> list[BookedPart]:
         """The part with all who stand in its way there, when this way suits every one of them; else nobody."""
-        if not self._may(part, steps, moment):
+        if not (self._may(part, steps, moment) and all(self._bookings.shares(*step) for step in steps)):
             return []
         group, todo = {part.track_id: part}, [part]
         while todo:

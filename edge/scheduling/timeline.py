@@ -28,6 +28,8 @@ class GateTimeline:
     def __init__(self, shares: Mapping[tuple[str, str], float] | None = None) -> None:
         self._shares = shares
         self._reservations: list[Reservation] = []
+        self._counts: dict[str, int] = {}
+        """Reservations in each position: most gates of a long line have but one on their mind."""
         self._longest_mm = 0.0
 
     def __iter__(self) -> Iterator[Reservation]:
@@ -38,10 +40,12 @@ class GateTimeline:
 
     def add(self, reservation: Reservation) -> None:
         insort(self._reservations, reservation)
+        self._counts[reservation.position] = self._counts.get(reservation.position, 0) + 1
         self._longest_mm = max(self._longest_mm, reservation.to_mm - reservation.from_mm)
 
     def remove(self, reservation: Reservation) -> None:
         del self._reservations[bisect_left(self._reservations, reservation)]
+        self._counts[reservation.position] -= 1
         if not self._reservations:
             self._longest_mm = 0.0
 
@@ -54,27 +58,26 @@ class GateTimeline:
     def conflicts(
         self, from_mm: float, to_mm: float, position: str, gap_mm: float, ignore: Collection[int] = ()
     ) -> list[Reservation]:
-        """Other tracks' reservations in another position with less than `gap_mm` (or its share) to move in between."""
-        return [
-            r
-            for r in self.between(from_mm - gap_mm, to_mm + gap_mm)
-            if r.track_id not in ignore
-            and (share := self._share(r.position, position)) > 0
-            and r.to_mm > from_mm - share * gap_mm
-            and r.from_mm < to_mm + share * gap_mm
-        ]
+        """Other tracks' reservations that leave less belt to move in between than `gap_mm`, a whole movement's."""
+        if self._shares is None and self._counts.get(position, 0) == len(self._reservations):
+            return []
+        near = self.between(from_mm - gap_mm, to_mm + gap_mm)
+        if self._shares is None:
+            return [r for r in near if r.position != position and r.track_id not in ignore]
+        own = Reservation(from_mm, to_mm, -1, position)
+        return [r for r in near if r.track_id not in ignore and self._disagree(min(own, r), max(own, r), gap_mm)]
+
+    def shares(self, position: str) -> bool:
+        """Whether two parts may follow each other closely in this position."""
+        return self._shares is None or not self._shares[position, position]
 
     def too_close(self, gap_mm: float) -> Iterator[tuple[Reservation, Reservation]]:
-        """Pairs in different positions that lie less than `gap_mm` apart, by their place."""
-        last: dict[str, Reservation] = {}
-        for reservation in self._reservations:
-            for position, before in last.items():
-                share = self._share(position, reservation.position)
-                if share > 0 and reservation.from_mm - before.to_mm < share * gap_mm:
-                    yield before, reservation
-            before = last.get(reservation.position)
-            if before is None or before.to_mm < reservation.to_mm:
-                last[reservation.position] = reservation
+        """Pairs that leave less belt between them than their change of position takes, by their place."""
+        for index, other in enumerate(self._reservations):
+            first = bisect_left(self._reservations, (other.from_mm - gap_mm - self._longest_mm,))
+            for one in self._reservations[first:index]:
+                if self._disagree(one, other, gap_mm):
+                    yield one, other
 
     def reserved_mm(self, from_mm: float, length_mm: float, gap_mm: float) -> float:
         """Belt of the stretch that is promised, or needed to move in before and after what is promised."""
@@ -87,3 +90,10 @@ class GateTimeline:
 
     def _share(self, one: str, other: str) -> float:
         return float(one != other) if self._shares is None else self._shares[one, other]
+
+    def _disagree(self, one: Reservation, other: Reservation, gap_mm: float) -> bool:
+        """True when the gate cannot come from the one to the other, which is not before it, in time."""
+        if self._shares is None:
+            return one.position != other.position and other.from_mm - one.to_mm < gap_mm
+        share = self._shares[one.position, other.position]
+        return share > 0 and other.from_mm - one.to_mm < share * gap_mm
