@@ -101,6 +101,8 @@ class Track:
     """True when two parts may hide in it (its extent jumped, or blobs merged): it must not be binned as one."""
     across_mm: float = 0.0
     """Its extent across the belt when last seen."""
+    too_long: bool = False
+    """True when it reaches from one edge of the picture to the other: it was never seen whole, and never will be."""
 
 
 @dataclass(frozen=True, slots=True)

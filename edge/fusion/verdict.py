@@ -51,6 +51,7 @@ class _TrackEvidence:
     size_mm: tuple[float, float] | None = None
     size_scores: NDArray[np.float64] | None = None
     touching: bool = False
+    too_long: bool = False
 
 
 class Fusion:
@@ -103,6 +104,10 @@ class Fusion:
         """Two parts may hide in this track: its verdict is unsure while that holds."""
         self._track(track_id).touching = touching
 
+    def set_too_long(self, track_id: int) -> None:
+        """It reaches from one edge of the picture to the other: its verdict stays unsure."""
+        self._track(track_id).too_long = True
+
     def looks(self, track_id: int) -> int:
         """Looks that counted for a track."""
         track = self._tracks.get(track_id)
@@ -129,6 +134,8 @@ class Fusion:
 
     def _doubt(self, track: _TrackEvidence, mass: float) -> str:
         settings = self._settings
+        if track.too_long:
+            return "longer than the picture"
         if track.touching:
             return "touching parts"
         if track.parts.looks < settings.min_looks:

@@ -31,6 +31,11 @@ class Extent:
         return self.lead_mm - self.trail_mm
 
     @property
+    def spans(self) -> bool:
+        """Whether it is cut off at both ends: longer than the picture."""
+        return self.cut_lead and self.cut_trail
+
+    @property
     def middle_mm(self) -> float:
         return (self.lead_mm + self.trail_mm) / 2
 
@@ -82,13 +87,16 @@ def extent_of(blob: Blob, geometry: BeltGeometry) -> Extent:
 
 
 def offset_between(expected: Extent, seen: Extent) -> float | None:
-    """How much further `seen` lies, by the edges that both know; None when they share none."""
+    """How much further `seen` lies, by the edges that both know; None when they share none. One that fills the picture
+    from edge to edge lies where it is expected, for all that can be seen."""
     offsets: list[float] = []
     if not (expected.cut_lead or seen.cut_lead):
         offsets.append(seen.lead_mm - expected.lead_mm)
     if not (expected.cut_trail or seen.cut_trail):
         offsets.append(seen.trail_mm - expected.trail_mm)
-    return sum(offsets) / len(offsets) if offsets else None
+    if offsets:
+        return sum(offsets) / len(offsets)
+    return 0.0 if expected.spans or seen.spans else None
 
 
 def candidate_pairs(

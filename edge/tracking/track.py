@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter, deque
 from dataclasses import dataclass, field
 from statistics import fmean, median
@@ -51,6 +52,10 @@ class LiveTrack:
     twofold: int = 0
     judged: int = 0
     whole: bool = False
+    too_long: bool = False
+    """Seen from one edge of the picture to the other."""
+    ends_mm: tuple[float, float] = (math.inf, -math.inf)
+    """Of a part that was never seen whole: the furthest that it reached so far, ahead and behind."""
     pending: list[Look] = field(default_factory=list)
     looks: Counter[str] = field(default_factory=Counter)
     look_travel_mm: dict[str, float] = field(default_factory=dict)
@@ -88,6 +93,9 @@ class LiveTrack:
         if measurement.twofold is not None:
             self.judged += 1
             self.twofold += measurement.twofold
+        if not self.whole:
+            lead_mm, trail_mm = travel_mm - measurement.extent.lead_mm, travel_mm - measurement.extent.trail_mm
+            self.ends_mm = min(self.ends_mm[0], lead_mm), max(self.ends_mm[1], trail_mm)
         if measurement.whole or not self.whole:
             self.leads_mm.append(travel_mm - measurement.extent.lead_mm)
             self.trails_mm.append(travel_mm - measurement.extent.trail_mm)
@@ -127,13 +135,14 @@ class LiveTrack:
         if self.state in (TrackState.CONFIRMED, TrackState.FINISHED):
             looks, self.pending = tuple(self.pending), []
         shift_mm = belt_mm - travel_mm
+        lead_mm, trail_mm = (fmean(self.leads_mm), fmean(self.trails_mm)) if self.whole else self.ends_mm
         return Track(
             track_id=self.track_id,
             state=self.state,
             first_frame=self.first_frame,
             last_frame=self.last_frame,
-            lead_belt_mm=fmean(self.leads_mm) + shift_mm,
-            trail_belt_mm=fmean(self.trails_mm) + shift_mm,
+            lead_belt_mm=lead_mm + shift_mm,
+            trail_belt_mm=trail_mm + shift_mm,
             y_mm=fmean(self.across_mm),
             length_mm=median(self.lengths_mm),
             width_mm=median(self.widths_mm),
@@ -141,6 +150,7 @@ class LiveTrack:
             complete=self.whole,
             touching=self.touching,
             across_mm=self.extent.right_mm - self.extent.left_mm,
+            too_long=self.too_long,
         )
 
     def _hit(self, extent: Extent, frame_index: int, travel_mm: float, step_mm: float) -> None:

@@ -20,6 +20,7 @@ from edge.tracking.motion import BeltMotion
 from edge.tracking.refine import Blob
 from edge.tracking.segment import Segmenter
 from edge.tracking.settings import TrackingSettings, ViewSettings
+from edge.tracking.standing import Standing
 from edge.tracking.track import LiveTrack, Measurement
 
 MERGE_SLACK_MM = 3.0
@@ -37,6 +38,12 @@ class Tracker:
         self._motion = BeltMotion(settings.measure_motion, settings.max_step_mm)
         self._tracks: list[LiveTrack] = []
         self._next_id = 1
+        self._standing = Standing()
+
+    @property
+    def standing_mm(self) -> float | None:
+        """The station of a part that stands still in view while the belt goes on, or None."""
+        return self._standing.x_mm
 
     def update(self, frame: Frame) -> list[Track]:
         """Takes in the next frame.
@@ -54,6 +61,7 @@ class Tracker:
         extents = [extent_of(blob, self._top.geometry) for blob in blobs]
         matched = self._match(extents, travel_mm)
         travel_mm = self._motion.travel_mm
+        self._watch_standing(matched, extents, travel_mm)
         seen = self._continue(matched, blobs, extents, frame)
         used = {pair.blob for pair in matched} | self._merge(seen, matched, extents, frame.index)
         for index in set(range(len(blobs))) - used:
@@ -80,6 +88,17 @@ class Tracker:
         matched = match(pairs, expectations, offset_mm, self._motion.step_mm)
         self._motion.correct([pair.offset_mm for pair in matched if expectations[pair.track].missed == 0])
         return matched
+
+    def _watch_standing(self, matched: list[Pair], extents: list[Extent], travel_mm: float) -> None:
+        """Looks for parts that no longer go with the belt."""
+        followed = {pair.track for pair in matched}
+        stopped = [
+            track.extent
+            for place, track in enumerate(self._tracks)
+            if place not in followed and track.state is TrackState.CONFIRMED and track.missed == 0
+        ]
+        whole = [extent for extent in extents if not (extent.cut_lead or extent.cut_trail)]
+        self._standing.update(stopped, whole, travel_mm, self._motion.step_mm)
 
     def _continue(self, matched: list[Pair], blobs: list[Blob], extents: list[Extent], frame: Frame) -> set[int]:
         """Hands each matched blob to its track; the places of the tracks that were seen."""
@@ -192,5 +211,6 @@ class _View:
 
 def _measurement(track: LiveTrack, blob: Blob, extent: Extent) -> Measurement:
     whole = not (blob.cut_lead or blob.cut_trail)
+    track.too_long |= blob.cut_lead and blob.cut_trail
     twofold = blob.twofold if whole and not track.judged_enough else None
     return Measurement(extent, blob.detection.length_mm, blob.detection.width_mm, whole, twofold)
