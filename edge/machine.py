@@ -41,6 +41,7 @@ from edge.safety import Safety
 from edge.scheduling.belt import BeltCoordinate
 from edge.scheduling.bookings import PlannerSettings
 from edge.scheduling.dispatcher import Dispatcher
+from edge.scheduling.gates import gate_settings
 from edge.scheduling.lane import DispatcherSettings
 from edge.scheduling.planner import Planner
 from edge.scheduling.topology import Fork, GateSettings, Topology
@@ -142,15 +143,15 @@ def assemble(
     """
     config = plans.config
     belt = BeltCoordinate(devices.encoder, config.belt.belt_mm_per_s)
-    gate_settings = [_gate_settings(gate) for gate in config.gates]
+    gates = [gate_settings(gate, config.belt.belt_mm_per_s) for gate in config.gates]
     dispatch = DispatcherSettings(max_lateness_s=config.safety.max_lateness_s)
 
     def stop(line: str) -> None:
         safety.stop(line)
 
-    dispatcher = Dispatcher([(devices.gates[own.name], own) for own in gate_settings], belt, dispatch, stop)
+    dispatcher = Dispatcher([(devices.gates[own.name], own) for own in gates], belt, dispatch, stop)
     safety = Safety(devices.feeder, devices.belt_motor, devices.gates.values(), dispatcher.halt, warn)
-    topology = Topology(_fork(plans.bins.layout), gate_settings, plans.bins.default_bin)
+    topology = Topology(_fork(plans.bins.layout), gates, plans.bins.default_bin)
     router = Router(plans.bins, plans.catalogue, plans.colours, config.fusion.sure_above)
     stages = Stages(
         tracker=Tracker(tracking_settings(config)),
@@ -160,7 +161,7 @@ def assemble(
         planner=Planner(topology, PlannerSettings(config.belt.belt_mm_per_s)),
         dispatcher=dispatcher,
         belt=belt,
-        feeding=_feeding(config, gate_settings, devices.clock, safety),
+        feeding=_feeding(config, gates, devices.clock, safety),
     )
 
     def record(part: PartState) -> None:
@@ -190,11 +191,6 @@ def tracking_settings(config: MachineConfig) -> TrackingSettings:
         measure_motion=config.belt.encoder.driver == "constant",
         max_looks=config.fusion.max_looks,
     )
-
-
-def _gate_settings(gate: object) -> GateSettings:
-    names = ("name", "x_mm", "positions", "rest", "latency_s", "travel_s", "settle_s", "margin_mm")
-    return GateSettings(**{name: getattr(gate, name) for name in names})
 
 
 def _feeding(config: MachineConfig, gates: Sequence[GateSettings], clock: Clock, safety: Safety) -> Feeding:
