@@ -76,6 +76,7 @@ def lay_against(part: SimPart, before: SimPart, rng: np.random.Generator) -> Non
         distance_mm -= TOUCH_STEP_MM
     part.x_belt_mm = before.x_belt_mm + distance_mm
     part.touching = before.touching = True
+    part.against = before.part_id
 
 
 def _overlap(part: SimPart, before: SimPart, distance_mm: float) -> bool:

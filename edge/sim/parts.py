@@ -56,6 +56,8 @@ class SimPart:
     fed_s: float = 0.0
     touching: bool = False
     """It was fed against the part before it, or the part after it was fed against it."""
+    against: int | None = None
+    """The number of the part before it, against which it was fed."""
     seen_belt_mm: float | None = None
     """`x_belt_mm` of its middle by the machine's own belt reading, noted as it passed the middle of the picture."""
     bin: str | None = None
