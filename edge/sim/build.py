@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 
 from edge.catalogue.colours import Colour
 from edge.config.bins import BinsConfig, LayoutNode
+from edge.config.gates import GateBase
 from edge.config.schema import MachineConfig, SimFeederConfig
 from edge.errors import InputError
 from edge.sim.actors import Actors
@@ -30,6 +32,10 @@ from edge.sim.settings import (
 from edge.sim.sprites import SpriteAtlas
 from edge.sim.world import SimWorld
 
+JITTERS = 3
+"""Standard deviations that a gate's `repeatability_s` is taken for."""
+BURNS = 1.5
+"""A simulated coil stands so much more than its `max_on_s`."""
 PATIENT_INTERVALS = 10
 """Mean intervals between two parts in which nothing may happen before a run counts as over."""
 
@@ -113,10 +119,7 @@ def sim_settings(
     fed = replace(wanted, **feed)
     interval_s = 60 / fed.parts_per_min if fed.parts_per_min > 0 else 0.0
     return SimSettings(
-        gates=tuple(
-            GateSettings(gate.name, gate.x_mm, gate.positions, gate.rest, gate.latency_s, gate.travel_s)
-            for gate in machine.gates
-        ),
+        gates=tuple(_gate(gate, machine.belt.belt_mm_per_s) for gate in machine.gates),
         layout=Layout(bins.layout.gate, dict(_exits(bins.layout)), bins.default_bin),
         belt=BeltSettings(belt_mm_per_s=machine.belt.belt_mm_per_s),
         feed=fed,
@@ -158,3 +161,20 @@ def _exits(node: LayoutNode) -> Iterator[tuple[str, dict[str, str]]]:
     for exit_ in node.exits.values():
         if isinstance(exit_, LayoutNode):
             yield from _exits(exit_)
+
+
+def _gate(gate: GateBase, belt_mm_per_s: float) -> GateSettings:
+    return GateSettings(
+        name=gate.name,
+        x_mm=gate.x_mm,
+        positions=gate.positions,
+        rest=gate.rest,
+        latency_s=gate.latency_s,
+        travel_s=gate.travel_s,
+        jitter_s=gate.repeatability_s / JITTERS,
+        kind=gate.kind,
+        reach_mm=gate.reach_mm,
+        beyond_mm=(gate.fall_s or 0.0) * belt_mm_per_s,
+        angles_deg=tuple(gate.angle_deg[position] for position in gate.positions) if gate.angle_deg else (),
+        burns_after_s=BURNS * gate.max_on_s if gate.max_on_s else math.inf,
+    )

@@ -1,4 +1,5 @@
-"""Simulated gates: a position that is continuous in time, with latency, travel, jitter and faults."""
+"""Simulated gates, pushers, jets and chutes: a position that is continuous in time, with latency, travel, jitter and
+faults, and what becomes of a part that passes."""
 
 from __future__ import annotations
 
@@ -30,6 +31,17 @@ class GateFault(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Passage:
+    """A part's way past a gate: when its leading edge came into the gate's reach, when its middle was at `x_mm`, when
+    its trailing edge had left the reach (and had fallen through, at a chute)."""
+
+    lead_s: float
+    middle_s: float
+    trail_s: float
+    length_mm: float
+
+
+@dataclass(frozen=True, slots=True)
 class _Stroke:
     """A movement: from `start_s` to `end_s`, between two coordinates (a position's coordinate is its index)."""
 
@@ -45,7 +57,11 @@ class _Stroke:
 
 
 class SimGate:
-    """A gate that swings through its positions in their order; implements `edge.hardware.interfaces.Gate`."""
+    """A gate that moves through its positions in their order; implements `edge.hardware.interfaces.Gate`.
+
+    A part is served cleanly by a gate, a jet or a chute that stands in one position while it passes, and by a pusher
+    that strikes once, all of it while the part's middle is in front of its face.
+    """
 
     def __init__(self, settings: GateSettings, clock: Clock, rng: np.random.Generator) -> None:
         self._settings = settings
@@ -76,11 +92,18 @@ class SimGate:
         """Station of the gate."""
         return self._settings.x_mm
 
+    @property
+    def meets_mm(self) -> tuple[float, float, float]:
+        """Stations at which a part's leading edge, middle and trailing edge count for a `Passage`."""
+        own = self._settings
+        return own.x_mm - own.reach_mm, own.x_mm, own.x_mm + own.reach_mm + own.beyond_mm
+
     def move_to(self, position: str) -> None:
         if self._closed:
             raise HardwareError(f"gate {self.name} (sim): moved after it was closed: open the machine again")
         if position not in self.positions:
             raise ValueError(f"gate {self.name} has no position '{position}': use one of {', '.join(self.positions)}")
+        self._burn()
         self.commands.append((self._clock.now_s(), position))
         if self.fault in (GateFault.NONE, GateFault.SLOW):
             self._stroke_to(position)
@@ -109,6 +132,13 @@ class SimGate:
                 return stroke.at(time_s)
         return self._strokes[0].start
 
+    def serve(self, passage: Passage) -> tuple[str, bool]:
+        """The position in which it met a part, and whether it did so cleanly rather than strike it in passing."""
+        if self._settings.kind == "pusher":
+            return self._push(passage)
+        held = self.held(passage.lead_s, passage.trail_s)
+        return held or self.nearest(passage.middle_s), held is not None
+
     def nearest(self, time_s: float) -> str:
         """The position that the gate is nearest to."""
         return self.positions[round(self.coordinate(time_s))]
@@ -122,15 +152,47 @@ class SimGate:
         index = round(where[0])
         return self.positions[index] if all(abs(place - index) <= SETTLED for place in where) else None
 
+    def _push(self, passage: Passage) -> tuple[str, bool]:
+        settings = self._settings
+        rest = float(self.positions.index(self.rest))
+        reach_s = settings.reach_mm * (passage.trail_s - passage.lead_s) / (passage.length_mm + 2 * settings.reach_mm)
+        in_front = passage.middle_s - reach_s, passage.middle_s + reach_s
+        strokes = [s for s in self._strokes if s.end_s > passage.lead_s and s.start_s < passage.trail_s]
+        if not strokes and self.held(passage.lead_s, passage.trail_s) == self.rest:
+            return self.rest, True
+        out = next((s for s in strokes if s.end != rest), None)
+        if out is None or self.coordinate(passage.lead_s) != rest:
+            return self.nearest(passage.middle_s), False
+        met = in_front[0] <= out.end_s and out.start_s <= in_front[1]
+        clean = in_front[0] <= out.start_s and out.end_s <= in_front[1]
+        return self.positions[round(out.end)] if met else self.rest, clean
+
+    def _burn(self) -> None:
+        """A coil that has been on for too long is gone."""
+        if not self.commands or self.commands[-1][1] == self.rest or self.fault is GateFault.DEAD:
+            return
+        on_s = self._clock.now_s() - self.commands[-1][0]
+        if on_s > self._settings.burns_after_s:
+            self.break_down(GateFault.DEAD)
+            raise HardwareError(f"gate {self.name} (sim): its coil burned out, {on_s:.1f} s on: keep pulses short")
+
     def _stroke_to(self, position: str) -> None:
         settings = self._settings
         late_s, longer_s = self._rng.normal(0, settings.jitter_s, 2)
         start_s = self._clock.now_s() + max(settings.latency_s + late_s, 0.0)
         start_s = max(start_s, self._strokes[-1].start_s)
-        travel_s = max(settings.travel_s + longer_s, 0.2 * settings.travel_s) * self.slowness
         here, there = self.coordinate(start_s), float(self.positions.index(position))
+        travel_s = self._travel_s(here, there)
+        travel_s = max(travel_s + longer_s, 0.2 * travel_s) * self.slowness
         if here != there:
             self._strokes.append(_Stroke(start_s, start_s + travel_s, here, there))
+
+    def _travel_s(self, here: float, there: float) -> float:
+        settings = self._settings
+        if not settings.angles_deg:
+            return settings.travel_s
+        from_deg, to_deg = np.interp((here, there), range(len(self.positions)), settings.angles_deg)
+        return settings.travel_s * abs(float(to_deg - from_deg)) / (max(settings.angles_deg) - min(settings.angles_deg))
 
     def _cut(self, time_s: float) -> None:
         """Forget movements that have not begun."""

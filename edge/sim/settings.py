@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -50,7 +51,8 @@ class FeedSettings:
 
 @dataclass(frozen=True, slots=True)
 class GateSettings:
-    """One gate; `positions` in the order in which it swings through them. Jitter is a standard deviation."""
+    """One gate, pusher, jet or chute; `positions` in the order in which it moves through them. Jitter is a standard
+    deviation."""
 
     name: str
     x_mm: float
@@ -59,6 +61,15 @@ class GateSettings:
     latency_s: float = 0.02
     travel_s: float = 0.15
     jitter_s: float = 0.004
+    kind: Literal["gate", "pusher", "jet", "chute"] = "gate"
+    reach_mm: float = 0.0
+    """Belt that a pusher's face or a jet's mouth covers on either side of `x_mm`."""
+    beyond_mm: float = 0.0
+    """Belt that passes while a part falls through a chute."""
+    angles_deg: tuple[float, ...] = ()
+    """Of a chute: where each position is; `travel_s` takes it from the least to the greatest."""
+    burns_after_s: float = math.inf
+    """A coil that is on for longer burns out."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ import numpy as np
 from edge.clock import VirtualClock
 from edge.sim.belt import SimBelt, SimBeltMotor, SimEncoder
 from edge.sim.feeder import SimFeeder, lay_against
-from edge.sim.gates import SimGate
+from edge.sim.gates import Passage, SimGate
 from edge.sim.parts import PartMaker, SimPart
 from edge.sim.settings import TICK_S, SimSettings
 
@@ -145,7 +145,7 @@ class SimWorld:
         self._expect(part, _Meeting.MIDDLE, "", camera.station_mm + camera.seen_mm / 2)
         for gate in self.gates.values():
             for meeting in _Meeting:
-                self._expect(part, meeting, gate.name, gate.x_mm)
+                self._expect(part, meeting, gate.name, gate.meets_mm[meeting])
 
     def _expect(self, part: SimPart, meeting: _Meeting, gate: str, x_mm: float) -> None:
         place_mm = (part.lead_belt_mm, part.x_belt_mm, part.trail_belt_mm)[meeting]
@@ -170,10 +170,10 @@ class SimWorld:
 
     def _pass(self, part: SimPart, gate: SimGate, lead_s: float, middle_s: float) -> None:
         """Let the gate decide about a part that has just passed it with its whole extent."""
-        held = gate.held(lead_s, self.clock.now_s())
-        if held is None:
+        length_mm = part.trail_belt_mm - part.lead_belt_mm
+        position, clean = gate.serve(Passage(lead_s, middle_s, self.clock.now_s(), length_mm))
+        if not clean:
             part.struck = (*part.struck, gate.name)
-        position = held or gate.nearest(middle_s)
         part.why = f"{part.why} {gate.name}={position}".strip()
         exit_ = self.settings.layout.exits[gate.name].get(position)
         if exit_ in self.gates:
