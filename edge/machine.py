@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from edge.bundle.manifest import Bundle, load_bundle
 from edge.bundle.size import load_size_evidence
+from edge.capture.health import FrameHealth
 from edge.catalogue.colours import Colour, load_colours
 from edge.catalogue.parts import PartCatalogue
 from edge.clock import Clock, MonotonicClock
@@ -29,13 +30,15 @@ from edge.feeding.feeding import Feeding, FeedPlace
 from edge.feeding.rate import RateSettings
 from edge.fusion.evidence import Method
 from edge.fusion.verdict import Fusion, FusionSettings
-from edge.hardware.factory import make_accelerator, model_for
+from edge.hardware.factory import guard, make_accelerator, model_for
 from edge.hardware.interfaces import Accelerator, BeltMotor, Encoder, Feeder, Gate
 from edge.inference.classifier import Classifier
 from edge.inference.colour import ColourMeter
 from edge.journal.journal import Journal
+from edge.lookout import Answers, Lookout
 from edge.parts_record import part_record
-from edge.pipeline import PartState, Pipeline, Stages
+from edge.pipeline import Outcome, PartState, Pipeline, Stages
+from edge.records import Frame
 from edge.routing.router import Router
 from edge.safety import Safety
 from edge.scheduling.belt import BeltCoordinate
@@ -84,6 +87,15 @@ class Machine:
     safety: Safety
     router: Router
     feeding: Feeding
+    lookout: Lookout
+
+    def see(self, frame: Frame) -> Outcome:
+        """One frame: judged, then through the pipeline, unless it shows something else than the belt."""
+        if not self.lookout.admits(frame, self.devices.clock.now_s()):
+            return self.pipeline.pass_over(frame)
+        outcome = self.pipeline.process(frame)
+        self.lookout.after(outcome)
+        return outcome
 
 
 def read_plans(
@@ -108,14 +120,26 @@ def read_plans(
 
 
 @contextmanager
-def open_accelerator(plans: Plans, say: Callable[[str], None]) -> Iterator[Accelerator]:
-    """The configured accelerator with the model loaded; closed at the end.
+def open_accelerator(
+    plans: Plans,
+    say: Callable[[str], None],
+    spoil: Callable[[Accelerator], Accelerator] | None = None,
+    stopwatch: Clock | None = None,
+) -> Iterator[Accelerator]:
+    """The configured accelerator with the model loaded, guarded; closed at the end.
+
+    Args:
+        say: told what was chosen, and when it fails.
+        spoil: puts something between the device and its guard that can fail; the CPU then stands in for it.
+        stopwatch: measures how long answers take.
 
     Raises:
-        HardwareError: the device or its library is missing.
+        HardwareError: the device or its library is missing, and the CPU cannot stand in.
         BundleError: the model cannot be loaded.
     """
-    accelerator = make_accelerator(plans.config.accelerator, say)
+    config, device = plans.config.accelerator, make_accelerator(plans.config.accelerator, say)
+    first = spoil(device) if spoil else device
+    accelerator = guard(first, config, plans.bundle, stopwatch or MonotonicClock(), say, spared=spoil is not None)
     try:
         accelerator.load(model_for(plans.config.accelerator, plans.bundle))
         yield accelerator
@@ -130,6 +154,7 @@ def assemble(
     wall_clock_s: Callable[[], float],
     warn: Callable[[str], None] = lambda line: None,
     observe: Callable[[PartState], None] = lambda part: None,
+    make_tracker: Callable[[TrackingSettings], Tracker] = Tracker,
 ) -> Machine:
     """Builds the stages around the devices.
 
@@ -140,6 +165,7 @@ def assemble(
         wall_clock_s: seconds since 1970, for the journal.
         warn: told of devices that do not obey.
         observe: told of each part, as the journal is.
+        make_tracker: another tracker, such as one that knows the truth.
     """
     config = plans.config
     belt = BeltCoordinate(devices.encoder, config.belt.belt_mm_per_s)
@@ -154,7 +180,7 @@ def assemble(
     topology = Topology(_fork(plans.bins.layout), gates, plans.bins.default_bin)
     router = Router(plans.bins, plans.catalogue, plans.colours, config.fusion.sure_above)
     stages = Stages(
-        tracker=Tracker(tracking_settings(config)),
+        tracker=make_tracker(tracking_settings(config)),
         classifier=Classifier(devices.accelerator, plans.bundle, ColourMeter(plans.colours)),
         fusion=_fusion(plans),
         router=router,
@@ -176,7 +202,24 @@ def assemble(
         observe(part)
 
     pipeline = Pipeline(stages, devices.clock, MonotonicClock(), record, config.fusion.sure_above)
-    return Machine(plans, devices, pipeline, dispatcher, belt, safety, router, stages.feeding)
+    lookout = _lookout(config, stages, devices, pipeline, safety, warn)
+    return Machine(plans, devices, pipeline, dispatcher, belt, safety, router, stages.feeding, lookout)
+
+
+def _lookout(
+    config: MachineConfig,
+    stages: Stages,
+    devices: Devices,
+    pipeline: Pipeline,
+    safety: Safety,
+    say: Callable[[str], None],
+) -> Lookout:
+    camera = config.camera
+    along_v = camera.belt_direction in {"up", "down"}
+    health = FrameHealth(camera.belt_region_px, camera.px_per_mm, along_v, camera.frames_per_s)
+    answers = Answers(moves=camera.driver != "frames", holds=config.belt.motor.driver != "none")
+    end_mm = camera.station_mm + camera.seen_mm
+    return Lookout(health, stages.tracker, devices.accelerator, pipeline, end_mm, answers, safety, say)
 
 
 def tracking_settings(config: MachineConfig) -> TrackingSettings:

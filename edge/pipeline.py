@@ -38,6 +38,8 @@ from edge.tracking.tracker import Tracker
 
 EARLY_DOUBT_SHARE = 0.35
 """Looking at a part stops before it leaves the view when the doubt is down to this share of what is allowed."""
+GROWN_MM = 3.0
+"""A part that is not decided yet is planned for anew when more of it than this has come into view."""
 REPORTED_WITHIN_MM = 100.0
 """Belt travel after the last gate within which a gate's report has come, if it comes at all."""
 CARRIED_LOOKS = 64
@@ -125,6 +127,7 @@ class Pipeline:
         self._parts: dict[int, PartState] = {}
         self._riding: dict[int, PartState] = {}
         self._waiting: deque[Look] = deque(maxlen=CARRIED_LOOKS)
+        self._classified: deque[int] = deque(maxlen=CARRIED_LOOKS)
         self._reports: deque[GateReport] = deque()
         self.looks = 0
 
@@ -143,6 +146,26 @@ class Pipeline:
         load = self._stages.planner.load(self._stages.planner.bookings.at(*self._belt_now()))
         self._stages.feeding.follow(frame, tracks, ended, len(self._waiting), load)
         return Outcome(frame, list(self._parts.values()), finished)
+
+    def pass_over(self, frame: Frame) -> Outcome:
+        """A frame that must not be looked at: what is known rides on."""
+        self._absorb_reports()
+        self._keep_up()
+        self._let_go()
+        return Outcome(frame, list(self._parts.values()))
+
+    def distrust(self, looks: int) -> int:
+        """The network's last so many answers were nonsense: what they decided goes to the default bin, as far as the
+        gates still allow, and what they said of the others is forgotten. Returns for how many parts."""
+        doubtful = [part for track_id in {*list(self._classified)[-looks:]} if (part := self._known(track_id))]
+        for part in doubtful:
+            self._stages.fusion.forget(part.track.track_id)
+            if part.decision is not None:
+                plan = self._stages.planner.plan_default(part.track.track_id, *_extent(part.track), *self._belt_now())
+                why = "the accelerator answered nonsense"
+                part.decision = BinDecision(part.track.track_id, plan.bin, DecisionReason.UNSURE, 0.0, why)
+                self._take_over(plan)
+        return len(doubtful)
 
     def report(self, report: GateReport) -> None:
         """Takes the dispatcher's word on a command, from any thread; acted on with the next frame."""
@@ -173,6 +196,9 @@ class Pipeline:
         part = self._parts.get(track.track_id)
         if part is None:
             part = self._parts[track.track_id] = PartState(track)
+        if part.decision is None and (part.planned_mm is None or track.trail_belt_mm > part.planned_mm[1] + GROWN_MM):
+            # Until it is decided it rides to the default bin, as long as it has come out to be so far.
+            part.planned_mm = _extent(track)
             self._stages.dispatcher.submit(
                 self._stages.planner.plan_default(track.track_id, *_extent(track), *self._belt_now())
             )
@@ -181,6 +207,8 @@ class Pipeline:
         if part.decision is None:
             self._waiting.extend(track.looks)
         self._stages.fusion.set_touching(track.track_id, track.touching)
+        if track.too_long:
+            self._stages.fusion.set_too_long(track.track_id)
         if track.complete:
             self._stages.fusion.set_size(track.track_id, track.length_mm, track.width_mm)
 
@@ -191,6 +219,7 @@ class Pipeline:
             part = self._parts.get(look.track_id)
             if part is not None and part.decision is None:
                 self._stages.fusion.add(self._stages.classifier.classify(look))
+                self._classified.append(look.track_id)
                 self.looks += 1
 
     def _settle(self, track: Track, frame: Frame, start_s: float) -> PartState | None:
@@ -263,10 +292,16 @@ class Pipeline:
         now_mm, mm_per_s = self._belt_now()
         plan = self._stages.planner.divert(report.command.track_id, gate, report.held, now_mm, mm_per_s)
         if plan is not None:
-            # What lies behind the part is done with: asked for again, it would only be late again.
-            ahead = tuple(command for command in plan.commands if command.to_belt_mm > now_mm)
-            self._stages.dispatcher.submit(replace(plan, commands=ahead))
-            self._revise(plan)
+            self._take_over(plan)
+
+    def _take_over(self, plan: Plan) -> None:
+        """Puts a new plan in the place of what was planned for a part that is on its way."""
+        now_mm, _ = self._belt_now()
+        # What lies behind the part is done with: asked for again, it would only be late again.
+        ahead = tuple(command for command in plan.commands if command.to_belt_mm > now_mm)
+        self._stages.dispatcher.submit(replace(plan, commands=ahead))
+        for each in (plan, *plan.revised):
+            self._revise(each)
 
     def _revise(self, plan: Plan) -> None:
         part = self._known(plan.track_id)

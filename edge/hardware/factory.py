@@ -32,6 +32,7 @@ from edge.hardware.gpio_encoder import GpioEncoder
 from edge.hardware.gpio_feed import GpioBeltMotor, GpioFeeder
 from edge.hardware.gpio_gates import GpioServoGate, GpioSolenoidGate
 from edge.hardware.gpio_sensor import GpioSensor
+from edge.hardware.guarded import GuardedAccelerator
 from edge.hardware.idle import IdleBeltMotor, IdleFeeder, IdleGate
 from edge.hardware.interfaces import Accelerator, BeltMotor, Camera, Encoder, Feeder, Gate, PartSensor
 from edge.hardware.pca9685 import Pca9685Board, Pca9685Gate
@@ -52,6 +53,23 @@ def make_accelerator(config: AcceleratorConfig, say: Callable[[str], None] = lam
     if config.driver == "cpu":
         return CpuAccelerator(config.runtime, config.threads)
     return AutoAccelerator(config.runtime, config.threads, say)
+
+
+def guard(
+    first: Accelerator,
+    config: AcceleratorConfig,
+    bundle: Bundle,
+    stopwatch: Clock,
+    say: Callable[[str], None],
+    *,
+    spared: bool = False,
+) -> GuardedAccelerator:
+    """`first` guarded: the CPU stands in for a Coral whose bundle serves it, and with `spared` for any device."""
+    coral = config.driver == "edgetpu" or (config.driver == "auto" and has_coral(config.runtime))
+    if not (coral or spared) or "cpu" not in bundle.accelerators:
+        return GuardedAccelerator(first, None, None, stopwatch, say)
+    model = bundle.model_for("cpu")
+    return GuardedAccelerator(first, lambda: CpuAccelerator(config.runtime, config.threads), model, stopwatch, say)
 
 
 def model_for(config: AcceleratorConfig, bundle: Bundle) -> Path:
