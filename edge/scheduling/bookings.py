@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from edge.records import GateCommand
 from edge.scheduling.timeline import GateTimeline, Reservation
-from edge.scheduling.topology import Path, Topology
+from edge.scheduling.topology import Action, Path, Topology
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +77,7 @@ class Bookings:
         """Gates that are left at rest, whatever would be needed."""
         self._settings = settings
         self._gates = topology.gates
+        self._strokes = {name for name, gate in topology.gates.items() if gate.action is Action.STROKE}
         self._timelines = {name: GateTimeline(gate.change_shares()) for name, gate in topology.gates.items()}
         self._timings = {
             name: _Timing(gate.enter_mm, gate.leave_mm, gate.move_s, gate.rest) for name, gate in topology.gates.items()
@@ -207,9 +208,10 @@ class Bookings:
         """What the dispatcher must do for the part, in the order of its way."""
         for gate, reservation in part.reservations.items():
             if gate not in part.commands:
-                position = reservation.position
-                acts_mm = self._gates[gate].acts_mm(position, reservation.from_mm, reservation.to_mm)
-                part.commands[gate] = GateCommand(part.track_id, gate, position, *acts_mm)
+                from_mm, to_mm, _, position = reservation
+                if gate in self._strokes:
+                    from_mm, to_mm = self._gates[gate].acts_mm(position, from_mm, to_mm)
+                part.commands[gate] = GateCommand(part.track_id, gate, position, from_mm, to_mm)
         return tuple(part.commands[gate] for gate, _ in part.steps if gate in part.commands)
 
     def _resting_mm(self, move_s: float, moment: Moment) -> float:
