@@ -31,6 +31,7 @@ from edge.hardware.frames import FramesCamera
 from edge.hardware.gpio_encoder import GpioEncoder
 from edge.hardware.gpio_feed import GpioBeltMotor, GpioFeeder
 from edge.hardware.gpio_gates import GpioServoGate, GpioSolenoidGate
+from edge.hardware.gpio_pulse import GpioPulseGate
 from edge.hardware.gpio_sensor import GpioSensor
 from edge.hardware.guarded import GuardedAccelerator
 from edge.hardware.idle import IdleBeltMotor, IdleFeeder, IdleGate
@@ -109,7 +110,7 @@ def make_gates(config: MachineConfig, clock: Clock) -> dict[str, Gate]:
                     _check_simulated(config, f"gate '{gate.name}'")
                     gates[gate.name] = IdleGate(gate.name, gate.positions, gate.rest)
                 case GpioSolenoidGateConfig():
-                    gates[gate.name] = GpioSolenoidGate(gate)
+                    gates[gate.name] = GpioPulseGate(gate) if gate.max_on_s else GpioSolenoidGate(gate)
                 case GpioServoGateConfig():
                     gates[gate.name] = GpioServoGate(gate, clock)
                 case Pca9685GateConfig(i2c_address=address):

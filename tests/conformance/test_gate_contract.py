@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, Literal
 
 import fake_gpio
 import fake_i2c
@@ -14,6 +15,7 @@ from edge.clock import VirtualClock
 from edge.config.gates import GpioServoGateConfig, GpioSolenoidGateConfig, Pca9685GateConfig
 from edge.errors import HardwareError
 from edge.hardware.gpio_gates import GpioServoGate, GpioSolenoidGate
+from edge.hardware.gpio_pulse import GpioPulseGate
 from edge.hardware.idle import IdleGate
 from edge.hardware.interfaces import Gate
 from edge.hardware.pca9685 import Pca9685Board, Pca9685Gate
@@ -67,6 +69,47 @@ def solenoid_active_low(monkeypatch: pytest.MonkeyPatch) -> Bench:
     return _solenoid(monkeypatch, active_high=False)
 
 
+def _sim_of_kind(kind: Literal["pusher", "jet", "chute"], positions: tuple[str, ...], **settings: Any) -> Bench:
+    clock = VirtualClock()
+    own = GateSettings("g1", 400, positions, "pass", kind=kind, **settings)
+    gate = SimGate(own, clock, np.random.default_rng(1))
+    return Bench(gate, clock, lambda: gate.nearest(clock.now_s()))
+
+
+def sim_pusher(monkeypatch: pytest.MonkeyPatch) -> Bench:
+    return _sim_of_kind("pusher", ("pass", "push"), travel_s=0.06, reach_mm=12.0)
+
+
+def sim_jet(monkeypatch: pytest.MonkeyPatch) -> Bench:
+    return _sim_of_kind("jet", ("pass", "blow"), latency_s=0.01, travel_s=0.005, jitter_s=0.001)
+
+
+def sim_chute(monkeypatch: pytest.MonkeyPatch) -> Bench:
+    return _sim_of_kind("chute", ("pass", "a", "b", "c"), travel_s=0.6, angles_deg=(90.0, 0.0, 180.0, 135.0))
+
+
+class NeverRings:
+    """The alarm of a pulse, which no test here lasts long enough for."""
+
+    daemon = False
+
+    def start(self) -> None: ...
+
+    def cancel(self) -> None: ...
+
+
+def valve(monkeypatch: pytest.MonkeyPatch) -> Bench:
+    gpio = fake_gpio.install(monkeypatch)
+    config = GpioSolenoidGateConfig.model_validate(
+        {"kind": "jet", "driver": "gpio-solenoid", "name": "g1", "x_mm": 400, "pin": 23, "max_on_s": 60.0}
+    )
+    return Bench(
+        GpioPulseGate(config, lambda after_s, call: NeverRings()),
+        VirtualClock(),
+        lambda: "blow" if gpio.is_on(23) else "pass",
+    )
+
+
 def servo(monkeypatch: pytest.MonkeyPatch) -> Bench:
     gpio, clock = fake_gpio.install(monkeypatch), VirtualClock()
     config = GpioServoGateConfig(
@@ -84,7 +127,25 @@ def pca9685(monkeypatch: pytest.MonkeyPatch) -> Bench:
     return Bench(gate, clock, lambda: nearest(i2c.chips[0x40].pulse_us(3)))
 
 
-@pytest.fixture(params=[sim, replayed, solenoid, solenoid_active_low, servo, pca9685], ids=lambda make: make.__name__)
+def pca9685_chute(monkeypatch: pytest.MonkeyPatch) -> Bench:
+    i2c, clock = fake_i2c.install(monkeypatch, 0x40), VirtualClock()
+    angles = {"left": 0.0, "pass": 90.0, "right": 180.0}
+    config = Pca9685GateConfig.model_validate(
+        {
+            "kind": "chute", "driver": "pca9685", "name": "g1", "x_mm": 400, "pulse_us": PULSE_US, "angle_deg": angles,
+            "channel": 3,
+        }
+    )  # fmt: skip
+    gate = Pca9685Gate(config, Pca9685Board(0x40, clock))
+    return Bench(gate, clock, lambda: nearest(i2c.chips[0x40].pulse_us(3)))
+
+
+MAKERS = [
+    sim, sim_pusher, sim_jet, sim_chute, replayed, solenoid, solenoid_active_low, valve, servo, pca9685, pca9685_chute,
+]  # fmt: skip
+
+
+@pytest.fixture(params=MAKERS, ids=lambda make: make.__name__)
 def bench(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Bench:
     return request.param(monkeypatch)
 

@@ -17,6 +17,7 @@ from edge.errors import HardwareError
 from edge.hardware.gpio_encoder import GpioEncoder
 from edge.hardware.gpio_feed import GpioBeltMotor, GpioFeeder
 from edge.hardware.gpio_gates import GpioServoGate, GpioSolenoidGate
+from edge.hardware.gpio_pulse import GpioPulseGate
 
 PULSE_US = {"left": 1000, "pass": 1520, "right": 2000}
 
@@ -48,6 +49,35 @@ def servo(clock: VirtualClock) -> GpioServoGate:
         ),
         clock,
     )
+
+
+class HandAlarm:
+    """A timer that is rung by hand, and only while it is set."""
+
+    def __init__(self, after_s: float, call: Callable[[], None]) -> None:
+        self.after_s, self._call = after_s, call
+        self.daemon = self._set = False
+
+    def start(self) -> None:
+        self._set = True
+
+    def cancel(self) -> None:
+        self._set = False
+
+    def ring(self, *, too_late_to_cancel: bool = False) -> None:
+        if self._set or too_late_to_cancel:
+            self._call()
+
+
+def jet(alarms: list[HandAlarm]) -> GpioPulseGate:
+    def alarm(after_s: float, call: Callable[[], None]) -> HandAlarm:
+        alarms.append(HandAlarm(after_s, call))
+        return alarms[-1]
+
+    config = GpioSolenoidGateConfig.model_validate(
+        {"kind": "jet", "driver": "gpio-solenoid", "name": "j1", "x_mm": 400, "pin": 23, "max_on_s": 1.5}
+    )
+    return GpioPulseGate(config, alarm)
 
 
 def relay_feeder() -> GpioFeeder:
@@ -265,3 +295,37 @@ def test_another_numbering_of_pins_in_the_same_program_is_told(gpio: FakeGpio) -
     gpio.setmode(gpio.BOARD)
     with pytest.raises(HardwareError, match="gate g1: A different mode"):
         solenoid()
+
+
+def test_a_pulse_ends_by_itself(gpio: FakeGpio) -> None:
+    alarms: list[HandAlarm] = []
+    gate = jet(alarms)
+    gate.move_to("blow")
+    assert gpio.is_on(23)
+    assert (alarms[0].after_s, alarms[0].daemon) == (1.5, True)
+    alarms[0].ring()
+    assert not gpio.is_on(23)
+    gate.move_to("blow")
+    assert gpio.is_on(23)
+
+
+def test_the_end_of_one_pulse_does_not_cut_the_next(gpio: FakeGpio) -> None:
+    alarms: list[HandAlarm] = []
+    gate = jet(alarms)
+    for position in ("blow", "pass", "blow"):
+        gate.move_to(position)
+    alarms[0].ring(too_late_to_cancel=True)
+    assert gpio.is_on(23)
+    gate.close()
+    alarms[1].ring(too_late_to_cancel=True)
+    assert not gpio.pins
+
+
+def test_a_pulse_on_a_pin_that_died_ends_in_silence(gpio: FakeGpio) -> None:
+    alarms: list[HandAlarm] = []
+    gate = jet(alarms)
+    gate.move_to("blow")
+    gpio.dead = True
+    alarms[0].ring()
+    with pytest.raises(HardwareError, match="gate j1"):
+        gate.move_to("pass")
