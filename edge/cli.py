@@ -121,6 +121,8 @@ def run(
         report = run_machine(plans, written, _warn, stop, observe)
     dropped = f" ({report.dropped_frames} dropped)" if report.dropped_frames else ""
     typer.echo(f"{report.frames} frames{dropped}, {report.parts} parts, recorded in {file}")
+    if gates := report.gates_in_words():
+        typer.echo(gates)
     _warn(f"error: {report.reason}" if report.fault else report.reason)
     unrecorded = written.unsaved + written.lost
     raise typer.Exit(1 if report.fault or unrecorded else stop.exit_code)

@@ -244,6 +244,10 @@ class SafetyConfig(Section):
     camera_timeout_s: Annotated[Number, Field(gt=0, le=60)] = 2.0
     max_lateness_s: Annotated[Number, Field(ge=0, le=1)] = 0.0
     """A command later than this against its latest useful moment is dropped."""
+    watchdog_s: Annotated[Number, Field(ge=0.5, le=60)] = 3.0
+    """A frame that takes longer than this has hung: the machine is stopped and the process ends."""
+    gates_priority: Annotated[Whole, Field(ge=0, le=99)] = 40
+    """Real-time priority of the threads that move the gates, where the system grants it; 0: none."""
 
 
 class MachineConfig(Section):

@@ -175,6 +175,8 @@ class GateWorker:
     def _close(self) -> Exception | None:
         try:
             self._gate.close()
-        except Exception as error:
+        except HardwareError as error:
             return error
+        except Exception as error:
+            return HardwareError(f"gate {self.name}: its driver failed: {error}")
         return None
