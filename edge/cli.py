@@ -106,21 +106,21 @@ def run(
 ) -> None:
     """Runs the real machine until Ctrl-C."""
     from edge.captures import capturing
-    from edge.journal.journal import Journal
     from edge.machine import read_plans
+    from edge.parts_record import open_journal
     from edge.run import run as run_machine
     from edge.signals import noted
 
     plans = read_plans(*_machine_files(config, bins), bundle, _warn)
-    file = journal or Path(plans.config.journal.file)
     with (
         noted() as stop,
-        Journal.open(file, plans.config.journal.max_mb, _warn) as written,
+        open_journal(plans.config.journal, journal, _warn) as written,
         capturing(capture, plans, _warn) as observe,
     ):
         report = run_machine(plans, written, _warn, stop, observe)
     dropped = f" ({report.dropped_frames} dropped)" if report.dropped_frames else ""
-    typer.echo(f"{report.frames} frames{dropped}, {report.parts} parts, recorded in {file}")
+    pictures = written.pictures_in_words()
+    typer.echo(f"{report.frames} frames{dropped}, {report.parts} parts{pictures}, recorded in {written.path}")
     if gates := report.gates_in_words():
         typer.echo(gates)
     _warn(f"error: {report.reason}" if report.fault else report.reason)
@@ -180,14 +180,15 @@ def doctor() -> None:
 @app.command()
 def export(
     journal: Annotated[Path, typer.Option("--journal", help="A journal of run or simulate.")],
-    output_format: Annotated[str, typer.Option("--format", help="csv")] = "csv",
+    output_format: Annotated[str, typer.Option("--format", help="csv or jsonl")] = "csv",
+    pictures: Annotated[Path | None, typer.Option("--pictures", help="Folder to copy the parts' pictures to.")] = None,
 ) -> None:
     """Writes every part sorted as a table, to standard output."""
-    from edge.journal.export import export_csv
+    from edge.journal.export import FORMATS, export_journal
 
-    if output_format != "csv":
-        raise InputError(f"--format is '{output_format}': csv can be written")
-    export_csv(journal, sys.stdout, _warn)
+    if output_format not in FORMATS:
+        raise InputError(f"--format is '{output_format}': {' or '.join(FORMATS)} can be written")
+    export_journal(journal, output_format, sys.stdout, pictures, _warn)
 
 
 @app.command()

@@ -2,17 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 
 from edge.bundle.manifest import BundlePart
 from edge.catalogue.colours import Colour
+from edge.config.schema import JournalConfig
+from edge.journal.journal import Journal
+from edge.journal.pictures import RingSize
 from edge.pipeline import PartState
 from edge.records import DecisionReason, PartRecord, Scores
 
 TOP = 5
 COLOURS = 3
+
+
+def open_journal(
+    config: JournalConfig, file: Path | None, warn: Callable[[str], None], *, threaded: bool = True
+) -> Journal:
+    """The machine's journal, as large as configured.
+
+    Args:
+        file: instead of the configured one.
+        warn: told one line when something is wrong with it, from any thread.
+        threaded: False for virtual time.
+
+    Raises:
+        JournalError: it cannot be opened or written, or another process writes to it.
+    """
+    size = RingSize(config.max_pictures, int(config.max_pictures_mb * 1e6))
+    return Journal.open(file or Path(config.file), config.max_mb, warn, threaded=threaded, pictures=size)
 
 
 def part_record(part: PartState, parts: Sequence[BundlePart], colours: Sequence[Colour], time_s: float) -> PartRecord:

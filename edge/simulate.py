@@ -18,6 +18,7 @@ from edge.clock import MonotonicClock
 from edge.journal.journal import Journal
 from edge.machine import Devices, Machine, Plans, assemble, open_accelerator, tracking_settings
 from edge.overlay import VideoWriter, draw
+from edge.parts_record import open_journal
 from edge.pipeline import Outcome, PartState
 from edge.records import CommandStatus, GateReport
 from edge.signals import StopRequest
@@ -27,7 +28,6 @@ from edge.sim.score import Decided, Fate, Score, score
 
 EPOCH_S = 1_767_225_600.0
 """2026-01-01: virtual time starts there in the journal, so that the same seed writes the same journal."""
-FLUSH_EVERY_FRAMES = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ def run_simulation(
         devices = Devices(accelerator, world.gates, world.feeder, world.belt_motor, world.encoder, world.clock)
         journal = None
         if options.journal:
-            journal = Journal.open(options.journal, plans.config.journal.max_mb, warn, threaded=False)
+            journal = open_journal(plans.config.journal, options.journal, warn, threaded=False)
             stack.callback(journal.close)
         decided: dict[int, PartState] = {}
         machine = assemble(
@@ -162,8 +162,8 @@ def _drive(
             progress(len(world.truth))
             if writer:
                 writer.write(draw(outcome, tracking_settings(plans.config), plans.bundle.parts, plans.bins.default_bin))
-            if journal and frames % FLUSH_EVERY_FRAMES == 0:
-                journal.flush()
+            if journal:
+                journal.save_when_due()
             if options.realtime:
                 pace.sleep_until(start_s + world.clock.now_s())
     finally:

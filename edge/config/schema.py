@@ -236,6 +236,9 @@ class JournalConfig(Section):
 
     file: Text = "brickgate-journal.jsonl"
     max_mb: Annotated[Number, Field(gt=0, le=100_000)] = 200.0
+    max_pictures: Annotated[Whole, Field(ge=0, le=1_000_000)] = 2000
+    """Of the newest parts, a picture each, in a folder beside the file; 0: none."""
+    max_pictures_mb: Annotated[Number, Field(gt=0, le=100_000)] = 50.0
 
 
 class SafetyConfig(Section):

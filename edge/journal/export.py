@@ -3,41 +3,98 @@
 from __future__ import annotations
 
 import csv
+import json
+import shutil
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
 
+from edge.errors import InputError
+from edge.journal.lines import without_nan
+from edge.journal.pictures import picture_of
 from edge.journal.read import read_journal
+from edge.records import PartRecord
 
+FORMATS = ("csv", "jsonl")
 COLUMNS = (
     "part_id", "time", "bin", "bin_wanted", "reason", "detail", "part", "part_score", "colour", "colour_score",
     "probability", "looks", "frame_first", "frame_last", "length_mm", "width_mm", "gates", "decision_latency_s",
-    "lateness_s",
+    "lateness_s", "gate_reports", "confirmation", "picture",
 )  # fmt: skip
 
 
-def export_csv(file: Path, out: TextIO, warn: Callable[[str], None] = lambda _line: None) -> int:
-    """Writes every part sorted as CSV, and returns their number; `warn` is told of damaged lines.
+def export_journal(
+    file: Path,
+    output_format: str,
+    out: TextIO,
+    pictures: Path | None = None,
+    warn: Callable[[str], None] = lambda _line: None,
+) -> int:
+    """Writes every part sorted, and returns their number.
+
+    Args:
+        file: the journal.
+        output_format: one of `FORMATS`: a table with a row a part, or a JSON object a line.
+        out: where to.
+        pictures: a folder to copy the parts' pictures to; without one their places beside the journal are named.
+        warn: told of damaged lines.
 
     Raises:
         JournalError: the journal cannot be read.
+        InputError: the pictures cannot be copied.
     """
     records = read_journal(file, warn)
-    writer = csv.writer(out)
-    writer.writerow(COLUMNS)
+    write = _table(out) if output_format == "csv" else _objects(out)
     count = 0
     for record in records:
-        part, part_score = record.top[0] if record.top else ("", 0.0)
-        colour, colour_score = record.colour[0] if record.colour else ("", 0.0)
-        time = datetime.fromtimestamp(record.time_s, UTC).isoformat(timespec="milliseconds")
-        writer.writerow(
-            (
-                record.part_id, time, record.bin, record.bin_wanted, record.reason, record.detail, part, part_score,
-                colour, colour_score, record.probability, record.looks, record.frame_first, record.frame_last,
-                record.length_mm, record.width_mm, " ".join(record.gates), record.decision_latency_s,
-                record.lateness_s,
-            )
-        )  # fmt: skip
+        write(record, _picture(file, record.part_id, pictures))
         count += 1
     return count
+
+
+def _table(out: TextIO) -> Callable[[PartRecord, str], object]:
+    writer = csv.writer(out)
+    writer.writerow(COLUMNS)
+
+    def write(record: PartRecord, picture: str) -> None:
+        part, part_score = record.top[0] if record.top else ("", 0.0)
+        colour, colour_score = record.colour[0] if record.colour else ("", 0.0)
+        reports = (f"{gate}={held}:{status}:{late_s:+.3f}" for gate, held, status, late_s in record.gate_reports)
+        writer.writerow(
+            (
+                record.part_id, _time(record), record.bin, record.bin_wanted, record.reason, record.detail, part,
+                part_score, colour, colour_score, record.probability, record.looks, record.frame_first,
+                record.frame_last, record.length_mm, record.width_mm, " ".join(record.gates),
+                record.decision_latency_s, record.lateness_s, " ".join(reports), record.confirmation, picture,
+            )
+        )  # fmt: skip
+
+    return write
+
+
+def _objects(out: TextIO) -> Callable[[PartRecord, str], object]:
+    def write(record: PartRecord, picture: str) -> None:
+        values = {**asdict(record), "time": _time(record), "picture": picture or None}
+        out.write(json.dumps(without_nan(values), ensure_ascii=False) + "\n")
+
+    return write
+
+
+def _time(record: PartRecord) -> str:
+    return datetime.fromtimestamp(record.time_s, UTC).isoformat(timespec="milliseconds")
+
+
+def _picture(journal: Path, part_id: int, folder: Path | None) -> str:
+    """Where the part's picture is, or its copy; "" where there is none."""
+    kept = picture_of(journal, part_id)
+    if kept is None or folder is None:
+        return str(kept or "")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return str(shutil.copy(kept, folder))
+    except FileNotFoundError:
+        return ""  # A running machine has put a newer one in its place.
+    except OSError as error:
+        raise InputError(f"--pictures {folder}: cannot be written ({error.strerror}): name another folder") from error

@@ -120,6 +120,11 @@ class Journal:
         """Records that will never be: the disk failed for too long, or the queue was full."""
         return self._writer.lost + self._given_up
 
+    def pictures_in_words(self) -> str:
+        """What a summary says of them behind the journal's name; nothing when there were none."""
+        missing = f" ({self.pictures.missing} missing)" if self.pictures.missing else ""
+        return f", {self.pictures.kept} pictures{missing}" if self.pictures.kept or missing else ""
+
     def append(self, record: PartRecord) -> int:
         """Takes one record; returns at once with its part number: the record's own, or the next one where
         that is below 0. A second record of the same part replaces the first for readers.

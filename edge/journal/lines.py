@@ -30,7 +30,7 @@ def encode(record: PartRecord) -> bytes:
     try:
         body = _dump(values)
     except ValueError:
-        body = _dump({name: _finite(value) for name, value in values.items()})
+        body = _dump(without_nan(values))
     return body[:-1] + _CHECK + b'%08x"}\n' % zlib.crc32(body)
 
 
@@ -96,6 +96,11 @@ def _plain(value: Any) -> Any:
     if item is None:
         raise TypeError(f"a {type(value).__name__} cannot be written to the journal")
     return item()
+
+
+def without_nan(values: dict[str, Any]) -> dict[str, Any]:
+    """The values with null for numbers that JSON does not have (NaN, infinity)."""
+    return {name: _finite(value) for name, value in values.items()}
 
 
 def _finite(value: Any) -> Any:

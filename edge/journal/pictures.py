@@ -122,6 +122,11 @@ class PictureWriter:
     def folder(self) -> Path:
         return self._ring.folder
 
+    @property
+    def missing(self) -> int:
+        """Pictures that were offered and are not kept."""
+        return self.dropped + self.failed + self._queue.qsize()
+
     def offer(self, part_id: int, picture_bgr: ImageBgr) -> None:
         """Takes a picture, which the caller must not change any more; called by one thread.
 
@@ -147,9 +152,8 @@ class PictureWriter:
             with contextlib.suppress(queue.Full):
                 self._queue.put(None, timeout=CLOSE_S)
             self._thread.join(CLOSE_S)
-        missing = self.dropped + self.failed + self._queue.qsize()
-        if missing:
-            self._warn(f"pictures {self.folder}: {missing} of {missing + self.kept} could not be kept")
+        if self.missing:
+            self._warn(f"pictures {self.folder}: {self.missing} of {self.missing + self.kept} could not be kept")
 
     def _run(self) -> None:
         while (item := self._queue.get()) is not None:

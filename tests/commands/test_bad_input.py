@@ -165,7 +165,7 @@ def test_a_picture_that_is_none_is_told_and_the_others_are_answered(brickgate, m
             ("classify", "x.png", "--model", "x.tflite"),
             "error: --model and --labels belong together: name the TFLite file and its label file",
         ),
-        (("export", "--journal", "x", "--format", "xml"), "error: --format is 'xml': csv can be written"),
+        (("export", "--journal", "x", "--format", "xml"), "error: --format is 'xml': csv or jsonl can be written"),
         (
             ("export", "--journal", "none.jsonl"),
             "error: journal none.jsonl: there is no such file: give the journal's path",
@@ -252,7 +252,7 @@ def test_a_full_disk_under_the_output_is_one_line(brickgate, monkeypatch, machin
     def full(*_arguments):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("edge.journal.export.export_csv", full)
+    monkeypatch.setattr("edge.journal.export.export_journal", full)
     result = brickgate("export", "--journal", "x")
     assert (result.code, result.err) == (1, "error: [Errno 28] No space left on device\n")
 

@@ -31,7 +31,7 @@ def test_a_recording_runs_to_its_end(brickgate, machine, lockstep):
     result = brickgate("run", "--config", machine)
     journal = machine.parent / "journal.jsonl"
     assert (result.code, result.err) == (0, "the recording has ended\n")
-    assert result.out == f"62 frames, 2 parts, recorded in {journal}\n"
+    assert result.out == f"62 frames, 2 parts, 2 pictures, recorded in {journal}\n"
     assert sorted_parts(journal) == [("bricks", "3001", "certain"), ("plates", "3023", "certain")]
 
 
@@ -66,7 +66,7 @@ def test_a_signal_stops_the_run_in_good_order(machine, tmp_path, number, name, c
     )  # fmt: skip
     assert (result.returncode, result.stderr.splitlines()[-1]) == (code, f"{name} received"), result.stderr
     assert "Traceback" not in result.stderr
-    assert "2 parts, recorded in" in result.stdout
+    assert "2 parts, 2 pictures, recorded in" in result.stdout
     assert [bin_ for bin_, *_ in sorted_parts(tmp_path / "journal.jsonl")] == ["bricks", "plates"]
 
 

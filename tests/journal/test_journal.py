@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edge.errors import JournalError
-from edge.journal.export import COLUMNS, export_csv
+from edge.journal.export import COLUMNS, export_journal
 from edge.journal.file import Disk, JournalFile, files_of
 from edge.journal.journal import Journal
 from edge.journal.lines import decode, encode, is_intact, part_id_of
@@ -402,7 +402,7 @@ def test_the_table_has_a_row_a_part(path):
         journal.append(part(time_s=0.0))
         journal.append(part(top=(), colour=()))
     out = io.StringIO()
-    assert export_csv(path, out) == 2
+    assert export_journal(path, "csv", out) == 2
     rows = out.getvalue().splitlines()
     assert rows[0] == ",".join(COLUMNS)
     assert rows[1].startswith("1,1970-01-01T00:00:00.000+00:00,rest,l1,refused,g1 holds pass for track 2,3001,0.97,Red")
