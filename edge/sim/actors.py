@@ -51,6 +51,9 @@ class Actors:
             reach_mm = float(np.abs(part.outline_mm[:, 0]).max()) + part.height_mm + 10
             if not -reach_mm < along_mm < self._scene.settings.seen_mm + reach_mm:
                 continue
+            if part.bar:
+                self._draw_bar(region, part, along_mm, gains)
+                continue
             seen.add(part.part_id)
             u_px, v_px = self._scene.pixel(along_mm, part.y_mm)
             painted = self._painted(part, along_mm)
@@ -58,6 +61,13 @@ class Actors:
             _blend(region, painted, round(u_px) - left + painted.left, round(v_px) - top + painted.top, brightness)
         for gone in self._costumes.keys() - seen:
             del self._costumes[gone]
+
+    def _draw_bar(self, region: ImageBgr, part: SimPart, along_mm: float, gains: Floats) -> None:
+        left, top = self._scene.settings.region_px[:2]
+        ends = [self._scene.pixel(along_mm + along, part.y_mm + across) for along, across in part.outline_mm.tolist()]
+        red, green, blue = part.colour.rgb
+        colour = [float(level * gain) for level, gain in zip((blue, green, red), gains, strict=True)]
+        cv2.fillConvexPoly(region, np.array(ends, np.int32) - (left, top), colour, cv2.LINE_AA)
 
     def _painted(self, part: SimPart, along_mm: float) -> Painted:
         costume = self._costumes.get(part.part_id)

@@ -65,6 +65,8 @@ class SimPart:
     why: str = ""
     """The gates' positions that brought it there."""
     ended_s: float | None = None
+    bar: bool = False
+    """A plain bar of its outline, in place of a part of its family."""
     struck: tuple[str, ...] = field(default=())
     """Gates that moved, or stood between two positions, while it was passing."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 
 import numpy as np
@@ -14,6 +14,7 @@ from edge.clock import VirtualClock
 from edge.sim.belt import SimBelt, SimBeltMotor, SimEncoder
 from edge.sim.feeder import SimFeeder, lay_against
 from edge.sim.gates import Passage, SimGate
+from edge.sim.mishaps import Mishaps
 from edge.sim.parts import PartMaker, SimPart
 from edge.sim.settings import TICK_S, SimSettings
 
@@ -37,6 +38,7 @@ class _Event:
     meeting: _Meeting = field(compare=False)
     gate: str = field(compare=False)
     part: SimPart = field(compare=False)
+    x_mm: float = field(compare=False)
 
 
 class SimWorld:
@@ -63,6 +65,7 @@ class SimWorld:
         self.feeder = SimFeeder(settings.feed, feed_rng)
         self.gates = {gate.name: SimGate(gate, self.clock, gate_rng.spawn(1)[0]) for gate in settings.gates}
         self.read_belt_mm: Callable[[], float] = lambda: self.belt.travel_mm
+        self.mishaps = Mishaps(lambda part: self._end(part, None, "fell off"))
         self._maker = maker
         self._hooks: list[TickHook] = []
         self._events: list[_Event] = []
@@ -110,8 +113,12 @@ class SimWorld:
         start_s, start_mm = self.belt.time_s, self.belt.travel_mm
         self.belt.advance(instant_s - start_s)
         moved_mm = self.belt.travel_mm - start_mm
+        self.mishaps.move(self._on_way.values(), self.belt.travel_mm, moved_mm)
         while self._events and self._events[0].travel_mm <= self.belt.travel_mm:
             event = heapq.heappop(self._events)
+            if (later_mm := self._place_mm(event)) > self.belt.travel_mm:
+                heapq.heappush(self._events, replace(event, travel_mm=later_mm))
+                continue
             share = (event.travel_mm - start_mm) / moved_mm if moved_mm > 0 else 1.0
             self.clock.sleep_until(start_s + max(share, 0.0) * (instant_s - start_s))
             self._meet(event)
@@ -128,6 +135,7 @@ class SimWorld:
             return
         together = self.feeder.take()
         part = self._maker.make(len(self.truth))
+        self.mishaps.shape(part)
         part.x_belt_mm = lead_mm + float(part.outline_mm[:, 0].max())
         self._add(part)
         if together and len(self.truth) < feed.parts:
@@ -148,9 +156,14 @@ class SimWorld:
                 self._expect(part, meeting, gate.name, gate.meets_mm[meeting])
 
     def _expect(self, part: SimPart, meeting: _Meeting, gate: str, x_mm: float) -> None:
-        place_mm = (part.lead_belt_mm, part.x_belt_mm, part.trail_belt_mm)[meeting]
         self._numbers += 1
-        heapq.heappush(self._events, _Event(place_mm + x_mm, self._numbers, meeting, gate, part))
+        event = _Event(0.0, self._numbers, meeting, gate, part, x_mm)
+        heapq.heappush(self._events, replace(event, travel_mm=self._place_mm(event)))
+
+    def _place_mm(self, event: _Event) -> float:
+        """The travel at which it comes, as the part lies now: one that stood still has been left behind."""
+        part = event.part
+        return event.x_mm + (part.lead_belt_mm, part.x_belt_mm, part.trail_belt_mm)[event.meeting]
 
     def _meet(self, event: _Event) -> None:
         part, now_s = event.part, self.clock.now_s()
@@ -183,7 +196,8 @@ class SimWorld:
             part.why += ", which leads nowhere"
         self._end(part, exit_)
 
-    def _end(self, part: SimPart, bin_: str | None) -> None:
+    def _end(self, part: SimPart, bin_: str | None, why: str = "") -> None:
+        part.why = f"{part.why} {why}".strip()
         part.bin, part.ended_s = bin_, self.clock.now_s()
         self._last_news_s = part.ended_s
         del self._on_way[part.part_id], self._at[part.part_id]

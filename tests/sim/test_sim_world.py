@@ -218,3 +218,40 @@ def test_a_clock_that_another_has_moved_on_is_caught_up_with(make_world):
     world.clock.advance(0.5)
     world.advance_to(2.0)
     assert world.belt.travel_mm == pytest.approx(200.0, abs=0.6)
+
+
+def test_a_jam_catches_the_next_part_and_those_behind_it_and_lets_them_go_again(make_world):
+    world = make_world(parts=4, parts_per_min=120)
+    world.on_tick(lambda _now_s: [setattr(part, "y_mm", 0.0) for part in world.on_way])
+    world.mishaps.jam(395.0)
+    world.advance_to(12.0)
+    standing = world.mishaps.standing
+    assert len(standing) >= 2
+    stations = [world.belt.travel_mm - part.lead_belt_mm for part in standing]
+    assert stations[0] == pytest.approx(395.0, abs=1.0)
+    world.advance_to(14.0)
+    assert [world.belt.travel_mm - part.lead_belt_mm for part in standing] == pytest.approx(stations)
+    assert not any(part.bin for part in world.truth)
+    world.mishaps.free()
+    world.run()
+    assert [part.bin for part in world.truth] == ["rest"] * 4
+    assert all(part.ended_s > 14.0 for part in standing)
+
+
+def test_a_part_that_falls_off_ends_nowhere_and_no_other_does(make_world):
+    world = make_world(parts=3)
+    world.mishaps.fall_off(200.0)
+    world.run()
+    assert [part.bin for part in world.truth] == [None, "rest", "rest"]
+    assert world.truth[0].why == "fell off"
+
+
+def test_a_bar_is_one_part_as_long_as_it_was_asked_for(make_world):
+    world = make_world(parts=3)
+    world.mishaps.bar_mm = 300.0
+    world.run()
+    lengths = [part.trail_belt_mm - part.lead_belt_mm for part in world.truth]
+    assert lengths[0] == pytest.approx(300.0)
+    assert max(lengths[1:]) < 30.0
+    assert world.truth[1].lead_belt_mm >= world.truth[0].trail_belt_mm + 12.0 - 1e-3
+    assert {part.bin for part in world.truth} == {"rest"}
