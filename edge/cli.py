@@ -195,9 +195,18 @@ def export(
 def bench(
     bundle: Annotated[str, typer.Option("--bundle", help="Model bundle: a shipped name or a folder.")] = "starter",
     frames: Annotated[int, typer.Option(min=5, max=10_000, help="Frames measured for each number of parts.")] = 60,
+    schedule: Annotated[bool, typer.Option("--schedule", help="Measure the planner instead.")] = False,
+    parts: Annotated[int, typer.Option(min=10, max=1_000_000, help="For --schedule: parts at each rate.")] = 5000,
+    seed: Annotated[int, typer.Option(min=0, help="For --schedule: of the arrivals.")] = 1,
     as_json: AsJson = False,
 ) -> None:
-    """Measures what a frame costs, stage by stage."""
+    """Measures what a frame costs, stage by stage, or how good the planner is."""
+    if schedule:
+        from edge import bench_schedule
+
+        report = bench_schedule.run_bench(parts, seed)
+        bench_schedule.print_report(report, sys.stdout, as_json=as_json)
+        return
     from edge.bench import print_report, run_bench
     from edge.bundle.manifest import load_bundle
     from edge.hardware.tflite import CpuAccelerator
