@@ -75,12 +75,15 @@ class Rule(Section):
 
 
 class BinConfig(Section):
-    """One bin: any of its rules suffices."""
+    """One bin, or several that share what they accept: any of the rules suffices."""
 
-    name: Text
+    names: Annotated[Texts, Field(alias="name")]
+    """Of several, the emptiest whose gates are free takes the next part."""
     accept: Annotated[tuple[Rule, ...], Field(min_length=1)]
     full_after: Annotated[Whole, Field(ge=1, le=1_000_000)] | None = None
-    """Parts that it holds; what comes later goes to the bins that share its rules, or to the default bin."""
+    """Parts that each holds; what comes later goes to the bins that share its rules, or to the default bin."""
+    holds_l: Annotated[Number, Field(gt=0, le=1000)] | None = None
+    """Litres that each holds, by the sizes of the parts that were sent there; the same then."""
 
 
 def _bin_or_gate(value: Any) -> str:
@@ -128,6 +131,11 @@ class BinsConfig(Section):
     default_bin: Text
     layout: LayoutNode
     bins: Annotated[tuple[BinConfig, ...], Field(min_length=1)]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every bin but the default one, from the top."""
+        return tuple(name for bin_ in self.bins for name in bin_.names)
 
     def ways(self) -> dict[str, tuple[Way, ...]]:
         """The ways to each bin that the layout leads to."""

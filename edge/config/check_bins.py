@@ -9,7 +9,7 @@ from edge.catalogue.colours import closest_colour, find_colour, load_colours, su
 from edge.catalogue.spelling import did_you_mean
 from edge.config.bins import BinsConfig, LayoutNode
 from edge.config.document import Document
-from edge.config.findings import Finding, KeyPath
+from edge.config.findings import Finding, KeyPath, Severity
 
 
 def check_bins(config: BinsConfig, document: Document, more_categories: frozenset[str] = frozenset()) -> list[Finding]:
@@ -21,6 +21,7 @@ def check_bins(config: BinsConfig, document: Document, more_categories: frozense
     return [
         *_bin_names(config, document),
         *_leaves(config, document),
+        *_default_bin_has_no_end(config, document),
         *_gates_once(config.layout, ("layout",), document),
         *_colours(config, document),
         *_categories(config, document, sorted({*CATEGORIES, *more_categories})),
@@ -53,19 +54,15 @@ def rule_paths(config: BinsConfig) -> Iterator[KeyPath]:
 
 def _bin_names(config: BinsConfig, document: Document) -> Iterator[Finding]:
     first: dict[str, int] = {}
-    for place, bin_ in enumerate(config.bins):
-        if bin_.name in first:
-            yield document.finding(
-                ("bins", place, "name"),
-                f"'{bin_.name}' is bins[{first[bin_.name]}] already; give it another name",
-                value=bin_.name,
-            )
-        first.setdefault(bin_.name, place)
+    for name, place, path in _named(config, document):
+        if name in first:
+            yield document.finding(path, f"'{name}' is bins[{first[name]}] already; give it another name", value=name)
+        first.setdefault(name, place)
 
 
 def _leaves(config: BinsConfig, document: Document) -> Iterator[Finding]:
     ways = config.ways()
-    known = [config.default_bin, *(bin_.name for bin_ in config.bins)]
+    known = [config.default_bin, *config.names]
     if config.default_bin not in ways:
         hint = did_you_mean(config.default_bin, ways) or "; doubts and refusals must end somewhere"
         yield document.finding(
@@ -81,13 +78,33 @@ def _leaves(config: BinsConfig, document: Document) -> Iterator[Finding]:
                     f"'{exit_}' is neither default_bin nor the name of a bin{did_you_mean(exit_, known)}",
                     value=exit_,
                 )
-    for place, bin_ in enumerate(config.bins):
-        if bin_.name not in ways:
+    for name, _, path in _named(config, document):
+        if name not in ways:
             yield document.finding(
-                ("bins", place, "name"),
-                f"'{bin_.name}' cannot be reached: no position of a gate leads there; add it to the layout",
-                value=bin_.name,
+                path,
+                f"'{name}' cannot be reached: no position of a gate leads there; add it to the layout",
+                value=name,
             )
+
+
+def _named(config: BinsConfig, document: Document) -> Iterator[tuple[str, int, KeyPath]]:
+    """Every bin's name, the place of its section, and where it stands."""
+    for place in range(len(config.bins)):
+        for name, path in names(document, ("bins", place, "name")):
+            yield name, place, path
+
+
+def _default_bin_has_no_end(config: BinsConfig, document: Document) -> Iterator[Finding]:
+    """It takes whatever the others cannot, so it cannot be full."""
+    for place, bin_ in enumerate(config.bins):
+        for key in ("full_after", "holds_l"):
+            if config.default_bin in bin_.names and getattr(bin_, key) is not None:
+                yield document.finding(
+                    ("bins", place, key),
+                    f"the default bin '{config.default_bin}' takes what no other can and is never full; take {key} out",
+                    Severity.WARNING,
+                    getattr(bin_, key),
+                )
 
 
 def _gates_once(layout: LayoutNode, path: KeyPath, document: Document) -> Iterator[Finding]:

@@ -21,6 +21,7 @@ def check_layout(machine: MachineConfig, bins: BinsConfig, document: Document) -
     return [
         *_names(gates, bins, document),
         *_order(gates, bins.layout, _START, document),
+        *_chutes_end_the_belt(gates, bins, document),
         *_rest(gates, bins, document),
         *_unused(gates, bins, document),
     ]
@@ -56,6 +57,18 @@ def _order(gates: Mapping[str, GateBase], node: LayoutNode, path: KeyPath, docum
                 value=following.name,
             )
         yield from _order(gates, exit_, (*path, position), document)
+
+
+def _chutes_end_the_belt(gates: Mapping[str, GateBase], bins: BinsConfig, document: Document) -> Iterator[Finding]:
+    for node, path in nodes(bins.layout, _START):
+        gate = gates.get(node.gate)
+        for position, exit_ in node.exits.items():
+            if gate is not None and gate.kind == "chute" and isinstance(exit_, LayoutNode):
+                yield document.finding(
+                    (*path, position, "gate"),
+                    f"no gate can follow chute '{gate.name}' at the belt's end: its positions lead to bins",
+                    value=exit_.gate,
+                )
 
 
 def _rest(gates: Mapping[str, GateBase], bins: BinsConfig, document: Document) -> Iterator[Finding]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from edge.config.check_sensors import check_sensors
 from edge.config.document import Document
 from edge.config.findings import Finding, KeyPath, Severity
-from edge.config.gates import GpioServoGateConfig, GpioSolenoidGateConfig, Pca9685GateConfig
+from edge.config.gates import FASTER, GpioServoGateConfig, GpioSolenoidGateConfig, Pca9685GateConfig
 from edge.config.schema import MachineConfig
 from edge.config.sensors import GpioSensorConfig
 
@@ -18,6 +18,7 @@ def check_machine(config: MachineConfig, document: Document) -> list[Finding]:
         *_gate_names(config, document),
         *_gate_order(config, document),
         *_gates_clear_of_view(config, document),
+        *_strokes_meet_parts(config, document),
         *_outputs_used_twice(config, document),
         *_sim_and_real(config, document),
         *check_sensors(config, document),
@@ -52,12 +53,26 @@ def _gates_clear_of_view(config: MachineConfig, document: Document) -> Iterator[
     view_from_mm = config.camera.station_mm
     view_to_mm = view_from_mm + config.camera.seen_mm
     for place, gate in enumerate(config.gates):
-        if gate.x_mm - gate.margin_mm < view_to_mm:
+        if gate.x_mm - gate.reach_mm - gate.margin_mm < view_to_mm:
+            half = f"half its face of {gate.face_mm:g} and " if gate.face_mm else ""
             yield document.finding(
                 ("gates", place, "x_mm"),
-                f"{gate.x_mm:g} less its margin of {gate.margin_mm:g} is not clear of the camera's view "
+                f"{gate.x_mm:g} less {half}its margin of {gate.margin_mm:g} is not clear of the camera's view "
                 f"({view_from_mm:g} to {view_to_mm:g} mm); gates come after it",
                 value=f"{gate.x_mm:g}",
+            )
+
+
+def _strokes_meet_parts(config: MachineConfig, document: Document) -> Iterator[Finding]:
+    """A part must not ride past a pusher's face while it is being pushed."""
+    for place, gate in enumerate(config.gates):
+        stroke_mm = gate.stroke_mm(FASTER * config.belt.belt_mm_per_s)
+        if gate.kind == "pusher" and gate.face_mm is not None and stroke_mm > gate.face_mm:
+            yield document.finding(
+                ("gates", place),
+                f"a part rides up to {stroke_mm:.0f} mm while gate '{gate.name}' strikes, past its face of "
+                f"{gate.face_mm:g} mm: a wider face_mm, a shorter travel_s or a slower belt is needed",
+                value=gate.name,
             )
 
 

@@ -30,6 +30,7 @@ def check_rules(
         *_lists(config, catalogue),
         *_look_alikes(config, catalogue, document, wrong_rules),
         *_never(config, catalogue, document, wrong_rules),
+        *_sizes(config, catalogue, document),
     ]
 
 
@@ -66,6 +67,17 @@ def _look_alikes(
                 yield document.finding((*path, "look_alikes"), message, Severity.WARNING, True)
 
 
+def _sizes(config: BinsConfig, catalogue: PartCatalogue, document: Document) -> Iterator[Finding]:
+    known = any(part.length_mm and part.width_mm and part.height_mm for part in catalogue.parts)
+    for place, bin_ in enumerate(config.bins):
+        if bin_.holds_l is not None and not known:
+            yield document.finding(
+                ("bins", place, "holds_l"),
+                "the model knows no part's size, so nobody can tell when the bin is full; use full_after",
+                value=f"{bin_.holds_l:g}",
+            )
+
+
 def _unknown_part(number: str, catalogue: PartCatalogue) -> str:
     meant = catalogue.suggest(number)
     return f"the model knows no part '{number}'" + (f"; did you mean '{meant}'?" if meant else "")
@@ -90,7 +102,7 @@ def _never(
                 message = "never matches: the model knows no part that fits all of it"
                 yield document.finding(path, message, Severity.WARNING)
             elif not shares and not free.any():
-                takers = ", ".join(f"'{config.bins[taker].name}'" for taker in np.unique(owner[mask]))
+                takers = ", ".join(f"'{' + '.join(config.bins[taker].names)}'" for taker in np.unique(owner[mask]))
                 message = f"never matches: {takers} takes all of it first; move this rule up"
                 yield document.finding(path, message, Severity.WARNING)
             owner[free] = place

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from edge.catalogue.colours import Colour
 from edge.catalogue.parts import PartCatalogue
 from edge.config.bins import BinsConfig
 from edge.records import BinDecision, DecisionReason, Scores, Verdict
+from edge.routing.fill import BinFill
 from edge.routing.rules import NOBODY, compile_rules
 
 _TIE = 0.01
@@ -29,13 +30,24 @@ class Router:
     """
 
     def __init__(
-        self, bins: BinsConfig, catalogue: PartCatalogue, colours: Sequence[Colour], sure_above: float
+        self,
+        bins: BinsConfig,
+        catalogue: PartCatalogue,
+        colours: Sequence[Colour],
+        sure_above: float,
+        warn: Callable[[str], None] = lambda line: None,
     ) -> None:
+        """Args:
+        bins: bins.yaml.
+        catalogue: the model's parts.
+        colours: in the order of the colour scores.
+        sure_above: posterior mass from which a bin is decided for.
+        warn: told in one line when a bin is full.
+        """
         self.table = compile_rules(bins, catalogue, colours)
         self._default_bin = bins.default_bin
         self._sure_above = sure_above
-        self._full_after = {bin_.name: bin_.full_after for bin_ in bins.bins if bin_.full_after is not None}
-        self._counts = dict.fromkeys((*self.table.bins, bins.default_bin), 0)
+        self.fill = BinFill(bins, catalogue, warn)
         self._reachable = set(bins.ways())
         # Parts with the same row share one: a decision then costs rows × colours, not parts × colours.
         self._rows, row_of = np.unique(self.table.group_of, axis=0, return_inverse=True)
@@ -45,26 +57,24 @@ class Router:
     @property
     def counts(self) -> dict[str, int]:
         """Parts sent to each bin since the start or since it was emptied."""
-        return dict(self._counts)
+        return self.fill.counts
 
-    def sent(self, bin_name: str, instead_of: str | None = None) -> None:
-        """Counts a part that was really sent to a bin; the balance and `full_after` go by it.
+    def sent(self, bin_name: str, instead_of: str | None = None, verdict: Verdict | None = None) -> None:
+        """Counts a part that was really sent to a bin; the balance, `full_after` and `holds_l` go by it.
 
         Args:
             instead_of: the bin it was counted for before its plan was changed.
+            verdict: what it was taken for; without it, it takes no room.
         """
-        if instead_of is not None:
-            self._counts[instead_of] = max(self._counts[instead_of] - 1, 0)
-        self._counts[bin_name] += 1
+        self.fill.sent(bin_name, instead_of, verdict.part_posterior if verdict else None)
 
     def emptied(self, bin_name: str) -> None:
         """Starts a bin's count again."""
-        self._counts[bin_name] = 0
+        self.fill.emptied(bin_name)
 
     def is_full(self, bin_name: str) -> bool:
-        """Whether `full_after` parts were sent there."""
-        limit = self._full_after.get(bin_name)
-        return limit is not None and self._counts[bin_name] >= limit and bin_name != self._default_bin
+        """Whether it has taken as much as it holds."""
+        return self.fill.is_full(bin_name)
 
     def group_masses(self, part_posterior: Scores, colour_posterior: Scores) -> NDArray[np.float64]:
         """(G,) posterior mass of each group of `table`, together that of the parts. When the colour was not
@@ -121,7 +131,7 @@ class Router:
         if not usable:
             detail = "; ".join(f"{name} is {'full' if self.is_full(name) else 'not available'}" for name in right)
             return self._to_default(verdict, DecisionReason.REFUSED, nobody, detail)
-        usable.sort(key=self._counts.__getitem__)
+        usable = self.fill.emptiest_first(usable)
         return BinDecision(
             track_id=verdict.track_id,
             bin=usable[0],

@@ -37,22 +37,23 @@ class RuleTable:
 def compile_rules(config: BinsConfig, catalogue: PartCatalogue, colours: Sequence[Colour]) -> RuleTable:
     """The table of K parts × C colours: the first bin with a matching rule takes a cell, and shares it with the
     bins that have the same rule."""
+    names = config.names
     rules = [
-        (place, rule_key(rule, catalogue, colours), rule)
-        for place, bin_ in enumerate(config.bins)
+        (dict.fromkeys(map(names.index, bin_.names)), rule_key(rule, catalogue, colours), rule)
+        for bin_ in config.bins
         for rule in bin_.accept
     ]
     sharers: dict[Hashable, dict[int, None]] = {}
-    for place, key, _ in rules:
-        sharers.setdefault(key, {})[place] = None
+    for places, key, _ in rules:
+        sharers.setdefault(key, {}).update(places)
     groups: dict[tuple[int, ...], int] = {(): NOBODY}
     group_of = np.full((len(catalogue), len(colours)), NOBODY)
     for _, key, rule in rules:
         group = groups.setdefault(tuple(sharers[key]), len(groups))
         mask = np.outer(accepted_parts(rule, catalogue), accepted_colours(rule, colours))
         group_of[mask & (group_of == NOBODY)] = group
-    members = np.zeros((len(groups), len(config.bins)))
+    members = np.zeros((len(groups), len(names)))
     for places, group in groups.items():
         members[group, list(places)] = 1
     uses_colour = bool((group_of != group_of[:, :1]).any())
-    return RuleTable(tuple(bin_.name for bin_ in config.bins), group_of, members, uses_colour)
+    return RuleTable(names, group_of, members, uses_colour)

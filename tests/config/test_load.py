@@ -25,7 +25,7 @@ def test_west_has_nine_gates_eighteen_bins_and_a_box() -> None:
     machine, bins = load_machine(WEST / "machine.yaml"), load_bins(WEST / "bins.yaml")
     assert [gate.name for gate in machine.gates] == [f"g{number}" for number in range(1, 10)]
     assert len(bins.bins) == 18
-    assert set(bins.ways()) == {*(bin_.name for bin_ in bins.bins), "unsure"}
+    assert set(bins.ways()) == {*bins.names, "unsure"}
     assert bins.ways()["unsure"] == (tuple((f"g{number}", "pass") for number in range(1, 10)),)
 
 
