@@ -178,7 +178,7 @@ def assemble(
     dispatcher = Dispatcher([(devices.gates[own.name], own) for own in gates], belt, dispatch, stop)
     safety = Safety(devices.feeder, devices.belt_motor, devices.gates.values(), dispatcher.halt, warn)
     topology = Topology(_fork(plans.bins.layout), gates, plans.bins.default_bin)
-    router = Router(plans.bins, plans.catalogue, plans.colours, config.fusion.sure_above)
+    router = Router(plans.bins, plans.catalogue, plans.colours, config.fusion.sure_above, warn)
     stages = Stages(
         tracker=make_tracker(tracking_settings(config)),
         classifier=Classifier(devices.accelerator, plans.bundle, ColourMeter(plans.colours)),

@@ -262,7 +262,7 @@ class Pipeline:
         part.plan = self._stages.planner.plan(part.decision, *_extent(part.track), *self._belt_now())
         part.planned_mm = _extent(part.track)
         self._stages.dispatcher.submit(part.plan)
-        self._stages.router.sent(part.plan.bin, before.bin if before else None)
+        self._stages.router.sent(part.plan.bin, before.bin if before else None, part.verdict)
         for revised in part.plan.revised:
             self._revise(revised)
 
@@ -307,7 +307,7 @@ class Pipeline:
         part = self._known(plan.track_id)
         if part is None or part.decision is None or part.plan is None:
             return
-        self._stages.router.sent(plan.bin, part.plan.bin)
+        self._stages.router.sent(plan.bin, part.plan.bin, part.verdict)
         part.plan = plan
         if part.recorded:
             self._put_down(part)
