@@ -90,16 +90,22 @@ class JournalFile:
 
     def sync(self) -> None:
         """Makes everything written durable, and the file's name with it."""
+        size = self._size  # More may be written meanwhile.
         self._disk.sync(self._fd)
         if os.fstat(self._fd).st_nlink == 0:
             raise OSError(errno.ENOENT, "the file was removed")
         if not self._folder_synced:
             self._sync_folder()
-        self._synced = self._size
+        self._synced = size
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it has its share."""
+        return self._synced >= self._segment_bytes
 
     def rotate_when_full(self) -> None:
-        """Turns to a new file when this one has its share; the oldest goes."""
-        if self._synced < self._segment_bytes:
+        """Turns to a new file when this one has its share; the oldest goes. Everything must be synced."""
+        if not self.is_full:
             return
         for number in range(SEGMENTS - 1, 0, -1):
             source = older(self.path, number - 1) if number > 1 else self.path

@@ -55,7 +55,7 @@ class Journal:
 
         self._file = file
         self._warn = tell
-        self._writer = LineWriter(file, tell)
+        self._writer = LineWriter(file, tell, background=threaded)
         self.pictures = PictureWriter(ring, tell, threaded=threaded)
         self.watch = StallWatch(f"journal {file.path}", self._backlog, tell)
         self._part_ids = itertools.count(max(file.last_part_id, ring.last_part_id) + 1)
@@ -184,6 +184,7 @@ class Journal:
         self._closing.set()
         if self._thread is None:
             self._write_batch()
+            self._writer.sync(time.monotonic())
         else:
             with contextlib.suppress(queue.Full):
                 self._queue.put(_END, timeout=CLOSE_S)
@@ -191,7 +192,6 @@ class Journal:
             if self._thread.is_alive():
                 self._warn(f"journal {self.path}: the disk does not answer, {self.unsaved} records may be lost")
                 return
-        self._writer.sync(time.monotonic())
         if self._writer.unsaved:
             self._warn(f"journal {self.path}: {self._writer.unsaved} records could not be saved")
         self._file.close()
@@ -230,8 +230,9 @@ class Journal:
             records = [item for item in items if isinstance(item, PartRecord)]
             self._writer.write(self._lines(records), time.monotonic())
             for item in items:
-                if isinstance(item, threading.Event):
+                if not isinstance(item, PartRecord):
                     self._writer.sync(time.monotonic())
+                if isinstance(item, threading.Event):
                     item.set()
             if _END in items:
                 return

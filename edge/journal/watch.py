@@ -13,9 +13,10 @@ LOOK_EVERY_S = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """What a journal has before it. `busy_since_s` is when the call that the disk has not answered yet was made."""
+    """What a journal has before it. `busy_since_s` is when the disk was first asked for what it has not answered yet;
+    infinity where there is nothing."""
 
-    busy_since_s: float | None
+    busy_since_s: float
     unsaved: int
     lost: int
 
@@ -37,7 +38,7 @@ class StallWatch:
         """
         backlog = self._backlog()
         since_s = backlog.busy_since_s
-        if since_s is not None and now_s - since_s >= STALLED_AFTER_S:
+        if now_s - since_s >= STALLED_AFTER_S:
             if self._stalled_since_s is None:
                 self._stalled_since_s = since_s
                 self._warn(
