@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from edge.belt_watch import BeltWatch, belt_guard, belt_watch
 from edge.bundle.manifest import Bundle, load_bundle
 from edge.bundle.size import load_size_evidence
 from edge.capture.health import FrameHealth
@@ -25,13 +26,15 @@ from edge.config.schema import (
     MachineConfig,
     SimFeederConfig,
 )
+from edge.confirmation.confirmation import Confirmation, Consequences
+from edge.confirmation.places import Places
 from edge.feeding.drive import DriveSettings
 from edge.feeding.feeding import Feeding, FeedPlace
 from edge.feeding.rate import RateSettings
 from edge.fusion.evidence import Method
 from edge.fusion.verdict import Fusion, FusionSettings
 from edge.hardware.factory import guard, make_accelerator, model_for
-from edge.hardware.interfaces import Accelerator, BeltMotor, Encoder, Feeder, Gate
+from edge.hardware.interfaces import Accelerator, BeltMotor, Encoder, Feeder, Gate, PartSensor
 from edge.inference.classifier import Classifier
 from edge.inference.colour import ColourMeter
 from edge.journal.journal import Journal
@@ -73,6 +76,8 @@ class Devices:
     belt_motor: BeltMotor
     encoder: Encoder
     clock: Clock
+    sensors: Mapping[str, PartSensor] = field(default_factory=dict)
+    """Those that are there, of those in machine.yaml."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +93,15 @@ class Machine:
     router: Router
     feeding: Feeding
     lookout: Lookout
+    confirmation: Confirmation
+    belt_watch: BeltWatch
 
     def see(self, frame: Frame) -> Outcome:
         """One frame: judged, then through the pipeline, unless it shows something else than the belt."""
         if not self.lookout.admits(frame, self.devices.clock.now_s()):
             return self.pipeline.pass_over(frame)
         outcome = self.pipeline.process(frame)
+        self.belt_watch.after(frame)
         self.lookout.after(outcome)
         return outcome
 
@@ -175,19 +183,25 @@ def assemble(
     def stop(line: str) -> None:
         safety.stop(line)
 
-    dispatcher = Dispatcher([(devices.gates[own.name], own) for own in gates], belt, dispatch, stop)
+    belt_eye = belt_guard(config, devices.encoder, lambda: safety.belt_on, warn, stop)
+    dispatcher = Dispatcher([(devices.gates[own.name], own) for own in gates], belt, dispatch, stop, belt_eye.reading)
     safety = Safety(devices.feeder, devices.belt_motor, devices.gates.values(), dispatcher.halt, warn)
     topology = Topology(_fork(plans.bins.layout), gates, plans.bins.default_bin)
     router = Router(plans.bins, plans.catalogue, plans.colours, config.fusion.sure_above, warn)
+    planner = Planner(topology, PlannerSettings(config.belt.belt_mm_per_s))
+    consequences = Consequences(warn, planner.out_of_service, stop)
     stages = Stages(
         tracker=make_tracker(tracking_settings(config)),
         classifier=Classifier(devices.accelerator, plans.bundle, ColourMeter(plans.colours)),
         fusion=_fusion(plans),
         router=router,
-        planner=Planner(topology, PlannerSettings(config.belt.belt_mm_per_s)),
+        planner=planner,
         dispatcher=dispatcher,
         belt=belt,
         feeding=_feeding(config, gates, devices.clock, safety),
+        confirmation=Confirmation(
+            Places(config, plans.bins, devices.sensors), devices.sensors, config.confirmation, consequences
+        ),
     )
 
     def record(part: PartState) -> None:
@@ -203,7 +217,10 @@ def assemble(
 
     pipeline = Pipeline(stages, devices.clock, MonotonicClock(), record, config.fusion.sure_above)
     lookout = _lookout(config, stages, devices, pipeline, safety, warn)
-    return Machine(plans, devices, pipeline, dispatcher, belt, safety, router, stages.feeding, lookout)
+    return Machine(
+        plans, devices, pipeline, dispatcher, belt, safety, router, stages.feeding, lookout, stages.confirmation,
+        belt_watch(belt_eye, config, devices.encoder, stages.tracker, devices.clock),
+    )  # fmt: skip
 
 
 def _lookout(
@@ -231,7 +248,7 @@ def tracking_settings(config: MachineConfig) -> TrackingSettings:
         belt_region_px=camera.belt_region_px,
         station_mm=camera.station_mm,
         views=tuple(ViewSettings(view.name, view.region_px, view.shift_mm, view.px_per_mm) for view in camera.views),
-        measure_motion=config.belt.encoder.driver == "constant",
+        measure_motion=config.belt.encoder.driver in {"constant", "tracker"},
         max_looks=config.fusion.max_looks,
     )
 

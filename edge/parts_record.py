@@ -70,6 +70,7 @@ def part_record(part: PartState, parts: Sequence[BundlePart], colours: Sequence[
             for gate, report in part.reports.items()
         ),
         confirmation=part.confirmation,
+        seen_in=part.seen_in,
     )
 
 

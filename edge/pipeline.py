@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from edge.clock import Clock
+from edge.confirmation.confirmation import Confirmation
 from edge.errors import HardwareError
 from edge.feeding.feeding import Feeding
 from edge.fusion.verdict import Fusion
@@ -65,6 +66,8 @@ class PartState:
     """The clearest so far, until it is in the journal."""
     left_view: bool = False
     confirmation: Confirmed = Confirmed.NOT_WATCHED
+    seen_in: str = ""
+    """Where the sensors saw it, when that is the wrong place."""
     recorded: bool = False
     amended: bool = False
     """Whether something came to be known after it was recorded last."""
@@ -95,6 +98,7 @@ class Stages:
     dispatcher: Dispatcher
     belt: BeltCoordinate
     feeding: Feeding
+    confirmation: Confirmation
 
 
 class Pipeline:
@@ -141,6 +145,7 @@ class Pipeline:
             self._follow(track)
         self._classify()
         finished = [part for track in tracks if (part := self._settle(track, frame, start_s))]
+        self._confirm()
         self._let_go()
         ended = [(part.track, part.plan) for part in finished]
         load = self._stages.planner.load(self._stages.planner.bookings.at(*self._belt_now()))
@@ -151,6 +156,7 @@ class Pipeline:
         """A frame that must not be looked at: what is known rides on."""
         self._absorb_reports()
         self._keep_up()
+        self._confirm()
         self._let_go()
         return Outcome(frame, list(self._parts.values()))
 
@@ -237,6 +243,7 @@ class Pipeline:
             self._put_down(part)
         if not leaves:
             return None
+        self._expect(part)
         self._stages.fusion.forget(track.track_id)
         self._riding[track.track_id] = self._parts.pop(track.track_id)
         return part
@@ -309,8 +316,21 @@ class Pipeline:
             return
         self._stages.router.sent(plan.bin, part.plan.bin, part.verdict)
         part.plan = plan
+        if part.left_view:
+            self._expect(part)
         if part.recorded:
             self._put_down(part)
+
+    def _expect(self, part: PartState) -> None:
+        """Lets the sensors look out for a part that has left the view."""
+        if part.plan is not None:
+            self._stages.confirmation.expect(part.plan, *_extent(part.track), touching=part.track.touching)
+
+    def _confirm(self) -> None:
+        """Takes what the sensors saw of parts behind the gates."""
+        for finding in self._stages.confirmation.update(self._clock.now_s(), self._belt_now()[0]):
+            if part := self._known(finding.track_id):
+                part.confirmation, part.seen_in, part.amended = finding.confirmed, finding.seen_in, True
 
     def _put_down(self, part: PartState) -> None:
         self._record(part)
@@ -320,10 +340,10 @@ class Pipeline:
         return self._parts.get(track_id) or self._riding.get(track_id)
 
     def _let_go(self) -> None:
-        """Forgets the parts that have passed their last gate."""
+        """Forgets the parts that have passed their last gate and that no sensor may still see."""
         now_mm, _ = self._belt_now()
         for track_id, part in list(self._riding.items()):
-            if _is_through(part, now_mm):
+            if _is_through(part, now_mm) and not self._stages.confirmation.awaits(track_id):
                 del self._riding[track_id]
                 if part.amended:
                     self._put_down(part)

@@ -106,6 +106,15 @@ class Track:
 
 
 @dataclass(frozen=True, slots=True)
+class SeenMotion:
+    """The belt's way since the last frame as the parts in view show it; `step_mm` is None when none was followed."""
+
+    step_mm: float | None = None
+    track_ids: frozenset[int] = frozenset()
+    """The tracks that show it. One alone may be a part that rolls."""
+
+
+@dataclass(frozen=True, slots=True)
 class Prediction:
     """What the network and the colour meter say of one look."""
 
@@ -246,3 +255,5 @@ class PartRecord:
     a lateness below 0 is time to spare."""
     confirmation: str = Confirmed.NOT_WATCHED
     """What a sensor saw of it, as a `Confirmed`."""
+    seen_in: str = ""
+    """Where the sensors saw a part that was in the wrong place."""

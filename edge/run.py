@@ -25,6 +25,7 @@ from edge.hardware.factory import (
     make_encoder,
     make_feeder,
     make_gates,
+    make_sensors,
     model_for,
 )
 from edge.hardware.interfaces import Camera
@@ -59,6 +60,8 @@ class RunReport:
     late_commands: int = 0
     delays_s: tuple[float, ...] = ()
     """`GateReport.delay_s` of the last of them."""
+    sensors: str | None = None
+    """What the sensors saw, in one line; None where there are none."""
 
     def count(self, dispatcher: Dispatcher) -> None:
         """Takes in how punctual the gates were."""
@@ -148,8 +151,9 @@ def _open(
     drivers = make_gates(config, clock)
     gates = {name: opened(GateWorker(gate, clock, priority.raise_own)) for name, gate in drivers.items()}
     feeder = opened(make_feeder(config))
+    sensors = {name: opened(sensor) for name, sensor in make_sensors(config, clock).items()}
     camera = opened(make_camera(config, encoder, clock))
-    return Devices(accelerator, gates, feeder, belt_motor, encoder, clock), camera
+    return Devices(accelerator, gates, feeder, belt_motor, encoder, clock, sensors), camera
 
 
 def _close(device: Any, say: Callable[[str], None]) -> None:
@@ -187,8 +191,8 @@ class Drive:
 def _drive(drive: Drive) -> None:
     machine, report = drive.machine, drive.report
     stopping, slot = threading.Event(), NewestFrame()
-    machine.devices.encoder.start()
-    drive.camera.start()
+    for device in (machine.devices.encoder, *machine.devices.sensors.values(), drive.camera):
+        device.start()
     threads = drive.threads(slot, stopping)
     try:
         _come_to_rest(machine)
@@ -211,6 +215,7 @@ def _drive(drive: Drive) -> None:
         machine.pipeline.close()
         report.dropped_frames = slot.dropped
         report.count(machine.dispatcher)
+        report.sensors = machine.confirmation.in_words()
 
 
 def _come_to_rest(machine: Machine) -> None:

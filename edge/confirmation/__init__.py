@@ -1,0 +1,1 @@
+"""What was planned and what the sensors saw, held against each other."""
