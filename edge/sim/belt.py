@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from enum import StrEnum
 
 import numpy as np
 
@@ -16,10 +17,14 @@ class SimBelt:
     def __init__(self, settings: BeltSettings, rng: np.random.Generator) -> None:
         self.settings = settings
         self.travel_mm = 0.0
+        self.motor_mm = 0.0
+        """What the motor's roller, where the encoder sits, has turned: ahead of the belt when that slips."""
+        self.slip = 0.0
+        """A fault: the share of the roller's way that the belt does not follow."""
         self.time_s = 0.0
         self.running = False
         self.stalled = False
-        """A fault: the belt slips or is blocked, whatever the motor does."""
+        """A fault: belt and roller are blocked, whatever the motor does."""
         self.speed_factor = 1.0
         """A fault: the motor runs faster or slower than it should."""
         self._level = 0.0
@@ -27,7 +32,7 @@ class SimBelt:
 
     @property
     def speed_mm_per_s(self) -> float:
-        """Speed of this instant."""
+        """Speed of this instant, as the roller turns."""
         if self.stalled:
             return 0.0
         settings, turn = self.settings, 2 * math.pi * self.time_s / self.settings.ripple_period_s
@@ -40,7 +45,9 @@ class SimBelt:
         step = duration_s / self.settings.ramp_s if self.settings.ramp_s > 0 else 1.0
         self._level = min(self._level + step, 1.0) if self.running else max(self._level - step, 0.0)
         self.time_s += duration_s
-        self.travel_mm += self.speed_mm_per_s * duration_s
+        turned_mm = self.speed_mm_per_s * duration_s
+        self.motor_mm += turned_mm
+        self.travel_mm += turned_mm * (1 - self.slip)
 
 
 class SimBeltMotor:
@@ -63,27 +70,44 @@ class SimBeltMotor:
         self._closed = True
 
 
+class EncoderFault(StrEnum):
+    """What may be wrong with an encoder."""
+
+    NONE = "none"
+    DROPPED = "dropped"
+    """Counts nothing."""
+    FLAKY = "flaky"
+    """Misses `MISSED_SHARE` of its ticks."""
+    BOUNCING = "bouncing"
+    """Counts `BOUNCED_SHARE` of its ticks twice."""
+    GONE = "gone"
+    """Cannot be read."""
+
+
+MISSED_SHARE, BOUNCED_SHARE = 0.4, 0.4
+
+
 class SimEncoder:
-    """Counts whole ticks of the simulated belt, with a small error of scale."""
+    """Counts whole ticks of the simulated roller, with a small error of scale."""
 
     def __init__(self, belt: SimBelt, rng: np.random.Generator) -> None:
         self._belt = belt
         self._scale = 1.0 + float(rng.normal(0, belt.settings.tick_error))
         self._counted_mm = 0.0
         self._seen_mm = 0.0
-        self._dropped = False
+        self._fault = EncoderFault.NONE
         self._started = False
         self._closed = False
 
     @property
-    def dropped(self) -> bool:
-        """A fault: while True, no tick is counted."""
-        return self._dropped
+    def fault(self) -> EncoderFault:
+        """What is wrong now."""
+        return self._fault
 
-    @dropped.setter
-    def dropped(self, dropped: bool) -> None:
+    def break_down(self, fault: EncoderFault) -> None:
+        """Let the encoder fail from now on, or repair it with `EncoderFault.NONE`."""
         self._count()
-        self._dropped = dropped
+        self._fault = fault
 
     def start(self) -> None:
         if self._closed:
@@ -95,6 +119,8 @@ class SimEncoder:
         if not self._started or self._closed:
             state = "after it was closed" if self._closed else "before it was started"
             raise HardwareError(f"encoder (sim): read {state}: start the machine first")
+        if self._fault is EncoderFault.GONE:
+            raise HardwareError("encoder (sim): does not answer: look at its cable")
         self._count()
         tick_mm = self._belt.settings.mm_per_tick
         return math.floor(self._counted_mm / tick_mm) * tick_mm
@@ -103,7 +129,11 @@ class SimEncoder:
         self._closed = True
 
     def _count(self) -> None:
-        travelled_mm = self._belt.travel_mm - self._seen_mm
-        self._seen_mm = self._belt.travel_mm
-        if not self._dropped:
-            self._counted_mm += travelled_mm * self._scale
+        turned_mm = self._belt.motor_mm - self._seen_mm
+        self._seen_mm = self._belt.motor_mm
+        if self._fault is EncoderFault.FLAKY:
+            turned_mm *= 1 - MISSED_SHARE
+        elif self._fault is EncoderFault.BOUNCING:
+            turned_mm *= 1 + BOUNCED_SHARE
+        if self._fault is not EncoderFault.DROPPED:
+            self._counted_mm += turned_mm * self._scale

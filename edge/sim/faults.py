@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from edge.sim.belt import EncoderFault
 from edge.sim.camera import CameraFault, SimCamera
 from edge.sim.gates import GateFault
 from edge.sim.world import SimWorld
@@ -53,7 +54,7 @@ class FaultBoard:
     def drop_encoder(self, dropped: bool = True) -> None:
         """Let the encoder count nothing, or count again."""
         self._note("encoder dropped" if dropped else "encoder back")
-        self.world.encoder.dropped = dropped
+        self.world.encoder.break_down(EncoderFault.DROPPED if dropped else EncoderFault.NONE)
 
     def _due(self, now_s: float) -> None:
         due = [planned for planned in self._planned if planned[0] <= now_s]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 import cv2
 import numpy as np
 
@@ -14,6 +16,18 @@ MOST_WAITING = 3.0
 TOUCH_STEP_MM = 0.25
 
 
+class FeederFault(StrEnum):
+    """What may be wrong with a feeder."""
+
+    NONE = "none"
+    EMPTY = "empty"
+    """Runs, and nothing comes."""
+    STUCK_ON = "stuck on"
+    """Runs at its last rate, whatever it is told."""
+    MUTE = "mute"
+    """Its driver does not answer."""
+
+
 class SimFeeder:
     """Says when a part is due; implements `edge.hardware.interfaces.Feeder`. `rates` records every `set_rate`."""
 
@@ -23,7 +37,11 @@ class SimFeeder:
         self._closed = False
         self._waiting = 0.0
         self._until_next = self._interval()
+        self._running_per_min = 0.0
         self.parts_per_min = 0.0
+        self.fault = FeederFault.NONE
+        self.double_next = False
+        """A fault: the next two parts fall together."""
         self.rates: list[float] = []
 
     def set_rate(self, parts_per_min: float) -> None:
@@ -31,9 +49,13 @@ class SimFeeder:
             raise ValueError(f"feeder (sim): a rate of {parts_per_min} parts/min is below 0")
         if self._closed and parts_per_min > 0:
             raise HardwareError("feeder (sim): switched on after it was closed: open the machine again")
+        if self.fault is FeederFault.MUTE:
+            raise HardwareError("feeder (sim): does not answer: look at its driver")
         if parts_per_min != self.parts_per_min:
             self.rates.append(parts_per_min)
         self.parts_per_min = parts_per_min
+        if self.fault is not FeederFault.STUCK_ON:
+            self._running_per_min = parts_per_min
 
     def close(self) -> None:
         self.set_rate(0)
@@ -41,17 +63,20 @@ class SimFeeder:
 
     def advance(self, duration_s: float) -> None:
         """Let time pass; parts become due at the rate that is set."""
-        self._waiting = min(self._waiting + duration_s * self.parts_per_min / 60, MOST_WAITING + self._until_next)
+        if self.fault is FeederFault.NONE:
+            self._running_per_min = self.parts_per_min
+        self._waiting = min(self._waiting + duration_s * self._running_per_min / 60, MOST_WAITING + self._until_next)
 
     @property
     def due(self) -> bool:
         """Whether a part is ready to fall."""
-        return self.parts_per_min > 0 and self._waiting >= self._until_next
+        return self.fault is not FeederFault.EMPTY and self._running_per_min > 0 and self._waiting >= self._until_next
 
     def take(self) -> bool:
         """Let one part fall; returns whether the next falls with it, against it."""
         self._use_up()
-        together = bool(self._rng.random() < self._settings.touching_share)
+        together = bool(self._rng.random() < self._settings.touching_share) or self.double_next
+        self.double_next = False
         if together:
             self._use_up()
         return together

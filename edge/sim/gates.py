@@ -28,6 +28,8 @@ class GateFault(StrEnum):
     """Moves, but takes `slowness` times as long."""
     DEAD = "dead"
     """Without power: falls back to rest and stays there."""
+    MUTE = "mute"
+    """Its driver does not answer: it stands where it is, and every command is an error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,8 @@ class SimGate:
             raise HardwareError(f"gate {self.name} (sim): moved after it was closed: open the machine again")
         if position not in self.positions:
             raise ValueError(f"gate {self.name} has no position '{position}': use one of {', '.join(self.positions)}")
+        if self.fault is GateFault.MUTE:
+            raise HardwareError(f"gate {self.name} (sim): does not answer: look at its driver and cable")
         self._burn()
         self.commands.append((self._clock.now_s(), position))
         if self.fault in (GateFault.NONE, GateFault.SLOW):

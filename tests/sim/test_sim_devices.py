@@ -5,6 +5,9 @@ from __future__ import annotations
 import pytest
 
 from edge.errors import HardwareError
+from edge.sim.belt import EncoderFault
+from edge.sim.feeder import FeederFault
+from edge.sim.gates import GateFault
 from edge.sim.settings import BeltSettings
 
 
@@ -94,11 +97,11 @@ def test_the_encoder_counts_whole_ticks_and_never_goes_back(make_world):
 def test_the_encoder_misses_what_passes_while_it_is_dropped(make_world):
     world = make_world()
     world.advance_to(1.0)
-    world.encoder.dropped = True
+    world.encoder.break_down(EncoderFault.DROPPED)
     before_mm = world.encoder.belt_mm()
     world.advance_to(2.0)
     assert world.encoder.belt_mm() == before_mm
-    world.encoder.dropped = False
+    world.encoder.break_down(EncoderFault.NONE)
     world.advance_to(3.0)
     assert world.encoder.belt_mm() == pytest.approx(world.belt.travel_mm - 100, abs=0.5)
 
@@ -110,3 +113,62 @@ def test_an_encoder_is_read_only_between_start_and_close(make_world):
         encoder.belt_mm()
     with pytest.raises(HardwareError, match="encoder"):
         encoder.start()
+
+
+@pytest.mark.parametrize(("fault", "share"), [(EncoderFault.FLAKY, 0.6), (EncoderFault.BOUNCING, 1.4)])
+def test_a_bad_encoder_counts_too_little_or_too_much(make_world, fault, share):
+    world = make_world()
+    world.advance_to(1.0)
+    before_mm = world.encoder.belt_mm()
+    world.encoder.break_down(fault)
+    world.advance_to(3.0)
+    assert world.encoder.belt_mm() - before_mm == pytest.approx(share * 200, abs=1.0)
+    world.encoder.break_down(EncoderFault.GONE)
+    with pytest.raises(HardwareError, match="does not answer"):
+        world.encoder.belt_mm()
+
+
+def test_a_slipping_belt_falls_behind_its_encoder(make_world):
+    world = make_world()
+    world.belt.slip = 0.25
+    world.advance_to(4.0)
+    assert world.belt.travel_mm == pytest.approx(300, abs=1.0)
+    assert world.encoder.belt_mm() == pytest.approx(400, abs=1.5)
+
+
+def test_a_feeder_runs_empty_runs_on_and_goes_mute(make_world):
+    world = make_world(parts=40, parts_per_min=60)
+    world.feeder.fault = FeederFault.EMPTY
+    world.advance_to(10.0)
+    assert not world.truth
+    world.feeder.fault = FeederFault.NONE
+    world.advance_to(15.0)
+    world.feeder.fault = FeederFault.STUCK_ON
+    world.feeder.set_rate(0)
+    before = len(world.truth)
+    world.advance_to(20.0)
+    assert len(world.truth) >= before + 4
+    world.feeder.fault = FeederFault.NONE
+    before = len(world.truth)
+    world.advance_to(25.0)
+    assert len(world.truth) <= before + 1
+    world.feeder.fault = FeederFault.MUTE
+    with pytest.raises(HardwareError, match="feeder"):
+        world.feeder.set_rate(0)
+
+
+def test_a_double_feed_comes_once(make_world):
+    world = make_world(parts=6)
+    world.feeder.double_next = True
+    world.run()
+    assert [part.touching for part in world.truth] == [True, True, False, False, False, False]
+
+
+def test_a_mute_gate_stands_where_it_is_and_says_so(make_world):
+    gate = (world := make_world()).gates["g1"]
+    gate.move_to("left")
+    world.advance_to(1.0)
+    gate.break_down(GateFault.MUTE)
+    with pytest.raises(HardwareError, match="gate g1"):
+        gate.move_to("pass")
+    assert gate.coordinate(2.0) == 0.0
