@@ -149,14 +149,14 @@ def _drive(
     start_s, frames = pace.now_s(), 0
     camera.start()
     world.encoder.start()
-    world.belt_motor.start()
+    machine.safety.start_belt()
     machine.feeding.start(options.parts_per_min)
     try:
         while machine.safety.reason is None and stop.signal is None:
             frame = camera.next_frame(timeout_s=2.0)
             if frame is None:
                 break
-            outcome = machine.pipeline.process(frame)
+            outcome = machine.see(frame)
             frames += 1
             observe(outcome)
             progress(len(world.truth))
