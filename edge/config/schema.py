@@ -113,6 +113,12 @@ class ConstantEncoderConfig(Section):
     driver: Literal["constant"]
 
 
+class TrackerEncoderConfig(Section):
+    """No encoder: the camera measures the belt on the parts that ride past it."""
+
+    driver: Literal["tracker"]
+
+
 class SimEncoderConfig(Section):
     """The simulated belt's travel."""
 
@@ -130,11 +136,13 @@ class GpioEncoderConfig(Section):
 
 
 MotorConfig = Annotated[NoneMotorConfig | SimMotorConfig | GpioMotorConfig, Field(discriminator="driver")]
-EncoderConfig = Annotated[ConstantEncoderConfig | SimEncoderConfig | GpioEncoderConfig, Field(discriminator="driver")]
+EncoderConfig = Annotated[
+    ConstantEncoderConfig | TrackerEncoderConfig | SimEncoderConfig | GpioEncoderConfig, Field(discriminator="driver")
+]
 
 
 class BeltConfig(Section):
-    """The belt; its speed is the nominal one, and the truth where there is no encoder."""
+    """The belt; its speed is the nominal one, and the truth where nothing measures it."""
 
     belt_mm_per_s: Annotated[Number, Field(gt=0, le=2000)]
     motor: MotorConfig = NoneMotorConfig(driver="none")

@@ -21,6 +21,7 @@ from edge.config.schema import (
     SimEncoderConfig,
     SimFeederConfig,
     SimMotorConfig,
+    TrackerEncoderConfig,
 )
 from edge.config.sensors import GpioSensorConfig
 from edge.errors import ConfigError, HardwareError
@@ -39,6 +40,7 @@ from edge.hardware.interfaces import Accelerator, BeltMotor, Camera, Encoder, Fe
 from edge.hardware.pca9685 import Pca9685Board, Pca9685Gate
 from edge.hardware.picamera import PiCamera
 from edge.hardware.tflite import CpuAccelerator, EdgeTpuAccelerator
+from edge.hardware.tracked_encoder import TrackedEncoder
 
 
 def make_accelerator(config: AcceleratorConfig, say: Callable[[str], None] = lambda line: None) -> Accelerator:
@@ -149,6 +151,8 @@ def make_encoder(config: MachineConfig, clock: Clock, belt_motor: BeltMotor | No
     if isinstance(encoder, GpioEncoderConfig):
         return GpioEncoder(encoder)
     running_s = belt_motor.running_s if isinstance(belt_motor, GpioBeltMotor) else clock.now_s
+    if isinstance(encoder, TrackerEncoderConfig):
+        return TrackedEncoder(config.belt.belt_mm_per_s, running_s)
     return ConstantEncoder(config.belt.belt_mm_per_s, running_s)
 
 

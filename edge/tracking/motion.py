@@ -8,8 +8,12 @@ from statistics import median
 SLACK_MM = 3.0
 SLACK_SHARE = 0.3
 """A trusted travel may be off by this much in one frame."""
-SLOWEST, FASTEST = 0.3, 2.6
-"""A guessed one is searched between these multiples of the usual step: a camera that drops frames skips one."""
+STANDING_MM = 0.5
+"""A trusted travel below this says that the belt stands. Its encoder may as well have failed: then parts are looked for
+as far as they may have gone."""
+SLOWEST, FASTEST = -0.05, 2.6
+"""A guessed one is searched between these multiples of the usual step: a belt may stop, and a camera that drops frames
+skips one."""
 STEPS = 15
 UNKNOWN_STEP_MM = 10.0
 
@@ -24,6 +28,8 @@ class BeltMotion:
         self._steps_mm: deque[float] = deque(maxlen=STEPS)
         self._told_mm: deque[float] = deque(maxlen=STEPS)
         self._frames_passed = 1
+        self.seen_step_mm: float | None = None
+        """The way since the last frame as the parts themselves show it; None when none was followed."""
         self.travel_mm = 0.0
         self.step_mm = 0.0
         """The way since the last frame."""
@@ -43,22 +49,26 @@ class BeltMotion:
         measured = self._measure and self._steps_mm
         self.step_mm = self._frames_passed * median(self._steps_mm) if measured else told_mm
         self.travel_mm += self.step_mm
+        self.seen_step_mm = None
         return self.travel_mm
 
     def offset_limits_mm(self) -> tuple[float, float]:
         """How far off, back and ahead, the travel may be."""
         if not self._measure:
             slack_mm = SLACK_MM + SLACK_SHARE * self.step_mm
-            return -slack_mm, slack_mm
+            return -slack_mm, slack_mm if self.step_mm > STANDING_MM else self._max_step_mm
         if self.step_mm <= 0:
             return 0.0, self._max_step_mm
         return (SLOWEST - 1) * self.step_mm, min((FASTEST - 1) * self.step_mm, self._max_step_mm)
 
     def correct(self, offsets_mm: list[float]) -> None:
         """Takes in how much further the parts lie than expected."""
-        if not self._measure or not offsets_mm:
+        if not offsets_mm:
             return
         offset_mm = median(offsets_mm)
+        self.seen_step_mm = self.step_mm + offset_mm
+        if not self._measure:
+            return
         self.travel_mm += offset_mm
         self.step_mm += offset_mm
         if self.step_mm > 0:

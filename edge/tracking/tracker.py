@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edge.errors import InputError
-from edge.records import TOP_VIEW, Frame, Track, TrackState
+from edge.records import TOP_VIEW, Frame, SeenMotion, Track, TrackState
 from edge.tracking.associate import (
     Expectation,
     Extent,
@@ -37,6 +37,7 @@ class Tracker:
         self._views = [_View.of_view(settings, view) for view in settings.views]
         self._motion = BeltMotion(settings.measure_motion, settings.max_step_mm)
         self._tracks: list[LiveTrack] = []
+        self._witnesses: frozenset[int] = frozenset()
         self._next_id = 1
         self._standing = Standing()
 
@@ -69,6 +70,11 @@ class Tracker:
         self._look_from_views(frame)
         return self._report(frame, travel_mm)
 
+    @property
+    def seen_motion(self) -> SeenMotion:
+        """The belt's way since the last frame, as the parts in view show it."""
+        return SeenMotion(self._motion.seen_step_mm, self._witnesses)
+
     def _check_size(self, frame: Frame) -> None:
         height, width = frame.image_bgr.shape[:2]
         for view in (self._top, *self._views):
@@ -86,7 +92,9 @@ class Tracker:
         pairs = candidate_pairs(expectations, extents, least_mm, most_mm)
         offset_mm = common_offset(pairs, expectations, max(-least_mm, most_mm))
         matched = match(pairs, expectations, offset_mm, self._motion.step_mm)
-        self._motion.correct([pair.offset_mm for pair in matched if expectations[pair.track].missed == 0])
+        witnesses = [pair for pair in matched if expectations[pair.track].missed == 0]
+        self._motion.correct([pair.offset_mm for pair in witnesses])
+        self._witnesses = frozenset(self._tracks[pair.track].track_id for pair in witnesses)
         return matched
 
     def _watch_standing(self, matched: list[Pair], extents: list[Extent], travel_mm: float) -> None:
