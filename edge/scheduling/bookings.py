@@ -204,15 +204,18 @@ class Bookings:
         self._timelines[gate].remove(part.reservations.pop(gate))
         part.commands.pop(gate, None)
 
-    def commands(self, part: BookedPart) -> tuple[GateCommand, ...]:
-        """What the dispatcher must do for the part, in the order of its way."""
+    def commands(self, part: BookedPart, moment: Moment) -> tuple[GateCommand, ...]:
+        """What the dispatcher must still do for the part, in the order of its way: asked again for a gate that the
+        part has passed, it would only be late."""
+        passed_mm = moment.belt_mm + self._settings.guard_s * moment.worst_mm_per_s
         for gate, reservation in part.reservations.items():
             if gate not in part.commands:
                 from_mm, to_mm, _, position = reservation
                 if gate in self._strokes:
                     from_mm, to_mm = self._gates[gate].acts_mm(position, from_mm, to_mm)
                 part.commands[gate] = GateCommand(part.track_id, gate, position, from_mm, to_mm)
-        return tuple(part.commands[gate] for gate, _ in part.steps if gate in part.commands)
+        ways = (part.commands.get(gate) for gate, _ in part.steps)
+        return tuple(command for command in ways if command is not None and command.to_belt_mm > passed_mm)
 
     def _resting_mm(self, move_s: float, moment: Moment) -> float:
         settings = self._settings

@@ -194,7 +194,9 @@ class Planner:
         plans = self._revise(revised, moment, part)
         # What others gave up may have left room for it after all.
         refused = part.bin not in part.wanted and (bool(why) or self._gave_up(part))
-        return Plan(part.track_id, part.bin, refused, self._bookings.commands(part), why if refused else "", plans)
+        return Plan(
+            part.track_id, part.bin, refused, self._bookings.commands(part, moment), why if refused else "", plans
+        )
 
     def _revise(self, revised: dict[int, str], moment: Moment, but: BookedPart | None = None) -> tuple[Plan, ...]:
         """The new plans of parts whose way has changed; who gave way gets another of its bins where there is one."""
@@ -207,7 +209,7 @@ class Planner:
             other = self._bookings.parts[track_id]
             if other is not but:
                 refused = self._gave_up(other)
-                commands = self._bookings.commands(other)
+                commands = self._bookings.commands(other, moment)
                 plans.append(Plan(track_id, other.bin, refused, commands, why if refused else ""))
         return tuple(plans)
 
