@@ -67,13 +67,13 @@ def test_examples_check_clean(name: str) -> None:
     assert errors(check(folder / "machine.yaml", folder / "bins.yaml", nominal_catalogue())) == []
 
 
-@pytest.mark.parametrize("name", ["west-18", "beginner-4"])
+@pytest.mark.parametrize("name", ["west-18", "beginner-4", "pushers-4", "jets-6", "chute-9"])
 def test_simulated_examples_give_no_warning(name: str) -> None:
     folder = example(name)
     assert check(folder / "machine.yaml", folder / "bins.yaml", nominal_catalogue()) == []
 
 
-@pytest.mark.parametrize("name", ["west-18", "beginner-4"])
+@pytest.mark.parametrize("name", ["west-18", "beginner-4", "pushers-4", "jets-6", "chute-9"])
 def test_examples_check_clean_with_the_shipped_model(name: str) -> None:
     if not (MODELS / "starter").is_dir():
         pytest.skip("the starter model is not built yet")
