@@ -182,7 +182,7 @@ class BeltGuard:
         if abs(off_mm) <= max(SLIP_MM, SLIP_SHARE * max(told_mm, seen_mm)):
             return
         steps = [step for step in self._steps if ((step.seen_mm or 0.0) - step.told_mm) * off_mm > 0]
-        if len(steps) < 2 or len(_witnesses(steps)) < 2:
+        if len(steps) < 2 or len(_witnesses(steps)) < (1 if self._alone_wrong(steps) else 2):
             return
         ways = f"parts went {seen_mm:.0f} mm where {{told}} {told_mm:.0f} mm"
         if not self._sources.encoder:
@@ -196,6 +196,13 @@ class BeltGuard:
             line = ways.format(told="its encoder says") + ": ticks are lost: look at the encoder, its gap and its cable"
         if told := self._once("ways", f"belt: {line}"):
             self._stop(told)
+
+    def _alone_wrong(self, steps: list[_Step]) -> bool:
+        """Whether the parts go at the usual speed and the encoder alone tells another: that needs no second part."""
+        took_s = sum(step.took_s for step in steps)
+        told = sum(step.told_mm for step in steps) / took_s / self._usual_mm_per_s
+        seen = sum(step.seen_mm or 0.0 for step in steps) / took_s / self._usual_mm_per_s
+        return self._sources.encoder and abs(seen - 1) < OFF_SHARE < abs(told - 1)
 
     def _compare_with_motor(self) -> None:
         """The parts against the motor and the usual speed, where they are the only measure of the belt."""

@@ -52,6 +52,9 @@ class Dispatcher:
         self._watch = watch
         self._lock = threading.Lock()
         self._halted = False
+        self._last_mm = 0.0
+        self._blind = ""
+        """Why the belt's travel cannot be read (any more)."""
         self.counts: Counter[CommandStatus] = Counter()
         self.delays_s: deque[float] = deque(maxlen=KEPT_DELAYS)
         """`GateReport.delay_s` of the last commands."""
@@ -71,6 +74,7 @@ class Dispatcher:
             belt = self._state(now_s)
             reports: list[GateReport] = []
             wrong = self._watch(now_s, belt.belt_mm)
+            wrong = self._blind or wrong
             failures = [wrong] if wrong else []
             for lane in self._lanes.values():
                 if not (self._halted or wrong):
@@ -116,5 +120,9 @@ class Dispatcher:
             raise
 
     def _state(self, now_s: float) -> BeltState:
-        belt_mm = self._belt.sample(now_s)
+        try:
+            belt_mm = self._last_mm = self._belt.sample(now_s)
+        except HardwareError as error:
+            # Without the belt's travel nothing can be done in time, but gates can still go to rest.
+            self._blind, belt_mm = str(error), self._last_mm
         return BeltState(now_s, belt_mm, max(self._belt.mm_per_s(), self._belt.nominal_mm_per_s))
