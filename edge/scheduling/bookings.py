@@ -22,11 +22,18 @@ class PlannerSettings:
     """Share added to the speed, for its ripple and the dispatcher's own time."""
     guard_s: float = 0.05
     """From planning until the dispatcher has the plan."""
+    least_headroom_s: float = 0.01
+    """The dispatcher's: so much earlier it starts a movement at least."""
     rest_after_s: float = 0.5
     """The dispatcher's: a gate with nothing reserved for this long goes to rest."""
     extent_tolerance_mm: float = 2.0
     """A part measured anew within this of where it is booked stays booked as it is; the margins cover it, and where
     a gate's margin is less than twice this, half that margin counts."""
+
+
+    def gap_s(self, move_s: float) -> float:
+        """Time to leave between two parts for a movement, before `headroom` is added."""
+        return max(move_s, (move_s + self.least_headroom_s) / (1 + self.headroom))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +71,8 @@ class _Timing(NamedTuple):
     enter_mm: float
     leave_mm: float
     move_s: float
+    gap_s: float
+    """As `move_s`, with no less room than the dispatcher wants once `headroom` is added."""
     rest: str
 
 
@@ -80,7 +89,8 @@ class Bookings:
         self._strokes = {name for name, gate in topology.gates.items() if gate.action is Action.STROKE}
         self._timelines = {name: GateTimeline(gate.change_shares()) for name, gate in topology.gates.items()}
         self._timings = {
-            name: _Timing(gate.enter_mm, gate.leave_mm, gate.move_s, gate.rest) for name, gate in topology.gates.items()
+            name: _Timing(gate.enter_mm, gate.leave_mm, gate.move_s, settings.gap_s(gate.move_s), gate.rest)
+            for name, gate in topology.gates.items()
         }
         self._ends: list[tuple[float, int]] = []
         self._longest_move_s = max((gate.move_s for gate in topology.gates.values()), default=0.0)
@@ -109,7 +119,7 @@ class Bookings:
 
     def gap_mm(self, gate: str, moment: Moment) -> float:
         """Belt that may pass while the gate moves."""
-        return self._timings[gate].move_s * moment.worst_mm_per_s
+        return self._timings[gate].gap_s * moment.worst_mm_per_s
 
     def conflicts(
         self, gate: str, window: tuple[float, float], position: str, moment: Moment, ignore: Collection[int]
