@@ -16,7 +16,8 @@ Kind = Literal["gate", "pusher", "jet", "chute"]
 Degrees = Annotated[Number, Field(ge=-3600, le=3600)]
 
 STARTS_EARLY = 0.10
-"""Share of its moving time by which the dispatcher may start a movement early."""
+"""Share of its moving time by which the dispatcher may start a movement early; no less than `LEAST_EARLY_S`."""
+LEAST_EARLY_S = 0.01
 FASTER = 1.10
 """The belt is reckoned with up to this, against its nominal speed."""
 _BY_KIND: dict[str, dict[str, Any]] = {
@@ -74,7 +75,8 @@ class GateBase(Section):
     def stroke_mm(self, belt_mm_per_s: float) -> float:
         """Belt that passes between the earliest start of a pusher's stroke and its latest end."""
         move_s = self.latency_s + self.travel_s + self.settle_s + self.repeatability_s
-        return (move_s * (1 + STARTS_EARLY) - self.latency_s + self.repeatability_s) * belt_mm_per_s
+        early_s = max(STARTS_EARLY * move_s, LEAST_EARLY_S)
+        return (early_s + move_s - self.latency_s + self.repeatability_s) * belt_mm_per_s
 
     def fall_mm(self, belt_mm_per_s: float) -> float:
         """Belt that passes at most while a part falls through the chute."""

@@ -19,6 +19,8 @@ class DispatcherSettings:
 
     headroom: float = 0.10
     """Share of the gate's moving time by which a movement starts early; lateness eats it up first."""
+    least_headroom_s: float = 0.01
+    """Of quick gates, which move within the dispatcher's own lateness: no less than two of its slices."""
     rest_after_s: float = 0.5
     """A gate with nothing reserved for this long goes to rest."""
     max_lateness_s: float = 0.0
@@ -182,7 +184,8 @@ class GateLane:
         return late_s if move_s > 0 else min(late_s, 0.0)
 
     def _lead_mm(self, mm_per_s: float) -> float:
-        return self._settings.move_s * (1 + self._dispatch.headroom) * mm_per_s
+        move_s, dispatch = self._settings.move_s, self._dispatch
+        return (move_s + max(dispatch.headroom * move_s, dispatch.least_headroom_s)) * mm_per_s
 
     def _report(
         self, command: GateCommand, status: CommandStatus, belt: BeltState, late_s: float, detail: str = ""
