@@ -8,6 +8,7 @@ machine must not start by itself while they are in it. *Tell*: sorting goes on a
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -40,6 +41,9 @@ LINES = {
 }
 EDGE_MM = 10.0
 """A part that was seen last so near to the end of the view has left it."""
+
+JAM_SEEN_FRAMES = 8
+"""By then a part that is no longer followed is seen to stand, if it does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +86,8 @@ class Lookout:
         self._answers = answers
         self._safety = safety
         self._say = say
+        self._missed: deque[tuple[int, Track, float]] = deque()
+        """(frame, track, station) of parts that were given up in the middle of the picture."""
 
     def admits(self, frame: Frame, now_s: float) -> bool:
         """Whether a frame may go to the tracker. Acts on what it shows of the camera.
@@ -108,8 +114,7 @@ class Lookout:
             self._safety.stop(
                 f"jam: a part stands still {jam_mm:.0f} mm down the belt while the belt goes on: free it, start again"
             )
-        for part in outcome.finished:
-            self._miss(part.track, outcome.frame)
+        self._look_for_lost(outcome)
 
     def _begin(self, notice: Notice, now_s: float) -> None:
         answer = "feeder and belt stand until that is over" if self._answers.holds else "the machine stops"
@@ -128,10 +133,15 @@ class Lookout:
             self._safety.release(f"camera {notice.trouble}")
         self._say(f"camera: no longer {notice.trouble}")
 
-    def _miss(self, track: Track, frame: Frame) -> None:
-        """Tells of a part that was given up in the middle of the picture."""
-        x_mm = frame.belt_mm - track.trail_belt_mm
-        if x_mm < self._view_end_mm - EDGE_MM and track.last_frame < frame.index and self._tracker.standing_mm is None:
+    def _look_for_lost(self, outcome: Outcome) -> None:
+        """Tells of parts that were given up in the middle of the picture, once it is clear that they did not jam."""
+        frame = outcome.frame
+        for part in outcome.finished:
+            x_mm = frame.belt_mm - part.track.trail_belt_mm
+            if x_mm < self._view_end_mm - EDGE_MM and part.track.last_frame < frame.index:
+                self._missed.append((frame.index, part.track, x_mm))
+        while self._missed and self._missed[0][0] + JAM_SEEN_FRAMES < frame.index:
+            _, track, x_mm = self._missed.popleft()
             self._say(f"track {track.track_id}: vanished {x_mm:.0f} mm down the belt: it fell off, or was taken away")
 
 

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 @dataclass(slots=True)
 class Alarm:
-    """On after `frames` frames in a row and `after_s` with the signal; off again after as much without it."""
+    """On after `frames` frames in a row and `after_s` with the signal; off after as many, and `clear_s`, without."""
 
     frames: int
     after_s: float
+    clear_s: float = 0.0
+    """0: as `after_s`."""
     on: bool = False
     _against: int = 0
     _since_s: float = 0.0
@@ -25,7 +27,8 @@ class Alarm:
         if self._against == 0:
             self._since_s = now_s
         self._against += 1
-        if self._against < self.frames or now_s - self._since_s < self.after_s:
+        wait_s = self.clear_s or self.after_s if self.on else self.after_s
+        if self._against < self.frames or now_s - self._since_s < wait_s:
             return False
         self.on, self._against = signal, 0
         return True

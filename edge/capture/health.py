@@ -36,6 +36,8 @@ DRIFT_BRIGHT = (0.6, 1.6)
 DRIFT_BALANCE = 0.25
 """Change of red or blue against green; up to there the belt around each part serves as its white."""
 RATE_WINDOW_S = 2.0
+RATE_CLEAR_S = 10.0
+"""A load that is answered by fewer parts goes down and comes back: that is one trouble, not several."""
 MISSING_SHARE, BACK_SHARE = 0.25, 0.10
 """A camera that loses a quarter of its frames takes a quarter of each part's looks."""
 LATE_S = 0.25
@@ -94,7 +96,7 @@ class FrameHealth:
         self._alarms[CameraTrouble.DRIFTING] = Alarm(LASTING_FRAMES, DRIFT_S)
         self._alarms[CameraTrouble.MOVED] = Alarm(LASTING_FRAMES, MOVED_S)
         for trouble in (CameraTrouble.DROPPING, CameraTrouble.LATE):
-            self._alarms[trouble] = Alarm(1, 0.0)
+            self._alarms[trouble] = Alarm(1, 0.0, RATE_CLEAR_S)
         self._new: tuple[Measures, float] | None = None
         self._last: Frame | None = None
         self._settled = 0

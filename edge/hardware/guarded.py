@@ -13,10 +13,11 @@ from edge.clock import Clock
 from edge.errors import HardwareError
 from edge.hardware.interfaces import Accelerator, TensorSpec
 
-PROVE_EVERY = 16
-"""Between two proofs; each costs an inference, 6 % of them at this pace."""
-AGREE = 0.9
-"""Correlation of an answer to the probe with the first one; a sound chip repeats itself to the bit."""
+PROVE_EVERY, PROVE_AFTER_S = 16, 0.5
+"""Answers, and time, between two proofs. Each costs an inference; half a second is less than a part rides from its
+decision to the first gate, so that what nonsense has decided can still be taken back."""
+DIFFERENT = 0.05
+"""How far an answer to the probe may be from the first one, of its range; a sound chip repeats itself to the bit."""
 LOAD_WINDOW_S = 2.0
 Tensor = NDArray[np.generic]
 
@@ -24,7 +25,7 @@ Tensor = NDArray[np.generic]
 class GuardedAccelerator:
     """Runs the model on `first`, and on a spare once `first` fails to load, fails to answer or answers nonsense.
 
-    Nonsense is an answer of another shape or type, one that is not finite or the same for every class, and one to the
+    Nonsense is an answer of another shape or type, one that is not finite or the same for every class, and one to a
     probe (a fixed picture, asked now and then, and at once when two inputs in a row get the same answer) that is no
     longer what it was. What was answered since the last proof cannot be trusted: `suspects` counts it.
 
@@ -51,10 +52,10 @@ class GuardedAccelerator:
         self._stopwatch = stopwatch
         self._say = say
         self._model: Path | None = None
-        self._probe: Tensor | None = None
-        self._proof: NDArray[np.float64] | None = None
+        self._proofs: list[tuple[Tensor, NDArray[np.float64]]] = []
         self._last: tuple[bytes, bytes] | None = None
         self._unproven = 0
+        self._proven_s = 0.0
         self._busy: deque[tuple[float, float]] = deque()
         self.fell_back = False
         self.suspects = 0
@@ -83,8 +84,9 @@ class GuardedAccelerator:
     def invoke(self, tensor: Tensor) -> Tensor:
         answer = self._ask(tensor)
         self._unproven += 1
-        if not self._plausible(answer) or (self._is_due(tensor, answer) and not self._proves_itself()):
-            self.suspects += self._unproven
+        unproven = self._unproven
+        if not self._plausible(answer) or not self._proven(tensor, answer):
+            self.suspects += unproven
             self._fall_back(f"accelerator {self.name}: answers nonsense")
             return self._ask(tensor)
         return answer
@@ -117,36 +119,47 @@ class GuardedAccelerator:
         finite = not np.issubdtype(answer.dtype, np.floating) or bool(np.isfinite(answer).all())
         return finite and (answer.size == 1 or bool((answer != answer.flat[0]).any()))
 
-    def _is_due(self, tensor: Tensor, answer: Tensor) -> bool:
-        """Whether it is time for a proof: regularly, and when another input has got the same answer."""
-        now = tensor.tobytes(), answer.tobytes()
+    def _proven(self, tensor: Tensor, answer: Tensor) -> bool:
+        """Whether there is no reason to doubt an answer. Asks a probe regularly, each in its turn, and all of them when
+        another input has got the same answer: whatever it is that is answered again, it suits one of them at most."""
+        now, now_s = (tensor.tobytes(), answer.tobytes()), self._stopwatch.now_s()
         before, self._last = self._last, now
-        echoes = before is not None and before[1] == now[1] and before[0] != now[0]
-        return self._make_spare is not None and (echoes or self._unproven >= PROVE_EVERY)
+        if before is not None and before[1] == now[1] and before[0] != now[0]:
+            asked = self._proofs
+        elif self._unproven >= PROVE_EVERY or now_s - self._proven_s >= PROVE_AFTER_S:
+            asked = self._proofs[:1]
+            self._proofs = self._proofs[1:] + asked
+        else:
+            return True
+        if asked:
+            self._unproven, self._proven_s = 0, now_s
+        return all(self._answers(probe, proof) for probe, proof in asked)
 
-    def _proves_itself(self) -> bool:
-        assert self._probe is not None
-        assert self._proof is not None
-        answer = self._ask(self._probe)
-        if not self._plausible(answer) or _likeness(answer, self._proof) < AGREE:
+    def _answers(self, probe: Tensor, proof: NDArray[np.float64]) -> bool:
+        answer = self._ask(probe)
+        if not self._plausible(answer):
             return False
-        self._unproven = 0
-        return True
+        off = np.abs(answer.astype(np.float64).reshape(-1) - proof).max()
+        return bool(off <= DIFFERENT * np.ptp(proof))
 
     def _learn(self) -> None:
-        """What the model answers to the probe while nothing is known to be wrong."""
+        """What the model answers to the probes while nothing is known to be wrong: noise, and noise in one channel."""
         if self._make_spare is None:
             return
         spec = self._running.input_spec
         levels = np.random.default_rng(5).integers(0, 256, spec.shape)
-        if np.issubdtype(spec.dtype, np.floating):
-            self._probe = (levels / 127.5 - 1).astype(spec.dtype)
-        else:
-            self._probe = (levels + np.iinfo(spec.dtype).min).astype(spec.dtype)
-        answer = self._running.invoke(self._probe)
-        if not self._plausible(answer):
-            raise HardwareError(f"accelerator {self.name}: answers nonsense")
-        self._proof = answer.astype(np.float64).reshape(-1)
+        proofs = []
+        for most in ([255, 255, 255], [255, 0, 0]):
+            shown = np.minimum(levels, most)
+            if np.issubdtype(spec.dtype, np.floating):
+                probe = (shown / 127.5 - 1).astype(spec.dtype)
+            else:
+                probe = (shown + np.iinfo(str(spec.dtype)).min).astype(spec.dtype)
+            answer = self._running.invoke(probe)
+            if not self._plausible(answer):
+                raise HardwareError(f"accelerator {self.name}: answers nonsense")
+            proofs.append((probe, answer.astype(np.float64).reshape(-1)))
+        self._proofs, self._proven_s = proofs, self._stopwatch.now_s()
 
     def _fall_back(self, why: str) -> None:
         """Puts the spare in the place of what failed.
@@ -156,20 +169,12 @@ class GuardedAccelerator:
         """
         if self._make_spare is None or self._model is None:
             raise HardwareError(f"{why}: no other accelerator can stand in for it: look at it and start again")
-        specs = None if self._proof is None else (self._running.input_spec, self._running.output_spec)
+        specs = (self._running.input_spec, self._running.output_spec) if self._proofs else None
         failed, self._running = self._running, self._make_spare()
         failed.close()
-        self._make_spare = None
+        self._make_spare, self._proofs = None, []
         self._running.load(self._spare_model or self._model)
         if specs is not None and specs != (self._running.input_spec, self._running.output_spec):
             raise HardwareError(f"{why}: the CPU's model has other tensors and cannot stand in: make the bundle again")
         self._last, self._unproven, self.fell_back = None, 0, True
         self._say(f"{why}; the {self._running.name} goes on, more slowly: look at the accelerator, then start again")
-
-
-def _likeness(answer: Tensor, proof: NDArray[np.float64]) -> float:
-    values = answer.astype(np.float64).reshape(-1)
-    both = values.std() * proof.std()
-    if both == 0:
-        return 1.0 if np.array_equal(values, proof) else 0.0
-    return float(((values - values.mean()) * (proof - proof.mean())).mean() / both)

@@ -16,7 +16,7 @@ from edge.config.schema import MachineConfig, SimFeederConfig
 from edge.errors import InputError
 from edge.sim.actors import Actors
 from edge.sim.camera import SimCamera
-from edge.sim.faults import FaultBoard
+from edge.sim.fault_board import FaultBoard
 from edge.sim.light import Light
 from edge.sim.parts import PartMaker
 from edge.sim.scene import BeltScene

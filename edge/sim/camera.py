@@ -19,7 +19,7 @@ from edge.sim.world import SimWorld
 
 DARK = 0.12
 GLARE = 6.0
-RUN_OFF_PER_S = 0.05
+RUN_OFF_PER_S = 0.2
 FADED = 0.45
 KNOCKED_MM = 6.0
 DROPPED_SHARE = 0.5

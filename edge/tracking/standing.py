@@ -12,6 +12,8 @@ from edge.tracking.associate import Extent
 JAM_MM = 60.0
 """Belt that passes under it before it counts as jammed: a part that slips or rolls catches up within a few."""
 SAME_PLACE_MM = 3.0
+LEAST_SEEN = 3
+"""Times that it must have been seen there: at few frames a second one part may lie where another lay just before."""
 MOST_UNSEEN = 2
 
 
@@ -21,7 +23,7 @@ class Standing:
     def __init__(self) -> None:
         self._extent: Extent | None = None
         self._travel_mm = 0.0
-        self._unseen = 0
+        self._seen = self._unseen = 0
         self._jammed = False
 
     @property
@@ -41,8 +43,10 @@ class Standing:
         places = list(blobs)
         if self._extent is not None:
             found = next((place for place in places if _apart_mm(place, self._extent) <= SAME_PLACE_MM), None)
+            self._seen += found is not None
             self._unseen = 0 if found else self._unseen + 1
-            self._jammed = self._jammed or travel_mm - self._travel_mm >= JAM_MM
+            long_enough = travel_mm - self._travel_mm >= JAM_MM and self._seen >= LEAST_SEEN
+            self._jammed = self._jammed or (found is not None and long_enough)
             if self._unseen > MOST_UNSEEN:
                 self._extent, self._jammed = None, False
             return
@@ -50,7 +54,7 @@ class Standing:
         for last in stopped:
             near = next((place for place in places if _apart_mm(place, last) <= reach_mm), None)
             if near is not None:
-                self._extent, self._travel_mm, self._unseen = near, travel_mm, 0
+                self._extent, self._travel_mm, self._seen, self._unseen = near, travel_mm, 0, 0
                 return
 
 

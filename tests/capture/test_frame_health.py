@@ -156,13 +156,13 @@ def test_a_camera_that_loses_frames_and_one_that_is_not_waited_for_are_told_apar
     for _ in range(30):
         belt.run(1)
         belt.step(1, numbers=0)
-    belt.run(30)
+    belt.run(160)
     assert belt.told == once("dropping frames")
     belt.told.clear()
     for _ in range(30):
         belt.run(1)
         belt.step(1)
-    belt.run(30)
+    belt.run(160)
     assert belt.told == once("late")
 
 
@@ -176,7 +176,10 @@ def test_a_camera_that_loses_one_frame_in_eight_is_not_spoken_of(belt):
 def test_frames_that_are_handled_late_are_told(belt):
     for _ in range(40):
         belt.check(belt.picture(), late_s=0.4)
-    belt.run(40)
+    belt.run(100)
+    for _ in range(30):
+        belt.check(belt.picture(), late_s=0.4)
+    belt.run(160)
     assert belt.told == once("late")
 
 

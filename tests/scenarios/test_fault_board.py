@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from edge.catalogue.colours import load_colours
+from edge.sim.belt import EncoderFault
 from edge.sim.build import SimMachine, build
 from edge.sim.camera import CameraFault
 from edge.sim.gates import GateFault
@@ -44,7 +45,7 @@ def test_the_belts_speed_jumps(machine):
 def test_a_stuck_gate_lets_parts_pass_where_it_stands(machine):
     world = machine.world
     world.gates["g1"].move_to("push")
-    machine.faults.at(1.0, lambda board: board.gate("g1", GateFault.STUCK))
+    machine.faults.at(1.0, lambda board: board.break_gate(GateFault.STUCK))
     world.advance_to(1.5)
     world.gates["g1"].move_to("pass")
     world.feeder.set_rate(60)
@@ -53,12 +54,12 @@ def test_a_stuck_gate_lets_parts_pass_where_it_stands(machine):
 
 
 def test_camera_and_encoder_fail_and_recover(machine):
-    machine.faults.drop_encoder()
+    machine.faults.break_encoder(EncoderFault.DROPPED)
     machine.faults.fail_camera(CameraFault.FROZEN)
     first, second = machine.camera.next_frame(1.0), machine.camera.next_frame(1.0)
     assert np.array_equal(first.image_bgr, second.image_bgr)
     assert first.belt_mm == second.belt_mm == 0.0
-    machine.faults.drop_encoder(False)
+    machine.faults.break_encoder(EncoderFault.NONE)
     machine.faults.repair_camera(CameraFault.FROZEN)
     third = machine.camera.next_frame(1.0)
     assert third.belt_mm == pytest.approx(100 / 12, abs=1.0)
