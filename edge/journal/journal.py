@@ -8,7 +8,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
@@ -26,6 +26,15 @@ CLOSE_S = 30.0
 """What a stalled disk is given to take the last records."""
 LONGEST_WAIT_S = 60.0
 _END = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Picture:
+    part_id: int
+    picture_bgr: ImageBgr
+
+
+_Item = PartRecord | _Picture | threading.Event | None
 
 
 class Journal:
@@ -61,7 +70,7 @@ class Journal:
         self._part_ids = itertools.count(max(file.last_part_id, ring.last_part_id) + 1)
         self._closing = threading.Event()
         self._saved_s = time.monotonic()
-        self._queue: queue.Queue[PartRecord | threading.Event | None] = queue.Queue(queue_records)
+        self._queue: queue.Queue[_Item] = queue.Queue(queue_records)
         self._batch: list[bytes] = []
         self._given_up = 0
         self._closed = False
@@ -154,8 +163,17 @@ class Journal:
             part_id: as `append` gave it.
             picture_bgr: (H, W, 3) uint8; not to be changed any more.
         """
-        if not self._closed:
-            self.pictures.offer(part_id, picture_bgr)
+        if self._closed or not self.pictures.admit(picture_bgr):
+            return
+        if self._thread is None:
+            self._write_batch()
+            self.pictures.hand_over(part_id, picture_bgr)
+            return
+        # Behind its record: a number that only a picture has would be lost to the parts after a crash.
+        try:
+            self._queue.put_nowait(_Picture(part_id, picture_bgr))
+        except queue.Full:
+            self.pictures.refuse(picture_bgr)
 
     def save_when_due(self) -> None:
         """Without a thread, makes durable what was appended, a few times a second of real time; else does nothing."""
@@ -230,15 +248,17 @@ class Journal:
             records = [item for item in items if isinstance(item, PartRecord)]
             self._writer.write(self._lines(records), time.monotonic())
             for item in items:
-                if not isinstance(item, PartRecord):
+                if isinstance(item, _Picture):
+                    self.pictures.hand_over(item.part_id, item.picture_bgr)
+                elif not isinstance(item, PartRecord):
                     self._writer.sync(time.monotonic())
                 if isinstance(item, threading.Event):
                     item.set()
-            if _END in items:
+            if items and items[-1] is _END:
                 return
             self._writer.sync_when_due(time.monotonic())
 
-    def _take(self, wait_s: float) -> list[PartRecord | threading.Event | None]:
+    def _take(self, wait_s: float) -> list[_Item]:
         """What has come, at most a batch; waits for the first of it."""
         items = []
         with contextlib.suppress(queue.Empty):

@@ -99,17 +99,19 @@ class PictureRing:
 
 
 class PictureWriter:
-    """Encodes and writes pictures in a thread of its own. `offer` never waits: what comes faster than the disk takes
-    it is dropped and counted. Pictures are not synced: a power cut may cost the last ones.
+    """Encodes and writes pictures in a thread of its own. Nothing here waits: what comes faster than the disk takes it
+    is dropped and counted. Pictures are not synced: a power cut may cost the last ones.
 
     Args:
-        threaded: False where time is virtual and nothing may be dropped: then `offer` writes.
+        threaded: False where time is virtual and nothing may be dropped: then `hand_over` writes.
     """
 
     def __init__(self, ring: PictureRing, warn: Callable[[str], None], *, threaded: bool = True) -> None:
         self._ring, self._warn = ring, warn
-        self._queue: queue.Queue[tuple[int, ImageBgr] | None] = queue.Queue(WAITING_PICTURES)
-        self._offered_bytes = self._taken_bytes = 0
+        self._queue: queue.SimpleQueue[tuple[int, ImageBgr] | None] = queue.SimpleQueue()
+        # Each thread adds to a count of its own, so that neither waits for a lock.
+        self._admitted = self._done = 0
+        self._admitted_bytes = self._done_bytes = 0
         self.kept = self.dropped = self.failed = 0
         """Written; come too fast; not taken by the disk."""
         self._missed = 0
@@ -125,32 +127,39 @@ class PictureWriter:
     @property
     def missing(self) -> int:
         """Pictures that were offered and are not kept."""
-        return self.dropped + self.failed + self._queue.qsize()
+        return self.dropped + self.failed + self._admitted - self._done
 
-    def offer(self, part_id: int, picture_bgr: ImageBgr) -> None:
-        """Takes a picture, which the caller must not change any more; called by one thread.
+    def admit(self, picture_bgr: ImageBgr) -> bool:
+        """Whether there is room for a picture, which is then to be handed over; called by one thread.
 
         Args:
             picture_bgr: (H, W, 3) uint8.
         """
+        waiting, waiting_bytes = self._admitted - self._done, self._admitted_bytes - self._done_bytes
+        if waiting >= WAITING_PICTURES or waiting_bytes + picture_bgr.nbytes > WAITING_BYTES:
+            self.dropped += 1
+            return False
+        self._admitted += 1
+        self._admitted_bytes += picture_bgr.nbytes
+        return True
+
+    def refuse(self, picture_bgr: ImageBgr) -> None:
+        """An admitted picture cannot be handed over; called by the thread that asked."""
+        self._admitted -= 1
+        self._admitted_bytes -= picture_bgr.nbytes
+        self.dropped += 1
+
+    def hand_over(self, part_id: int, picture_bgr: ImageBgr) -> None:
+        """Takes an admitted picture, which nobody may change any more."""
         if self._thread is None:
             self._write(part_id, picture_bgr)
-            return
-        # Each thread adds to a count of its own, so that neither waits for a lock.
-        if self._offered_bytes - self._taken_bytes + picture_bgr.nbytes > WAITING_BYTES:
-            self.dropped += 1
-            return
-        try:
-            self._queue.put_nowait((part_id, picture_bgr))
-            self._offered_bytes += picture_bgr.nbytes
-        except queue.Full:
-            self.dropped += 1
+        else:
+            self._queue.put((part_id, picture_bgr))
 
     def close(self) -> None:
         """Writes what is left, and says what is missing."""
         if self._thread is not None:
-            with contextlib.suppress(queue.Full):
-                self._queue.put(None, timeout=CLOSE_S)
+            self._queue.put(None)
             self._thread.join(CLOSE_S)
         if self.missing:
             self._warn(f"pictures {self.folder}: {self.missing} of {self.missing + self.kept} could not be kept")
@@ -158,9 +167,13 @@ class PictureWriter:
     def _run(self) -> None:
         while (item := self._queue.get()) is not None:
             self._write(*item)
-            self._taken_bytes += item[1].nbytes
 
     def _write(self, part_id: int, picture_bgr: ImageBgr) -> None:
+        self._keep(part_id, picture_bgr)
+        self._done += 1
+        self._done_bytes += picture_bgr.nbytes
+
+    def _keep(self, part_id: int, picture_bgr: ImageBgr) -> None:
         try:
             self._ring.add(part_id, encode_jpeg(picture_bgr))
         except (OSError, cv2.error) as error:

@@ -106,7 +106,7 @@ def test_a_part_is_recorded_as_soon_as_it_is_decided_and_closing_adds_its_pictur
         assert (journal.unsaved, journal.pictures.kept) == (1, 0)
         belt.machine.pipeline.close()
         belt.machine.pipeline.close()
-        assert (len(belt.recorded), journal.unsaved, journal.pictures.kept) == (1, 2, 1)
+        assert (len(belt.recorded), journal.unsaved, journal.pictures.kept) == (1, 1, 1)
         assert belt.states[1].best_look is None
 
 
