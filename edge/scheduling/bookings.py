@@ -20,6 +20,8 @@ class PlannerSettings:
     """Gaps are planned for this speed at least, also while the belt stands or runs up."""
     headroom: float = 0.10
     """Share added to the speed, for its ripple and the dispatcher's own time."""
+    known_by_mm: float = 0.0
+    """Station that a part's leading edge has reached at the latest when the planner is first told of it."""
     guard_s: float = 0.05
     """From planning until the dispatcher has the plan."""
     least_headroom_s: float = 0.01
@@ -29,7 +31,6 @@ class PlannerSettings:
     extent_tolerance_mm: float = 2.0
     """A part measured anew within this of where it is booked stays booked as it is; the margins cover it, and where
     a gate's margin is less than twice this, half that margin counts."""
-
 
     def gap_s(self, move_s: float) -> float:
         """Time to leave between two parts for a movement, before `headroom` is added."""
@@ -165,6 +166,25 @@ class Bookings:
     def is_moving(self, gate: str, reservation: Reservation, moment: Moment) -> bool:
         """True when the gate may already be moving for it (or has moved): it cannot be taken back."""
         return not self.has_notice(gate, reservation.from_mm, moment)
+
+    def can_be_undone(
+        self, gate: str, window: tuple[float, float], default: str, moment: Moment, group: Collection[int]
+    ) -> bool:
+        """True when a part that nobody has seen yet, and that may follow so closely that it needs the gate in `default`
+        for those before it too, will be known before the gate moves for the first of that row.
+
+        Args:
+            gate: the gate.
+            window: claim, not booked yet, in another position.
+            default: the gate's position on the default way.
+            moment: now.
+            group: tracks whose present bookings at the gate do not count.
+        """
+        gap_mm, timing = self.gap_mm(gate, moment), self._timings[gate]
+        from_mm, to_mm = self._timelines[gate].row(*window, default, gap_mm, group)
+        notice_mm = (timing.move_s + self._settings.guard_s) * moment.worst_mm_per_s
+        moves_mm = max(from_mm - notice_mm, moment.belt_mm)
+        return to_mm + gap_mm - timing.enter_mm <= moves_mm - self._settings.known_by_mm
 
     def in_time(self, gate: str, from_mm: float, position: str, moment: Moment, track_id: int) -> bool:
         """True when the gate can be in `position` by `from_mm`: time to move, held already, or at rest."""

@@ -7,6 +7,7 @@ or chose another bin of several that would do, and change to this one.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 from edge.scheduling.bookings import BookedPart, Bookings, Moment
@@ -29,6 +30,7 @@ class Granting:
     def __init__(self, topology: Topology, bookings: Bookings) -> None:
         self._topology = topology
         self._bookings = bookings
+        self._default = dict(topology.default_path)
 
     def grant(self, part: BookedPart, moment: Moment, revised: dict[int, str]) -> Obstacle | None:
         """Books the first wanted bin that can be had, if need be with neighbours changing to it; otherwise changes
@@ -91,7 +93,16 @@ class Granting:
             if not bookings.in_time(gate, window[0], position, moment, part.track_id):
                 ahead_mm = max(window[0] - moment.belt_mm, 0)
                 return Obstacle(f"{gate} is too near to move in time, {ahead_mm:.0f} mm ahead")
+            if not self._can_be_undone(gate, position, window, moment, (part.track_id,)):
+                return Obstacle(f"{gate} would move before the camera sees what follows")
         return None
+
+    def _can_be_undone(
+        self, gate: str, position: str, window: tuple[float, float], moment: Moment, group: Collection[int]
+    ) -> bool:
+        """Whether parts not seen yet will still find the default way open, if they come close behind."""
+        default = self._default.get(gate, position)
+        return position == default or self._bookings.can_be_undone(gate, window, default, moment, group)
 
     def _agreed(self, part: BookedPart, bin_name: str, steps: Path, moment: Moment) -> list[BookedPart]:
         """The part with all who stand in its way there, when this way suits every one of them; else nobody."""
@@ -111,6 +122,11 @@ class Granting:
                         return []
                     group[other.track_id] = other
                     todo.append(other)
+        for gate, position in steps:
+            windows = [self._bookings.window(gate, member) for member in group.values()]
+            window = min(start for start, _ in windows), max(end for _, end in windows)
+            if not self._can_be_undone(gate, position, window, moment, group):
+                return []
         return list(group.values())
 
     def _may(self, part: BookedPart, steps: Path, moment: Moment) -> bool:

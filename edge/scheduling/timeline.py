@@ -71,6 +71,19 @@ class GateTimeline:
         """Whether two parts may follow each other closely in this position."""
         return self._shares is None or not self._shares[position, position]
 
+    def row(
+        self, from_mm: float, to_mm: float, default: str, gap_mm: float, ignore: Collection[int]
+    ) -> tuple[float, float]:
+        """From where to where on the belt the gate cannot come to `default` between two parts: the interval, with all
+        that stands less than `gap_mm` from it, or from those, in another position."""
+        while True:
+            near = [r for r in self.between(from_mm - gap_mm, to_mm + gap_mm) if r.track_id not in ignore]
+            near = [r for r in near if r.position != default and (r.from_mm < from_mm or r.to_mm > to_mm)]
+            if not near:
+                return from_mm, to_mm
+            from_mm = min(from_mm, *(r.from_mm for r in near))
+            to_mm = max(to_mm, *(r.to_mm for r in near))
+
     def too_close(self, gap_mm: float) -> Iterator[tuple[Reservation, Reservation]]:
         """Pairs that leave less belt between them than their change of position takes, by their place."""
         for index, other in enumerate(self._reservations):
