@@ -43,6 +43,8 @@ GROWN_MM = 3.0
 """A part that is not decided yet is planned for anew when more of it than this has come into view."""
 REPORTED_WITHIN_MM = 100.0
 """Belt travel after the last gate within which a gate's report has come, if it comes at all."""
+UNSEEN = 0
+"""In the place of a track's number: what lay on the belt before the run. Tracks count from 1."""
 CARRIED_LOOKS = 64
 """Looks that may wait for the network at most; older ones of the same part go first."""
 
@@ -172,6 +174,12 @@ class Pipeline:
                 part.decision = BinDecision(part.track.track_id, plan.bin, DecisionReason.UNSURE, 0.0, why)
                 self._take_over(plan)
         return len(doubtful)
+
+    def ride_out(self, from_x_mm: float, to_x_mm: float) -> None:
+        """What lies between two stations was never seen by this run: as if it were one long part, it rides to the
+        default bin, and no gate moves for another part under it."""
+        extent = -to_x_mm, -from_x_mm
+        self._stages.dispatcher.submit(self._stages.planner.plan_default(UNSEEN, *extent, *self._belt_now()))
 
     def report(self, report: GateReport) -> None:
         """Takes the dispatcher's word on a command, from any thread; acted on with the next frame."""

@@ -190,14 +190,17 @@ class Drive:
 
 def _drive(drive: Drive) -> None:
     machine, report = drive.machine, drive.report
+    config = machine.plans.config
     stopping, slot = threading.Event(), NewestFrame()
     for device in (machine.devices.encoder, *machine.devices.sensors.values(), drive.camera):
         device.start()
     threads = drive.threads(slot, stopping)
     try:
         _come_to_rest(machine)
+        if config.camera.driver != "frames":
+            machine.pipeline.ride_out(config.camera.station_mm, max(gate.x_mm for gate in config.gates))
         machine.safety.start_belt()
-        machine.feeding.start(machine.plans.config.feeder.parts_per_min)
+        machine.feeding.start(config.feeder.parts_per_min)
         drive.watchdog.feed("the first frame")
         for thread in threads:
             thread.start()
