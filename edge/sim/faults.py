@@ -117,7 +117,7 @@ UNSEEN_GATE = (
     "Without sensors nobody notices. With them, parts that are not seen where they should be take the gate out of"
     " service after a few: its bins are refused. One that stands in the way of all others stops the machine."
 )
-STARTER = "look at what it says, then start again"
+ANEW = "Plug it in anew and start again."
 FAULTS: dict[str, FaultKind] = {
     kind.name: kind
     for kind in (
@@ -180,20 +180,20 @@ FAULTS: dict[str, FaultKind] = {
         FaultKind(
             "accelerator-empty", "It answers NaN, or the same score for every part.",
             *_accelerator(AcceleratorFault.EMPTY),
-            GO, "answers nonsense", FALLS_BACK, f"Unplug it, {STARTER}.",
+            GO, "answers nonsense", FALLS_BACK, ANEW,
         ),
         FaultKind(
             "accelerator-constant", "It gives its last answer again and again.",
             *_accelerator(AcceleratorFault.CONSTANT),
-            GO, "answers nonsense", FALLS_BACK, f"Unplug it, {STARTER}.",
+            GO, "answers nonsense", FALLS_BACK, ANEW,
         ),
         FaultKind(
             "accelerator-random", "Its scores are random.", *_accelerator(AcceleratorFault.RANDOM),
-            GO, "answers nonsense", FALLS_BACK, f"Unplug it, {STARTER}.",
+            GO, "answers nonsense", FALLS_BACK, ANEW,
         ),
         FaultKind(
             "accelerator-misshapen", "Its answer has another shape.", *_accelerator(AcceleratorFault.MISSHAPEN),
-            GO, "answers nonsense", FALLS_BACK, f"Unplug it, {STARTER}.",
+            GO, "answers nonsense", FALLS_BACK, ANEW,
         ),
         FaultKind(
             "gate-stuck-at-rest", "A gate sticks where it lets parts pass.",
@@ -280,8 +280,9 @@ FAULTS: dict[str, FaultKind] = {
             GO, "", "The rate is not raised for it.", "Fill it.",
         ),
         FaultKind(
-            "feeder-mute", "The feeder's driver does not answer.", *_feeder(FeederFault.MUTE),
-            GO, "feeder (sim): does not answer", "The next change of its rate stops the machine.",
+            "feeder-mute", "The feeder's driver does not answer.", _feeder(FeederFault.MUTE)[0], None,
+            GO, "feeder (sim): does not answer",
+            "The next change of its rate stops the machine; at the latest the stop tells that it did not obey.",
             "Look at its driver; switch it off by hand.",
         ),
         FaultKind(

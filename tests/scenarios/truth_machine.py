@@ -295,6 +295,10 @@ class TruthMachine:
     parts: int = 12
     sensors: bool = True
     journal: Callable[[Callable[[str], None]], Journal] | None = None
+    flushes: bool = True
+    """Write the journal after every part; False where a thread does."""
+    before_close: Callable[[], None] = lambda: None
+    """Called before the journal is closed."""
     lines: list[tuple[float, str]] = field(default_factory=list)
     """(time, line) that the user read."""
     decided: dict[int, PartState] = field(default_factory=dict)
@@ -323,7 +327,7 @@ class TruthMachine:
         """Lets the machine sort until every part has ended, it stops, or time is up; then ends the run."""
         world = self.world
         self.guarded.load(MODEL)
-        opened = self.journal(self._read) if self.journal else None
+        opened = self.opened = self.journal(self._read) if self.journal else None
         devices = Devices(
             self.guarded, world.gates, world.feeder, world.belt_motor, world.encoder, world.clock, self.faults.sensors
         )
@@ -351,6 +355,7 @@ class TruthMachine:
             world.advance_to(world.clock.now_s() + 1.0)
             self.camera.close()
             if opened:
+                self.before_close()
                 opened.close()
 
     def _drive(self, longest_s: float) -> None:
@@ -365,7 +370,10 @@ class TruthMachine:
             frame = self.camera.next_frame(timeout_s=2.0)
             if frame is None:
                 return
+            decided = len(self.decided)
             machine.see(frame)
+            if self.opened and self.flushes and len(self.decided) > decided:
+                self.opened.flush()
 
     def _wait(self, duration_s: float) -> None:
         self.world.advance_to(self.world.clock.now_s() + duration_s)
