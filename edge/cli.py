@@ -123,6 +123,8 @@ def run(
     typer.echo(f"{report.frames} frames{dropped}, {report.parts} parts{pictures}, recorded in {written.path}")
     if gates := report.gates_in_words():
         typer.echo(gates)
+    if report.sensors:
+        typer.echo(report.sensors)
     _warn(f"error: {report.reason}" if report.fault else report.reason)
     unrecorded = written.unsaved + written.lost
     raise typer.Exit(1 if report.fault or unrecorded else stop.exit_code)

@@ -25,6 +25,7 @@ from edge.signals import StopRequest
 from edge.sim.build import SimMachine, build_world
 from edge.sim.parts import SimPart
 from edge.sim.score import Decided, Fate, Score, score
+from edge.sim.sensors import sim_sensors
 
 EPOCH_S = 1_767_225_600.0
 """2026-01-01: virtual time starts there in the journal, so that the same seed writes the same journal."""
@@ -55,6 +56,10 @@ class SimulateResult:
     virtual_s: float
     wall_s: float
     stopped: str | None
+    confirmed: dict[str, int]
+    """What the sensors found of the parts, by its name; empty without sensors."""
+    sensors: str | None
+    """The same in words, and what broke."""
     unrecorded: int = 0
     """Parts that the journal could not save."""
 
@@ -74,6 +79,7 @@ class SimulateResult:
             "frames": self.frames,
             "decision_latency_s": {"p50": round(float(latency[0]), 5), "p99": round(float(latency[1]), 5)},
             "late_commands": self.late_commands,
+            "confirmed": self.confirmed,
             "virtual_s": round(self.virtual_s, 3),
             "wall_s": round(self.wall_s, 3),
             "stopped": self.stopped,
@@ -108,7 +114,8 @@ def run_simulation(
     with ExitStack() as stack:
         accelerator = stack.enter_context(open_accelerator(plans, warn))
         world = sim.world
-        devices = Devices(accelerator, world.gates, world.feeder, world.belt_motor, world.encoder, world.clock)
+        sensors = sim.faults.sensors = sim_sensors(plans.config.sensors, world, options.seed)
+        devices = Devices(accelerator, world.gates, world.feeder, world.belt_motor, world.encoder, world.clock, sensors)
         journal = None
         if options.journal:
             journal = open_journal(plans.config.journal, options.journal, warn, threaded=False)
@@ -148,7 +155,8 @@ def _drive(
     pace = MonotonicClock()
     start_s, frames = pace.now_s(), 0
     camera.start()
-    world.encoder.start()
+    for device in (world.encoder, *machine.devices.sensors.values()):
+        device.start()
     machine.safety.start_belt()
     machine.feeding.start(options.parts_per_min)
     try:
@@ -182,6 +190,8 @@ def _drive(
         virtual_s=world.clock.now_s(),
         wall_s=time.monotonic() - start_s,
         stopped=None if reason == "the run has ended" else reason,
+        confirmed={str(confirmed): count for confirmed, count in sorted(machine.confirmation.counts.items())},
+        sensors=machine.confirmation.in_words(),
     )
 
 
@@ -245,5 +255,7 @@ def print_result(result: SimulateResult, plans: Plans, console: Console) -> None
         f"purity {s.purity:.2%}  recovery {s.recovery:.2%}  {rate:.0f} parts/min"
         f"  {result.looks / max(s.parts_fed, 1):.1f} looks a part  {speed:.1f}× real time"
     )
+    if result.sensors:
+        console.print(result.sensors)
     if result.stopped:
         console.print(f"[bold red]the machine stopped itself:[/] {result.stopped}")

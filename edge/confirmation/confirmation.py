@@ -88,7 +88,7 @@ class Confirmation:
         seen, missing, wrong = (
             self.counts[each] for each in (Confirmed.SEEN, Confirmed.MISSING, Confirmed.WRONG_PLACE)
         )
-        line = f"sensors saw {seen} parts in their bins, {missing} nowhere, {wrong} in a wrong place"
+        line = f"sensors saw {seen} parts where they were planned, {missing} nowhere, {wrong} in a wrong place"
         out = "".join(f"; gate {gate} is out of service" for gate in self.gates.out_of_service)
         broken = "".join(
             f"; sensor {name} is {watch.health.fault}" for name, watch in self._watches.items() if watch.health.fault
