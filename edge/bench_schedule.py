@@ -41,6 +41,7 @@ NO_BIN_SHARE = 0.05
 RATES_PPM = (60, 120, 180)
 GATES = (9, 255)
 DEFAULT_BIN = "rest"
+SETTINGS = PlannerSettings(BELT_MM_PER_S, known_by_mm=LENGTH_MM[1] + CONFIRMED_MM)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,11 +123,10 @@ def measure_share(topology: Topology, parts_per_min: float, parts: int, seed: in
     """The share that the planner serves of arrivals at one rate."""
     rng = random.Random(seed)
     riders = list(arrivals(topology, parts_per_min, parts, rng))
-    settings = PlannerSettings(BELT_MM_PER_S)
-    ride = _Ride(topology, riders, settings)
+    ride = _Ride(topology, riders)
     for event in ride.events(rng):
         ride.plan(event)
-    reckoned_mm_per_s = BELT_MM_PER_S * (1 + settings.headroom)
+    reckoned_mm_per_s = BELT_MM_PER_S * (1 + SETTINGS.headroom)
     return ServedShare(
         parts_per_min=parts_per_min,
         parts=sum(bool(rider.wanted) for rider in riders),
@@ -142,7 +142,7 @@ def measure_share(topology: Topology, parts_per_min: float, parts: int, seed: in
 def measure_time(topology: Topology, parts: int, seed: int, stopwatch: Callable[[], float]) -> DecisionTime:
     """The time of one decision, at the highest rate; the first parts, who find the belt empty, do not count."""
     rng = random.Random(seed)
-    ride = _Ride(topology, list(arrivals(topology, RATES_PPM[-1], parts, rng)), PlannerSettings(BELT_MM_PER_S))
+    ride = _Ride(topology, list(arrivals(topology, RATES_PPM[-1], parts, rng)))
     times_s = []
     for event in ride.events(rng):
         start_s = stopwatch()
@@ -169,8 +169,8 @@ def arrivals(topology: Topology, parts_per_min: float, parts: int, rng: random.R
 class _Ride:
     """The planner is told of the riders as the belt brings them."""
 
-    def __init__(self, topology: Topology, riders: list[Rider], settings: PlannerSettings) -> None:
-        self._planner = Planner(topology, settings)
+    def __init__(self, topology: Topology, riders: list[Rider]) -> None:
+        self._planner = Planner(topology, SETTINGS)
         self._riders = riders
         self._filled = dict.fromkeys(topology.bins, 0)
         self.bins: dict[int, str] = {}

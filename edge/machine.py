@@ -188,7 +188,7 @@ def assemble(
     safety = Safety(devices.feeder, devices.belt_motor, devices.gates.values(), dispatcher.halt, warn)
     topology = Topology(_fork(plans.bins.layout), gates, plans.bins.default_bin)
     router = Router(plans.bins, plans.catalogue, plans.colours, config.fusion.sure_above, warn)
-    planner = Planner(topology, PlannerSettings(config.belt.belt_mm_per_s))
+    planner = Planner(topology, planner_settings(config))
     consequences = Consequences(warn, planner.out_of_service, stop)
     stages = Stages(
         tracker=make_tracker(tracking_settings(config)),
@@ -237,6 +237,14 @@ def _lookout(
     answers = Answers(moves=camera.driver != "frames", holds=config.belt.motor.driver != "none")
     end_mm = camera.station_mm + camera.seen_mm
     return Lookout(health, stages.tracker, devices.accelerator, pipeline, end_mm, answers, safety, say)
+
+
+def planner_settings(config: MachineConfig) -> PlannerSettings:
+    """The planner's view of machine.yaml. A part is known at the latest when the tracker has confirmed it, with two
+    frames lost."""
+    camera, mm_per_s = config.camera, config.belt.belt_mm_per_s
+    frames = tracking_settings(config).confirm_hits + 2
+    return PlannerSettings(mm_per_s, known_by_mm=camera.station_mm + frames * mm_per_s / camera.frames_per_s)
 
 
 def tracking_settings(config: MachineConfig) -> TrackingSettings:
