@@ -50,6 +50,7 @@ BIN_OF = {"3001": "reds", "3023": "greens", "3068": "box"}
 COLOUR_OF = {"3001": (30, 30, 210), "3023": (40, 190, 30), "3068": (215, 60, 30)}
 SLACK_MM, SLACK_SHARE = 3.0, 0.3
 PATIENCE = 3
+LINGER_S = 3.0
 WALL_EPOCH_S = 1_767_225_600.0
 
 
@@ -287,6 +288,14 @@ SHAPES = [
 ]
 
 
+class LingeringWorld(SimWorld):
+    """Goes on for a while when the last part has ended: sensors and camera have yet to tell of it."""
+
+    @property
+    def finished(self) -> bool:
+        return super().finished and self.clock.now_s() - self._last_news_s > LINGER_S
+
+
 @dataclass
 class TruthMachine:
     """The machine, and what came of a run."""
@@ -310,7 +319,7 @@ class TruthMachine:
         settings = sim_settings(config, plans.bins, parts=self.parts, touching_share=0.0)
         rng = np.random.default_rng([self.seed, 9])
         maker = PartMaker(SHAPES, plans.colours, 0.05, 30.0, rng)
-        world = self.world = SimWorld(settings, maker, self.seed)
+        world = self.world = LingeringWorld(settings, maker, self.seed)
         world.read_belt_mm = world.encoder.belt_mm
         view_mm = config.camera.station_mm, config.camera.station_mm + config.camera.seen_mm
         actors = TruthActors(view_mm)
