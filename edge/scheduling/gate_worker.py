@@ -92,14 +92,15 @@ class GateWorker:
             if self._began_s is not None:
                 hung = self._hung()
                 raise HardwareError(hung) if hung else GateBusyError(f"gate {self.name}: its driver is still moving it")
-            due = self._returned + 1
-            self._wanted = (position, latest_s)
+            due, job = self._returned + 1, (position, latest_s)
+            self._wanted = job
             self._changed.notify_all()
-            if self._changed.wait_for(lambda: self._returned >= due, ANSWER_S):
-                self._raise_error()
-            elif self._wanted is not None:
+            # Compared by identity: a stop may have put its own movement in the place of this one.
+            if not self._changed.wait_for(lambda: self._wanted is not job, ANSWER_S):
                 self._wanted = None
                 raise GateBusyError(f"gate {self.name}: the processor was not free to move it")
+            if self._changed.wait_for(lambda: self._returned >= due, ANSWER_S):
+                self._raise_error()
 
     def close(self) -> None:
         """Closes the driver, in its thread.
@@ -159,10 +160,11 @@ class GateWorker:
             job, self._wanted = self._wanted, None
             if job is not None:
                 self._began_s, self._doing = self._clock.now_s(), job[0]
+                self._changed.notify_all()
             return job
 
     def _attempt(self, position: str, latest_s: float) -> Exception | None:
-        if self._began_s is not None and self._began_s > latest_s:
+        if self._clock.now_s() > latest_s:
             return GateBusyError(f"gate {self.name}: the processor was free too late to move it")
         try:
             self._gate.move_to(position)
