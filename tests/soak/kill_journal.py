@@ -5,9 +5,9 @@
 Each process is killed with SIGKILL while it records parts, amends them, keeps pictures and turns to new files, on a
 real disk with real fsyncs. After each kill, everything that was decided more than a second before it, or acknowledged
 as saved, must be in the journal as it was, the numbers must go on without a gap, and nothing may be damaged once the
-journal has been opened again. Then a journal is cut at every byte, and others get random bits flipped: reading must
-never fail with anything but one line, and every record that was not hit must be there. Ends with 1 when anything was
-lost.
+journal has been opened again. Then a disk hangs, a journal is cut at every byte, and others get random bits flipped:
+reading must never fail with anything but one line, and every record that was not hit must be there. Ends with 1 when
+anything was lost.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ import cv2
 import numpy as np
 
 from edge.errors import JournalError
-from edge.journal.file import files_of
+from edge.journal.file import Disk, files_of
 from edge.journal.journal import Journal
 from edge.journal.lines import encode
 from edge.journal.pictures import RingSize, picture_of, pictures_folder
@@ -39,7 +39,7 @@ from edge.records import PartRecord
 
 DECIDED_BEFORE_S = 1.0
 """What was decided longer ago than this must be there."""
-KILLS_A_JOURNAL = 50
+KILLS_A_JOURNAL = 20
 RING = RingSize(pictures=40, bytes=60_000)
 ROOMY_MB, TIGHT_MB = 100.0, 0.2
 """One journal keeps everything; the next turns to a new file every 25 KB."""
@@ -62,6 +62,9 @@ class Report:
     pictures: int = 0
     cuts: int = 0
     flips: int = 0
+    stall_s: float = 0.0
+    longest_call_s: float = 0.0
+    """That the control path waited for the journal while the disk hung."""
     wall_s: float = 0.0
     faults: list[str] = field(default_factory=list)
 
@@ -238,6 +241,45 @@ def kill_many(folder: Path, kills: int, most_s: float, seed: int, report: Report
         shutil.rmtree(path.parent)
 
 
+class HangingDisk(Disk):
+    """Answers nothing until an instant."""
+
+    def __init__(self) -> None:
+        self.until_s = 0.0
+
+    def write(self, fd: int, data: bytes) -> int:
+        self._hang()
+        return super().write(fd, data)
+
+    def sync(self, fd: int) -> None:
+        self._hang()
+        super().sync(fd)
+
+    def _hang(self) -> None:
+        time.sleep(max(self.until_s - time.monotonic(), 0.0))
+
+
+def stall(folder: Path, stall_s: float, report: Report) -> None:
+    """Records twenty parts a second while the disk hangs: no call waits, and nothing is lost when it answers again."""
+    path, disk, warnings = folder / "stalled.jsonl", HangingDisk(), []
+    picture = np.full((120, 120, 3), 128, np.uint8)
+    journal = Journal.open(path, warn=warnings.append, disk=disk)
+    journal.append(record(-1, 0))
+    disk.until_s = time.monotonic() + stall_s
+    while time.monotonic() < disk.until_s:
+        start_s = time.monotonic()
+        journal.keep_picture(journal.append(record(-1, 0)), picture)
+        report.longest_call_s = max(report.longest_call_s, round(time.monotonic() - start_s, 5))
+        time.sleep(0.05)
+    newest = journal.append(record(-1, 0))
+    journal.close()
+    report.stall_s = stall_s
+    if [entry.part_id for entry in read_journal(path)] != list(range(1, newest + 1)):
+        report.fault("parts were lost while the disk hung", lost=1)
+    if stall_s > 3 and not any("has not answered" in line for line in warnings):
+        report.fault(f"the disk hung, and nobody was told: {warnings}")
+
+
 def cut_everywhere(folder: Path, parts: int, report: Report) -> None:
     """Cuts a journal at every byte: the whole records before the cut are read, and one line says what is not."""
     path = folder / "cut.jsonl"
@@ -289,6 +331,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--most-s", type=float, default=3.0, help="longest life of a process")
     parser.add_argument("--cut-parts", type=int, default=12, help="records of the journal that is cut at every byte")
     parser.add_argument("--flips", type=int, default=5000, help="journals with flipped bits")
+    parser.add_argument("--stall-s", type=float, default=10.0, help="how long a disk hangs")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--folder", type=Path, help="on the disk that is tried; default: a temporary one")
     parser.add_argument("--json", action="store_true")
@@ -297,6 +340,7 @@ def main(arguments: list[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(dir=options.folder) as name:
         folder = Path(name)
         kill_many(folder, options.kills, options.most_s, options.seed, report)
+        stall(folder, options.stall_s, report)
         cut_everywhere(folder, options.cut_parts, report)
         flip_bits(folder, options.flips, options.seed, report)
     report.wall_s = round(time.monotonic() - start_s, 1)
@@ -308,7 +352,9 @@ def main(arguments: list[str] | None = None) -> int:
         print(
             f"{report.kills} kills, {report.parts} parts recorded, {report.checked} times one that had to be there: "
             f"{report.lost} lost, {report.corrupt} corrupt; {report.torn_ends} ends mended; "
-            f"{report.pictures} pictures looked at; {report.cuts} cuts, {report.flips} flips; {report.wall_s} s"
+            f"{report.pictures} pictures looked at; {report.cuts} cuts, {report.flips} flips; "
+            f"{report.stall_s:g} s of a hanging disk held a call up for {1000 * report.longest_call_s:.1f} ms at most; "
+            f"{report.wall_s} s"
         )
     return 1 if report.faults else 0
 

@@ -26,13 +26,14 @@ def script(monkeypatch: pytest.MonkeyPatch) -> Any:
 def test_killed_writers_lose_nothing_and_damaged_journals_are_read(tmp_path: Path) -> None:
     command = [
         *(sys.executable, str(FOLDER / "kill_journal.py"), "--json", "--folder", str(tmp_path)),
-        *("--kills", "2", "--most-s", "2", "--cut-parts", "2", "--flips", "200"),
+        *("--kills", "2", "--most-s", "2", "--cut-parts", "2", "--flips", "200", "--stall-s", "0.3"),
     ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     report = json.loads(done.stdout)
     assert (done.returncode, report["faults"]) == (0, []), done.stderr
     assert (report["kills"], report["lost"], report["corrupt"], report["flips"]) == (2, 0, 0, 200)
     assert report["cuts"] > 500
+    assert report["longest_call_s"] > 0
     assert not list(tmp_path.iterdir())
 
 
