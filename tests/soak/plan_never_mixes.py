@@ -91,6 +91,9 @@ class TrueBelt:
 class TrueGate:
     """A gate whose movements take no longer than it promises, unless it is broken: then it falls to rest, for good."""
 
+    move_share = (0.6, 1.0)
+    """Of the promised time that a movement takes, at least and at most."""
+
     def __init__(self, settings: GateSettings, clock: VirtualClock, rng: random.Random) -> None:
         self._settings, self._clock, self._rng = settings, clock, rng
         self._moves: list[tuple[float, float, str]] = [(-1e9, -1e9, settings.rest)]
@@ -131,7 +134,7 @@ class TrueGate:
         if position == self._moves[-1][2]:
             return
         now_s = self._clock.now_s()
-        move_s = self._settings.change_s(self._moves[-1][2], position) * self._rng.uniform(0.6, 1)
+        move_s = self._settings.change_s(self._moves[-1][2], position) * self._rng.uniform(*self.move_share)
         self._moves.append((now_s, now_s + move_s, position))
 
 
