@@ -7,10 +7,11 @@ or chose another bin of several that would do, and change to this one.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
 from edge.scheduling.bookings import BookedPart, Bookings, Moment
+from edge.scheduling.timeline import Reservation
 from edge.scheduling.topology import Path, Topology
 
 LARGEST_GROUP = 8
@@ -65,6 +66,15 @@ class Granting:
                 continue
             if self.grant(other, moment, revised) is None:
                 revised[track_id] = f"track {part.track_id} was decided and left room"
+
+    def cannot_be_undone(self, moment: Moment) -> Iterator[tuple[str, Reservation]]:
+        """Gates that would now move for a part before the camera sees what follows it, and what they hold for it."""
+        for part in self._bookings.parts.values():
+            for gate, reservation in part.reservations.items():
+                if self._bookings.is_moving(gate, reservation, moment):
+                    continue
+                if not self._can_be_undone(gate, reservation.position, reservation[:2], moment, (part.track_id,)):
+                    yield gate, reservation
 
     def _wait(self, part: BookedPart, obstacles: list[Obstacle]) -> None:
         for _, track_id in obstacles:

@@ -151,8 +151,9 @@ class Planner:
         self._to_free.clear()
         if moment.worst_mm_per_s > self._planned_mm_per_s * FASTER:
             self._planned_mm_per_s = moment.worst_mm_per_s
-            for gate, *pair in list(bookings.too_close(moment)):
-                for track_id in self._default_way.send_away(pair, moment):
+            too_tight = [*bookings.too_close(moment), *self._granting.cannot_be_undone(moment)]
+            for gate, *holding in too_tight:
+                for track_id in self._default_way.send_away(holding, moment):
                     revised[track_id] = f"the belt became too fast for {gate} to move in time"
         return self._revise(revised, moment)
 

@@ -289,6 +289,8 @@ class Ride:
         del self._riding[part.track_id]
         if ended == plan.bin and ended in (*part.wanted, self.topology.default_bin):
             return
+        # Past the fork of a branch without the default bin, a part has nowhere right to go when a gate there fails.
+        faulty |= ended == plan.bin and "is out of service" in plan.why
         cause = "broken gate" if faulty else "starved" if part.late and self.starved else "planning or timing"
         self.counts[f"wrong bin: {cause}"] += 1
         if cause == "planning or timing":
