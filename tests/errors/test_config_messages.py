@@ -1,6 +1,6 @@
 """Every finding about a configuration, word for word: what users read is part of the interface."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -62,14 +62,13 @@ class Part:
     height_mm: float = 9.6
 
 
-CATALOGUE = PartCatalogue(
-    [
-        Part("3001", "Brick 2 x 4", "Brick", length_mm=32),
-        Part("3003", "Brick 2 x 2", "Brick"),
-        Part("3022", "Plate 2 x 2", "Plate"),
-        Part("3068", "Tile 2 x 2", "Tile", ("3068a", "3068b")),
-    ]
-)
+PARTS = [
+    Part("3001", "Brick 2 x 4", "Brick", length_mm=32),
+    Part("3003", "Brick 2 x 2", "Brick"),
+    Part("3022", "Plate 2 x 2", "Plate"),
+    Part("3068", "Tile 2 x 2", "Tile", ("3068a", "3068b")),
+]
+CATALOGUE = PartCatalogue(PARTS)
 
 
 def report(folder: Path, machine: str = MACHINE, bins: str = BINS) -> list[str]:
@@ -282,6 +281,65 @@ def test_a_right_configuration_gives_no_finding(tmp_path: Path) -> None:
         ),
         pytest.param(
             SIM,
+            f"{SIM}, kind: puscher",
+            ["machine.yaml:10: gates[0].kind: 'puscher' is none of gate, pusher, jet, chute; did you mean 'pusher'?"],
+            id="kind of gate",
+        ),
+        pytest.param(
+            SIM,
+            f"{SIM}, kind: jet",
+            ["machine.yaml:10: gates[0].positions: of a jet are two: its rest and the other"],
+            id="jet with three positions",
+        ),
+        pytest.param(
+            SIM,
+            f"{SIM}, fall_s: 0.3",
+            ["machine.yaml:10: gates[0].fall_s: is for a chute; this is a gate"],
+            id="key of another kind",
+        ),
+        pytest.param(
+            SIM,
+            f"{SIM}, kind: chute, angle_deg: {{left: 0, pass: 60, right: 0}}",
+            ["machine.yaml:10: gates[0].angle_deg: of a chute must name each position with an angle of its own"],
+            id="two bins at one angle",
+        ),
+        pytest.param(
+            SIM,
+            f"{SIM}, kind: chute, angle_deg: {{left: 0, pass: 60, right: 120}}",
+            [
+                "bins.yaml:7: layout.pass.gate: no gate can follow chute 'g1' at the belt's end: its positions lead "
+                "to bins"
+            ],
+            id="gate after a chute",
+        ),
+        pytest.param(
+            SIM,
+            "driver: sim, kind: pusher, x_mm: 280, face_mm: 40, positions: [left, pass]",
+            [
+                "machine.yaml:10: gates[0].x_mm: 280 less half its face of 40 and its margin of 6 is not clear of the "
+                "camera's view (0 to 256 mm); gates come after it",
+                "bins.yaml:5: layout.right: gate 'g1' has no position 'right'; it has left, pass",
+            ],
+            id="pusher in the view",
+        ),
+        pytest.param(
+            SIM,
+            "driver: sim, kind: pusher, x_mm: 400, travel_s: 0.3, face_mm: 20, positions: [left, pass]",
+            [
+                "machine.yaml:10: gates[0]: a part rides up to 59 mm while gate 'g1' strikes, past its face of 20 mm: "
+                "a wider face_mm, a shorter travel_s or a slower belt is needed",
+                "bins.yaml:5: layout.right: gate 'g1' has no position 'right'; it has left, pass",
+            ],
+            id="slow pusher",
+        ),
+        pytest.param(
+            SIM,
+            f"{SIM}, repeatability_s: -1",
+            ["machine.yaml:10: gates[0].repeatability_s: -1 must be at least 0"],
+            id="repeatability",
+        ),
+        pytest.param(
+            SIM,
             SERVO,
             [
                 "machine.yaml:10: warning: gates[0].driver: gate 'g1' is real ('gpio-servo') while the camera "
@@ -302,6 +360,18 @@ def test_a_right_configuration_gives_no_finding(tmp_path: Path) -> None:
 )
 def test_machine_yaml(tmp_path: Path, old: str, new: str, expected: list[str]) -> None:
     assert report(tmp_path, machine=changed(MACHINE, old, new)) == expected
+
+
+def test_litres_need_a_model_that_knows_sizes(tmp_path: Path) -> None:
+    (tmp_path / "machine.yaml").write_text(MACHINE, encoding="utf-8")
+    bins = BINS.replace("  - name: plates\n", "  - name: plates\n    holds_l: 1.5\n")
+    (tmp_path / "bins.yaml").write_text(bins, encoding="utf-8")
+    flat = PartCatalogue([replace(part, height_mm=0.0) for part in PARTS])
+    found = [str(finding) for finding in check(tmp_path / "machine.yaml", tmp_path / "bins.yaml", flat)]
+    assert found == [
+        f"{tmp_path}/bins.yaml:19: bins[2].holds_l: the model knows no part's size, so nobody can tell when the bin is "
+        "full; use full_after"
+    ]
 
 
 def test_one_pin_for_two_devices(tmp_path: Path) -> None:
@@ -464,6 +534,36 @@ def test_one_pin_for_two_devices(tmp_path: Path) -> None:
                 "bins.yaml:21: bins[3].name: 'plates' is bins[2] already; give it another name",
             ],
             id="bin name twice",
+        ),
+        pytest.param(
+            "name: plates-2",
+            "name: [plates-2, bricks]",
+            ["bins.yaml:21: bins[3].name[1]: 'bricks' is bins[1] already; give it another name"],
+            id="bin name twice, in a list",
+        ),
+        pytest.param(
+            "name: plates-2",
+            "name: [plates-2, plates-3]",
+            [
+                "bins.yaml:21: bins[3].name[1]: 'plates-3' cannot be reached: no position of a gate leads there; "
+                "add it to the layout"
+            ],
+            id="unreachable bin of several",
+        ),
+        pytest.param(
+            "  - name: plates-2",
+            "  - name: plates-2\n    holds_l: 0",
+            ["bins.yaml:22: bins[3].holds_l: 0 must be above 0"],
+            id="no room",
+        ),
+        pytest.param(
+            PLATES_2,
+            PLATES_2 + "  - name: box\n    full_after: 9\n    accept: [{category: Tile}]\n",
+            [
+                "bins.yaml:25: warning: bins[4].full_after: the default bin 'box' takes what no other can and is never "
+                "full; take full_after out"
+            ],
+            id="default bin with an end",
         ),
         pytest.param(
             "gate: g2",

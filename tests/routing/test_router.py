@@ -13,6 +13,7 @@ from edge.config import example
 from edge.config.bins import BinsConfig
 from edge.config.load import load_bins
 from edge.records import DecisionReason, Scores, Verdict
+from edge.routing.fill import PACKING, part_litres
 from edge.routing.router import Router
 
 COLOURS = load_colours()
@@ -163,6 +164,90 @@ def test_full_bins_pass_on_and_empty_ones_take_again() -> None:
     assert (full.bin, full.reason, full.detail) == ("box", DecisionReason.REFUSED, "bricks is full")
     by.emptied("bricks")
     assert by.decide(verdict({"3001": 1.0}, {"Blue": 1.0})).bin == "bricks"
+
+
+def spread(*names: str, **capacity: Any) -> BinsConfig:
+    layout: Any = "box"
+    for place, name in reversed(list(enumerate(names))):
+        layout = {"gate": f"g{place}", "left": name, "pass": layout}
+    entry = {"name": list(names), "accept": [{"category": "Plate"}], **capacity}
+    return BinsConfig.model_validate({"default_bin": "box", "layout": layout, "bins": [entry]})
+
+
+def test_one_entry_for_several_bins_is_the_same_as_an_entry_each() -> None:
+    one, each = spread("a", "b"), bins(("a", [{"category": "Plate"}]), ("b", [{"category": "Plate"}]))
+    tables = [Router(config, CATALOGUE, COLOURS, 0.9).table for config in (one, each)]
+    assert tables[0].bins == tables[1].bins == ("a", "b")
+    assert (tables[0].group_of == tables[1].group_of).all()
+    assert (tables[0].members == tables[1].members).all()
+
+
+def test_a_bin_is_full_by_the_room_that_its_parts_take() -> None:
+    by = Router(spread("a", holds_l=0.02), CATALOGUE, COLOURS, 0.9)
+    plate = verdict({"3022": 1.0})
+    litres = 16 * 16 * 9.6 / 1e6 / PACKING
+    for _ in range(4):
+        assert by.decide(plate).bin == "a"
+        by.sent("a", verdict=plate)
+    assert by.fill.litres["a"] == pytest.approx(4 * litres, rel=1e-5)
+    assert not by.is_full("a")
+    by.sent("a", verdict=plate)
+    assert by.is_full("a")
+    by.sent("box", instead_of="a", verdict=plate)
+    assert (by.is_full("a"), by.fill.litres["a"]) == (False, pytest.approx(4 * litres, rel=1e-5))
+
+
+def test_a_part_of_unknown_size_takes_the_room_of_the_middle_one() -> None:
+    sizes = [(8, 8, 10), (16, 16, 10), (32, 16, 10), (0, 0, 0)]
+    parts = [Part(str(n), "Brick", length_mm=x, width_mm=y, height_mm=z) for n, (x, y, z) in enumerate(sizes)]
+    litres = part_litres(PartCatalogue(parts)) * PACKING * 1e6
+    assert list(litres) == pytest.approx([640, 2560, 5120, 2560])
+    assert not part_litres(PartCatalogue(parts[3:])).any()
+
+
+def test_a_full_bin_is_announced_once_until_it_was_emptied() -> None:
+    said: list[str] = []
+    by = Router(spread("a", "b", full_after=2), CATALOGUE, COLOURS, 0.9, said.append)
+    plate = verdict({"3022": 1.0})
+    for _ in range(2):
+        by.sent("a", verdict=plate)
+    by.sent("box", instead_of="a", verdict=plate)
+    by.sent("a", verdict=plate)
+    assert said == ["bin a is full: 2 parts, about 0.0098 l; its parts now go to bins with the same rule, or to box"]
+    by.emptied("a")
+    for _ in range(2):
+        by.sent("a", verdict=plate)
+    assert len(said) == 2
+
+
+def test_fill_is_balanced_by_share_where_every_bin_has_an_end() -> None:
+    small, large = {"name": "small", "full_after": 2}, {"name": "large", "full_after": 8}
+    layout = {"gate": "g0", "left": "small", "pass": {"gate": "g1", "left": "large", "pass": "box"}}
+    plates = [{"category": "Plate"}]
+    config = BinsConfig.model_validate(
+        {"default_bin": "box", "layout": layout, "bins": [{**small, "accept": plates}, {**large, "accept": plates}]}
+    )
+    by = Router(config, CATALOGUE, COLOURS, 0.9)
+    plate, chosen = verdict({"3022": 1.0}), []
+    for _ in range(10):
+        chosen.append(by.decide(plate).bin)
+        by.sent(chosen[-1], verdict=plate)
+    assert chosen.count("small") == 2
+    assert chosen[:5].count("small") == 1, "both fill up at the same pace"
+    assert by.decide(plate).reason is DecisionReason.REFUSED
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from([None, "a", "b"])), max_size=40))
+def test_counts_and_litres_never_fall_below_nothing(sent: list[tuple[str, str | None]]) -> None:
+    by = Router(spread("a", "b", "c", full_after=5, holds_l=0.01), CATALOGUE, COLOURS, 0.9)
+    for name, before in sent:
+        by.sent(name, before, verdict({"3022": 1.0}))
+    assert all(count >= 0 for count in by.counts.values())
+    assert all(litres >= 0 for litres in by.fill.litres.values())
+    open_ = [name for name in "abc" if not by.is_full(name)]
+    decision = by.decide(verdict({"3022": 1.0}))
+    assert {decision.bin, *decision.candidates} == set(open_ or ["box"])
 
 
 def test_a_part_that_was_planned_elsewhere_is_counted_where_it_goes() -> None:
