@@ -14,7 +14,8 @@ from edge.records import DecisionReason
 
 KEYS = {
     "parts_fed", "right", "wrong", "unsure", "refused", "lost", "purity", "recovery", "ppm", "part_top1",
-    "bin_accuracy", "looks_per_part", "frames", "decision_latency_s", "late_commands", "confirmed", "virtual_s", "wall_s", "bins",
+    "bin_accuracy", "looks_per_part", "frames", "decision_latency_s", "late_commands", "confirmed",
+    "virtual_s", "wall_s", "bins",
 }  # fmt: skip
 
 
