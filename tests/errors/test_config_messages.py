@@ -97,6 +97,24 @@ def test_a_right_configuration_gives_no_finding(tmp_path: Path) -> None:
             id="unknown key",
         ),
         pytest.param(
+            "feeder:",
+            "safety: {watchdog_s: 0.1, gates_priority: 200}\nfeeder:",
+            [
+                "machine.yaml:8: safety.watchdog_s: 0.1 must be at least 0.5",
+                "machine.yaml:8: safety.gates_priority: 200 must be at most 99",
+            ],
+            id="watchdog and priority out of bounds",
+        ),
+        pytest.param(
+            "belt_mm_per_s: 150",
+            "belt_mm_per_s: 150\n  encoder: {driver: trackr}",
+            [
+                "machine.yaml:7: belt.encoder.driver: 'trackr' is none of constant, tracker, sim, gpio; "
+                "did you mean 'tracker'?"
+            ],
+            id="no such encoder",
+        ),
+        pytest.param(
             "parts_per_min: 30",
             "colour: 1",
             [
