@@ -33,7 +33,7 @@ from edge.journal.journal import Journal
 from edge.last_run import LastRun
 from edge.machine import Devices, Machine, Plans, assemble
 from edge.pipeline import Outcome, PartState
-from edge.priority import GatePriority
+from edge.priority import GatePriority, quick_hand_over
 from edge.records import CommandStatus
 from edge.scheduling.dispatcher import Dispatcher
 from edge.scheduling.gate_worker import GateWorker
@@ -112,6 +112,7 @@ def run(
         say(cut_off)
     with ExitStack() as stack:
         stack.callback(last_run.end)
+        stack.enter_context(quick_hand_over())
         # A recording moves nothing: no thread need come before the others.
         priority = GatePriority(0 if config.camera.driver == "frames" else config.safety.gates_priority)
         devices, camera = _open(plans, clock, stack, say, priority)

@@ -22,7 +22,7 @@ import numpy as np
 
 from edge.clock import MonotonicClock
 from edge.hardware.constant_encoder import ConstantEncoder
-from edge.priority import GatePriority
+from edge.priority import GatePriority, quick_hand_over
 from edge.records import CommandStatus, GateCommand, GateReport, Plan
 from edge.scheduling.belt import BeltCoordinate
 from edge.scheduling.dispatcher import Dispatcher
@@ -59,7 +59,8 @@ def main() -> int:
     for process in others:
         process.start()
     try:
-        report = measure(options)
+        with quick_hand_over():
+            report = measure(options)
     finally:
         for process in others:
             process.terminate()
@@ -134,7 +135,7 @@ def _report(
 ) -> dict[str, object]:
     done = [report for report in reports if report.status is CommandStatus.DONE]
     calls = {driver.name: driver.calls_s for driver in drivers}
-    delays_s, late = [], 0
+    delays_s, late = [report.delay_s for report in reports if report.status is not CommandStatus.DONE], 0
     for report in done:
         # The driver was called a moment after the dispatcher decided; `lateness_s` is that decision's.
         position = report.command.position

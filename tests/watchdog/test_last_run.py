@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 
 import pytest
 
 from edge.last_run import LastRun
-from edge.priority import GatePriority
+from edge.priority import SWITCH_S, GatePriority, quick_hand_over
 from edge.service_manager import ALIVE, READY, ServiceManager
 
 
@@ -123,3 +124,10 @@ def test_priority_0_changes_nothing_and_says_nothing(monkeypatch):
     priority = GatePriority(0)
     priority.raise_own()
     assert (calls, priority.notice()) == ([], None)
+
+
+def test_the_interpreter_is_handed_over_quickly_during_a_run_only():
+    before_s = sys.getswitchinterval()
+    with quick_hand_over():
+        assert sys.getswitchinterval() == pytest.approx(SWITCH_S)
+    assert sys.getswitchinterval() == before_s
