@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,17 +72,32 @@ class BinFill:
             self._litres[instead_of] = max(self._litres[instead_of] - litres, 0.0)
         self._counts[bin_name] += 1
         self._litres[bin_name] += litres
+        self._tell_when_full(bin_name)
+
+    def emptied(self, bin_name: str) -> None:
+        """Starts a bin's count again; a name that is no bin's is none of ours."""
+        if bin_name in self._counts:
+            self._counts[bin_name], self._litres[bin_name] = 0, 0.0
+            self._told.discard(bin_name)
+
+    def contents(self) -> dict[str, tuple[int, float]]:
+        """(parts, litres) in each bin."""
+        return {name: (count, round(self._litres[name], 6)) for name, count in self._counts.items()}
+
+    def restore(self, contents: Mapping[str, tuple[int, float]]) -> None:
+        """Goes on from what was in the bins; those that are no longer there are left out."""
+        for name in self._counts.keys() & contents.keys():
+            self._counts[name], self._litres[name] = contents[name]
+            self._tell_when_full(name)
+
+    def _tell_when_full(self, bin_name: str) -> None:
         if bin_name not in self._told and self.is_full(bin_name):
             self._told.add(bin_name)
             self._warn(
                 f"bin {bin_name} is full: {self._counts[bin_name]} parts, about {self._litres[bin_name]:.2g} l; its"
-                f" parts now go to bins with the same rule, or to {self._default_bin}"
+                f" parts now go to bins with the same rule, or to {self._default_bin}, until it is emptied"
+                f" (brickgate bins --emptied {bin_name})"
             )
-
-    def emptied(self, bin_name: str) -> None:
-        """Starts a bin's count again."""
-        self._counts[bin_name], self._litres[bin_name] = 0, 0.0
-        self._told.discard(bin_name)
 
 
 def part_litres(catalogue: PartCatalogue) -> NDArray[np.float32]:

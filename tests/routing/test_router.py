@@ -213,7 +213,10 @@ def test_a_full_bin_is_announced_once_until_it_was_emptied() -> None:
         by.sent("a", verdict=plate)
     by.sent("box", instead_of="a", verdict=plate)
     by.sent("a", verdict=plate)
-    assert said == ["bin a is full: 2 parts, about 0.0098 l; its parts now go to bins with the same rule, or to box"]
+    assert said == [
+        "bin a is full: 2 parts, about 0.0098 l; its parts now go to bins with the same rule, or to box, until it is "
+        "emptied (brickgate bins --emptied a)"
+    ]
     by.emptied("a")
     for _ in range(2):
         by.sent("a", verdict=plate)

@@ -1,0 +1,114 @@
+"""What is in the bins, kept in a small file beside the journal, and word from the user that a bin was emptied.
+
+A run writes the first file, a few seconds after something has changed, in a thread of its own; `brickgate bins
+--emptied` writes the second, which the run reads and takes away.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from edge.routing.fill import BinFill
+
+EVERY_S = 3.0
+JOIN_S = 2.0
+
+
+class FillFile:
+    """The two files of one journal. A disk that does not answer costs counts, never a run."""
+
+    def __init__(self, journal: Path) -> None:
+        self._file = journal.with_name(journal.name + ".bins")
+        self._emptied = journal.with_name(journal.name + ".emptied")
+        self._written: dict[str, tuple[int, float]] = {}
+
+    def restore(self, fill: BinFill) -> None:
+        """Counts on from where the last run was, less what was emptied since."""
+        fill.restore(self.read())
+        self._written = {}
+        self.keep(fill)
+
+    def keep(self, fill: BinFill) -> None:
+        """Takes the user's word on emptied bins, and writes what is in them if that has changed."""
+        for name in self._take_emptied():
+            fill.emptied(name)
+        content = fill.contents()
+        if content != self._written:
+            self._write(content)
+
+    def note_emptied(self, names: Iterable[str]) -> None:
+        """Leaves word for the run, or the next one.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        with self._emptied.open("a", encoding="utf-8") as file:
+            file.writelines(f"{name}\n" for name in names)
+
+    def read(self) -> dict[str, tuple[int, float]]:
+        """(parts, litres) of each bin by the last run's word; empty where there is none that can be read."""
+        try:
+            content = json.loads(self._file.read_text(encoding="utf-8"))
+            return {str(name): (int(count), float(litres)) for name, (count, litres) in content.items()}
+        except (OSError, ValueError, TypeError, AttributeError):
+            return {}
+
+    def _take_emptied(self) -> list[str]:
+        # Renamed first: what is noted from now on goes to a new file.
+        taken = self._emptied.with_name(self._emptied.name + ".taken")
+        try:
+            self._emptied.replace(taken)
+            names = taken.read_text(encoding="utf-8").splitlines()
+            taken.unlink()
+        except (OSError, UnicodeDecodeError):
+            return []
+        return names
+
+    def _write(self, content: dict[str, tuple[int, float]]) -> None:
+        new = self._file.with_name(self._file.name + ".new")
+        with contextlib.suppress(OSError):
+            with new.open("w", encoding="utf-8") as file:
+                json.dump(content, file, ensure_ascii=False)
+                file.flush()
+                os.fsync(file.fileno())
+            new.replace(self._file)
+            self._written = content
+
+
+@contextlib.contextmanager
+def keeping(fill: BinFill, journal: Path, every_s: float = EVERY_S) -> Iterator[None]:
+    """Counts on from the last run, and keeps the counts while the block runs."""
+    file, stopping = FillFile(journal), threading.Event()
+    file.restore(fill)
+
+    def loop() -> None:
+        while not stopping.wait(every_s):
+            file.keep(fill)
+        file.keep(fill)
+
+    # A daemon: a disk that hangs must not keep the process alive.
+    thread = threading.Thread(target=loop, name="bins", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stopping.set()
+        thread.join(JOIN_S)
+
+
+def print_fill(journal: Path, fill: BinFill, emptied: list[str], say: Callable[[str], None]) -> None:
+    """Notes the emptied bins and says how full each is, those aside."""
+    file = FillFile(journal)
+    if emptied:
+        file.note_emptied(emptied)
+    fill.restore(file.read())
+    for name in emptied:
+        fill.emptied(name)
+    for name, (count, litres) in fill.contents().items():
+        share = fill.share(name)
+        say(f"{name}: {count} parts, about {litres:.2g} l" + ("" if share is None else f", {share:.0%} full"))

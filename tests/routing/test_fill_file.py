@@ -1,0 +1,80 @@
+"""Counts outlive a run, and a bin that was emptied counts anew, whether a run is on or not."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edge.catalogue.parts import PartCatalogue
+from edge.config.bins import BinsConfig
+from edge.routing.fill import BinFill
+from edge.routing.fill_file import FillFile, keeping, print_fill
+
+NO_PARTS = PartCatalogue([])
+NOTHING = np.zeros(0, np.float32)
+
+
+def fill(said: list[str] | None = None) -> BinFill:
+    layout: Any = {"gate": "g1", "left": "a", "pass": {"gate": "g2", "left": "b", "pass": "box"}}
+    entry = {"name": ["a", "b"], "full_after": 3, "accept": [{"category": "Plate"}]}
+    bins = BinsConfig.model_validate({"default_bin": "box", "layout": layout, "bins": [entry]})
+    return BinFill(bins, NO_PARTS, (said if said is not None else []).append)
+
+
+def send(to: BinFill, *names: str) -> None:
+    for name in names:
+        to.sent(name, None, NOTHING)
+
+
+def test_counts_go_on_with_the_next_run(tmp_path: Path) -> None:
+    journal = tmp_path / "j.jsonl"
+    first, said = fill(), []
+    with keeping(first, journal, every_s=60):
+        send(first, "a", "a", "a", "b")
+    second = fill(said)
+    with keeping(second, journal, every_s=60):
+        assert second.counts == {"a": 3, "b": 1, "box": 0}
+    assert len(said) == 1
+    assert said[0].startswith("bin a is full: 3 parts")
+
+
+def test_an_emptied_bin_counts_anew_in_the_run_that_is_on(tmp_path: Path) -> None:
+    own, file = fill(), FillFile(tmp_path / "j.jsonl")
+    file.restore(own)
+    send(own, "a", "a", "a", "b")
+    file.keep(own)
+    FillFile(tmp_path / "j.jsonl").note_emptied(["a"])
+    file.keep(own)
+    assert own.counts == {"a": 0, "b": 1, "box": 0}
+    send(own, "a")
+    file.keep(own)
+    assert own.counts["a"] == 1, "it was emptied once"
+    assert file.read() == {"a": (1, 0.0), "b": (1, 0.0), "box": (0, 0.0)}
+
+
+def test_an_emptied_bin_counts_anew_in_the_next_run(tmp_path: Path) -> None:
+    first = fill()
+    with keeping(first, tmp_path / "j.jsonl", every_s=60):
+        send(first, "a", "b")
+    said: list[str] = []
+    print_fill(tmp_path / "j.jsonl", fill(), ["b"], said.append)
+    assert said == ["a: 1 parts, about 0 l, 33% full", "b: 0 parts, about 0 l, 0% full", "box: 0 parts, about 0 l"]
+    second = fill()
+    with keeping(second, tmp_path / "j.jsonl", every_s=60):
+        assert second.counts == {"a": 1, "b": 0, "box": 0}
+
+
+@pytest.mark.parametrize("damaged", ["", "{", "[1]", '{"a": 3}', '{"a": ["x", 1]}'])
+def test_a_damaged_file_costs_the_counts_and_nothing_else(tmp_path: Path, damaged: str) -> None:
+    (tmp_path / "j.jsonl.bins").write_text(damaged, encoding="utf-8")
+    own = fill()
+    FillFile(tmp_path / "j.jsonl").restore(own)
+    assert own.counts == {"a": 0, "b": 0, "box": 0}
+
+
+def test_a_folder_that_is_gone_costs_the_counts_and_nothing_else(tmp_path: Path) -> None:
+    own = fill()
+    with keeping(own, tmp_path / "gone" / "j.jsonl", every_s=60):
+        send(own, "a")
+    assert own.counts["a"] == 1
