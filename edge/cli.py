@@ -172,6 +172,28 @@ def check_config(
 
 
 @app.command()
+def bins(
+    config: Config,
+    bins_file: Bins = None,
+    bundle: Bundle = None,
+    journal: JournalFile = None,
+    emptied: Annotated[list[str] | None, typer.Option("--emptied", help="A bin that has just been emptied.")] = None,
+) -> None:
+    """Says how full the bins are, and takes note of those that were emptied; a run that is on goes by it."""
+    from edge.catalogue.spelling import did_you_mean
+    from edge.machine import read_plans
+    from edge.routing.fill import BinFill
+    from edge.routing.fill_file import print_fill
+
+    plans = read_plans(*_machine_files(config, bins_file), bundle)
+    for name in emptied or []:
+        if name not in (known := (*plans.bins.names, plans.bins.default_bin)):
+            raise InputError(f"--emptied {name}: no such bin{did_you_mean(name, known) or '; ' + ', '.join(known)}")
+    file = journal or Path(plans.config.journal.file)
+    print_fill(file, BinFill(plans.bins, plans.catalogue, lambda line: None), emptied or [], typer.echo)
+
+
+@app.command()
 def doctor() -> None:
     """Says what hardware and libraries are there, and what is missing."""
     from edge.hardware.doctor import inspect, print_checks

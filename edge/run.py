@@ -35,6 +35,7 @@ from edge.machine import Devices, Machine, Plans, assemble
 from edge.pipeline import Outcome, PartState
 from edge.priority import GatePriority, quick_hand_over
 from edge.records import CommandStatus
+from edge.routing.fill_file import keeping
 from edge.scheduling.dispatcher import Dispatcher
 from edge.scheduling.gate_worker import GateWorker
 from edge.service_manager import ALIVE, READY, STOPPING, ServiceManager
@@ -118,6 +119,9 @@ def run(
         devices, camera = _open(plans, clock, stack, say, priority)
         machine = assemble(plans, devices, journal, time.time, say, count)
         stack.callback(machine.safety.stop, "the run has ended")
+        if config.camera.driver != "frames":
+            # A recording fills no bin.
+            stack.enter_context(keeping(machine.router.fill, journal.path))
 
         def end_hung(line: str) -> None:
             steps = (
