@@ -62,6 +62,7 @@ class JournalFile:
         self.path = path
         self.repaired = ""
         self.last_part_id = 0
+        self._max_bytes = max_bytes
         self._segment_bytes = max(max_bytes // SEGMENTS, 1)
         self._disk = disk
         self._fd = -1
@@ -114,6 +115,7 @@ class JournalFile:
                 self._folder_synced = False
         self.close()
         self._open()
+        self._trim()
         self._sync_folder()
 
     def roll_back(self) -> None:
@@ -167,6 +169,7 @@ class JournalFile:
             self.close()
             self._open()
         self.last_part_id = max(self.last_part_id, self._highest_part_id(condition))
+        self._trim()
         self._sync_folder()
         self._prepared = True
 
@@ -179,6 +182,15 @@ class JournalFile:
             condition = examine(file)
             highest, lines = max(highest, condition.last_part_id), lines + condition.lines
         return highest
+
+    def _trim(self) -> None:
+        """Removes the oldest files where they took more than their share: they grow until they are synced, and less
+        may be allowed than before. The newest two stay."""
+        room = self._max_bytes - self._segment_bytes
+        for age, file in enumerate(reversed(files_of(self.path)[:-1])):
+            room -= file.stat().st_size
+            if room < 0 and age > 0:
+                file.unlink()
 
     def _sync_folder(self) -> None:
         """A new name is only durable once its folder is."""

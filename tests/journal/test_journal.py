@@ -191,6 +191,23 @@ def test_space_is_bounded_and_the_newest_stay(path):
     assert fill(path, 1) == [201]
 
 
+def test_files_that_came_out_too_large_and_a_smaller_bound_cost_the_oldest(path):
+    line_bytes = len(encode(part(1)))
+    max_mb = 8 * 2 * line_bytes / 1e6
+    with Journal.open(path, max_mb, threaded=False) as journal:
+        for _ in range(20):
+            for _ in range(4):
+                journal.append(part())
+            journal.flush()
+        assert sum(file.stat().st_size for file in files_of(path)) <= max_mb * 1e6
+    kept = ids(path)
+    assert kept == list(range(kept[0], 81))
+    assert len(kept) >= 8
+    with Journal.open(path, max_mb / 2, threaded=False) as journal:
+        assert sum(file.stat().st_size for file in files_of(path)) <= max_mb / 2 * 1e6
+        assert journal.append(part()) == 81
+
+
 def test_numbers_go_on_when_the_newest_file_is_empty(path):
     with Journal.open(path, 0.001, threaded=False) as journal:
         for _ in range(10):

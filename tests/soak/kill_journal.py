@@ -43,7 +43,7 @@ KILLS_A_JOURNAL = 20
 RING = RingSize(pictures=40, bytes=60_000)
 ROOMY_MB, TIGHT_MB = 100.0, 0.2
 """One journal keeps everything; the next turns to a new file every 25 KB."""
-SURELY_KEPT = 100
+SURELY_KEPT = 50
 """Parts that even the tight one still has."""
 
 
@@ -191,8 +191,7 @@ def check(path: Path, known: dict[int, int], told: Told, report: Report, *, room
         # The first line of a part was made before its number was known.
         if entry.frame_first and entry != wanted:
             report.fault(f"part {part_id} is not as it was written", corrupt=1)
-    first = 1 if roomy else min(found, default=1)
-    missing = [part_id for part_id in range(first, newest) if part_id not in found]
+    missing = [part_id for part_id in range(oldest_due, newest) if part_id not in found]
     if missing:
         report.fault(f"{path}: numbers {missing} were left out", lost=len(missing))
     known.clear()
