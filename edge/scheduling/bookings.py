@@ -11,6 +11,10 @@ from edge.records import GateCommand
 from edge.scheduling.timeline import GateTimeline, Reservation
 from edge.scheduling.topology import Action, Path, Topology
 
+SPEED_KEPT_MM = 2000.0
+"""Belt over which a speed above the nominal one is reckoned with on, while the belt runs slower or stands: it may come
+back to it faster than parts can be planned anew."""
+
 
 @dataclass(frozen=True, slots=True)
 class PlannerSettings:
@@ -94,12 +98,17 @@ class Bookings:
             for name, gate in topology.gates.items()
         }
         self._ends: list[tuple[float, int]] = []
+        self._belt_mm, self._fast_mm_per_s = 0.0, settings.nominal_mm_per_s
         self._longest_move_s = max((gate.move_s for gate in topology.gates.values()), default=0.0)
 
     def at(self, belt_mm: float, mm_per_s: float) -> Moment:
         """Comes to a new moment; forgets the parts that have passed."""
         settings = self._settings
-        moment = Moment(belt_mm, max(mm_per_s, settings.nominal_mm_per_s) * (1 + settings.headroom))
+        forgotten = min(max(belt_mm - self._belt_mm, 0.0) / SPEED_KEPT_MM, 1.0)
+        kept_mm_per_s = self._fast_mm_per_s - forgotten * (self._fast_mm_per_s - mm_per_s)
+        self._fast_mm_per_s = max(mm_per_s, kept_mm_per_s, settings.nominal_mm_per_s)
+        self._belt_mm = belt_mm
+        moment = Moment(belt_mm, self._fast_mm_per_s * (1 + settings.headroom))
         keep_mm = self._resting_mm(self._longest_move_s, moment)
         while self._ends and self._ends[0][0] + keep_mm < belt_mm:
             _, track_id = heapq.heappop(self._ends)

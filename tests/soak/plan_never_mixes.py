@@ -38,6 +38,9 @@ NOISE_MM = 0.6
 LONGEST_MM = 90.0
 SEEN_BY_MM = 30.0
 """With the first frame after its leading edge has come so far, a part is known."""
+MOST_FASTER_PER_S = 0.012
+"""Share of its speed that the belt gains in a second above the nominal one; one that gains 15 % within ten seconds is
+stopped by the belt's guard (docs/belt.md)."""
 STEP_S = 0.02
 """The dispatcher wakes at least so often."""
 LATENESS_S = 0.005
@@ -73,7 +76,7 @@ class TrueBelt:
             self._until_s = now_s + self._rng.uniform(0.2, 8)
             self._wanted_mm_per_s = self.nominal_mm_per_s * self._rng.choice([0, 0.5, 0.9, 1, 1, 1, 1.15, 1.3])
         quick = self._mm_per_s < self.nominal_mm_per_s or self._wanted_mm_per_s < self._mm_per_s
-        most = (400.0 if quick else 15.0) * duration_s
+        most = (400.0 if quick else MOST_FASTER_PER_S * self.nominal_mm_per_s) * duration_s
         self._mm_per_s += min(max(self._wanted_mm_per_s - self._mm_per_s, -most), most)
         ripple = self._rng.uniform(0.985, 1.015)
         self._times_s.append(now_s)
