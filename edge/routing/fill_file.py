@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+from edge.errors import InputError
 from edge.routing.fill import BinFill
 
 EVERY_S = 3.0
@@ -45,10 +46,15 @@ class FillFile:
         """Leaves word for the run, or the next one.
 
         Raises:
-            OSError: it cannot be written.
+            InputError: it cannot be written.
         """
-        with self._emptied.open("a", encoding="utf-8") as file:
-            file.writelines(f"{name}\n" for name in names)
+        try:
+            with self._emptied.open("a", encoding="utf-8") as file:
+                file.writelines(f"{name}\n" for name in names)
+        except OSError as error:
+            raise InputError(
+                f"{self._emptied} cannot be written ({error.strerror}): name the run's own journal with --journal"
+            ) from error
 
     def read(self) -> dict[str, tuple[int, float]]:
         """(parts, litres) of each bin by the last run's word; empty where there is none that can be read."""

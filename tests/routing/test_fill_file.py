@@ -8,6 +8,7 @@ import pytest
 
 from edge.catalogue.parts import PartCatalogue
 from edge.config.bins import BinsConfig
+from edge.errors import InputError
 from edge.routing.fill import BinFill
 from edge.routing.fill_file import FillFile, keeping, print_fill
 
@@ -63,6 +64,13 @@ def test_an_emptied_bin_counts_anew_in_the_next_run(tmp_path: Path) -> None:
     second = fill()
     with keeping(second, tmp_path / "j.jsonl", every_s=60):
         assert second.counts == {"a": 1, "b": 0, "box": 0}
+
+
+def test_word_that_cannot_be_left_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(
+        InputError, match=r"emptied cannot be written \(No such file or directory\): name the run's own"
+    ):
+        FillFile(tmp_path / "gone" / "j.jsonl").note_emptied(["a"])
 
 
 @pytest.mark.parametrize("damaged", ["", "{", "[1]", '{"a": 3}', '{"a": ["x", 1]}'])
