@@ -241,7 +241,7 @@ class _Bench:
         """Hands the track's size over; whether it is a part to decide on."""
         if track.state not in (TrackState.CONFIRMED, TrackState.FINISHED):
             return False
-        fusion.set_touching(track.track_id, track.touching)
+        fusion.set_touching(track.track_id, track.touching, track.twofold)
         if track.complete:
             fusion.set_size(track.track_id, track.length_mm, track.width_mm)
         return True

@@ -220,7 +220,7 @@ class Pipeline:
         part.best_look = max(filter(None, (part.best_look, *track.looks)), key=_clearness, default=None)
         if part.decision is None:
             self._waiting.extend(track.looks)
-        self._stages.fusion.set_touching(track.track_id, track.touching)
+        self._stages.fusion.set_touching(track.track_id, track.touching, track.twofold)
         if track.too_long:
             self._stages.fusion.set_too_long(track.track_id)
         if track.complete:
@@ -242,7 +242,7 @@ class Pipeline:
         if part is None:
             return None
         leaves = track.state is TrackState.FINISHED
-        if part.decision is None or (leaves and track.touching):
+        if part.decision is None or (leaves and self._stages.fusion.is_touching(track.track_id)):
             self._decide(part, leaves, frame.time_s, start_s)
         if part.decision is not None and part.planned_mm != _extent(track) and (leaves or part.plan is None):
             self._schedule(part)

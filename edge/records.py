@@ -99,6 +99,8 @@ class Track:
     """True once the whole part has been seen inside the picture, so that its extent is known."""
     touching: bool = False
     """True when two parts may hide in it (its extent jumped, or blobs merged): it must not be binned as one."""
+    twofold: float = 0.0
+    """How much its outline and colours look like two parts that touch, by the measure of `edge.tracking.twofold`."""
     across_mm: float = 0.0
     """Its extent across the belt when last seen."""
     too_long: bool = False

@@ -45,6 +45,13 @@ class SizeEvidence:
         floor = FLOOR * per_part.max() + 1e-12
         return np.log(per_part + floor).astype(np.float32)
 
+    def misfit(self, length_mm: float, width_mm: float) -> Scores:
+        """(K,) squared error of a measured rectangle in standard deviations, for the best-fitting pose of each part."""
+        measured = np.array([max(length_mm, width_mm), min(length_mm, width_mm)], np.float32)
+        sigma_mm = self.tolerance * self.sides_mm + self.tolerance_mm
+        error = ((measured - self.excess_mm - self.sides_mm) / sigma_mm) ** 2
+        return np.where(self.weights > 0, error.sum(axis=-1), np.inf).min(axis=-1).astype(np.float32)
+
 
 def load_size_evidence(file: Path) -> SizeEvidence:
     """Reads `sides_mm` and `weights` from an .npz file."""

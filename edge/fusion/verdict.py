@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 from edge.fusion.evidence import Evidence, Method, posterior
 from edge.records import Prediction, Scores, Verdict
 
+SURELY_TWO, MISFIT, MOST_MISFIT = 5.7, 1.2, 100.0
+"""Two parts hide in a track when its `twofold`, and the logarithm of how badly its size fits what the looks show, come
+to more together; fitted with the weights of `edge.tracking.twofold`, which tells how."""
 MOST_TRACKS = 4096
 """Tracks remembered at once; far more than fit on a belt, so that a caller who never forgets stays
 bounded."""
@@ -20,6 +23,10 @@ class SizeLikelihood(Protocol):
     """(K,) log-likelihood of a measured rectangle for each part, such as the bundle's `SizeEvidence`."""
 
     def log_likelihood(self, length_mm: float, width_mm: float) -> Scores: ...
+
+    def misfit(self, length_mm: float, width_mm: float) -> Scores:
+        """(K,) squared error for each part, in standard deviations."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +57,9 @@ class _TrackEvidence:
     colours: Evidence
     size_mm: tuple[float, float] | None = None
     size_scores: NDArray[np.float64] | None = None
+    misfit: NDArray[np.float32] | None = None
     touching: bool = False
+    twofold: float = 0.0
     too_long: bool = False
 
 
@@ -98,11 +107,23 @@ class Fusion:
         """The track's measured rectangle, best as the median over its frames; the newest one counts, once."""
         track = self._track(track_id)
         if track.size_mm != (length_mm, width_mm):
-            track.size_mm, track.size_scores = (length_mm, width_mm), None
+            track.size_mm, track.size_scores, track.misfit = (length_mm, width_mm), None, None
 
-    def set_touching(self, track_id: int, touching: bool = True) -> None:
-        """Two parts may hide in this track: its verdict is unsure while that holds."""
-        self._track(track_id).touching = touching
+    def set_touching(self, track_id: int, touching: bool = True, twofold: float = 0.0) -> None:
+        """Two parts may hide in this track: its verdict is unsure while that holds.
+
+        Args:
+            touching: whether they surely do.
+            twofold: how much its outline and colours look like it; what the looks show may not fit its size either.
+        """
+        track = self._track(track_id)
+        track.touching, track.twofold = touching, twofold
+
+    def is_touching(self, track_id: int) -> bool:
+        """Whether two parts may hide in this track, by its outline, its colours, and its size against what the looks
+        show."""
+        track = self._tracks.get(track_id)
+        return track is not None and self._is_touching(track)
 
     def set_too_long(self, track_id: int) -> None:
         """It reaches from one edge of the picture to the other: its verdict stays unsure."""
@@ -136,13 +157,21 @@ class Fusion:
         settings = self._settings
         if track.too_long:
             return "longer than the picture"
-        if track.touching:
+        if self._is_touching(track):
             return "touching parts"
         if track.parts.looks < settings.min_looks:
             return f"too few looks: {track.parts.looks} of {settings.min_looks}"
         if mass < settings.sure_above:
             return f"low posterior: {mass:.2f}, sure above {settings.sure_above:.2f}"
         return ""
+
+    def _is_touching(self, track: _TrackEvidence) -> bool:
+        if track.touching or self._size is None or track.size_mm is None or not track.parts.looks:
+            return track.touching
+        if track.misfit is None:
+            track.misfit = np.minimum(self._size.misfit(*track.size_mm), MOST_MISFIT)
+        seen = posterior(self._log_prior + track.parts.log_scores())
+        return track.twofold + MISFIT * float(np.log1p(seen @ track.misfit)) > SURELY_TWO
 
     def _size_scores(self, track: _TrackEvidence) -> NDArray[np.float64] | float:
         if self._size is None or track.size_mm is None:

@@ -14,6 +14,7 @@ from edge.tracking.background import Background, quantile
 from edge.tracking.geometry import BeltGeometry
 from edge.tracking.shadow import is_shadow, without_shadow
 from edge.tracking.shape import Contour, has_neck, has_two_colours, measure_outline
+from edge.tracking.twofold import twofoldness
 
 PAD = 2
 """Small pixels around a coarse blob that are looked at as well."""
@@ -41,6 +42,11 @@ class Blob:
     """Its outline in the pixels of `residual`."""
     residual: FloatImage
     """(h, w, 3) log difference from the bare belt, in the box or at half its size."""
+
+    @property
+    def twofoldness(self) -> float:
+        """How much it looks like that, also where it is no proof. Worked out each time it is asked for."""
+        return twofoldness(self.contour, self.residual, filled(self.contour) > 0)
 
     @property
     def twofold(self) -> bool:

@@ -31,6 +31,7 @@ class Measurement:
     whole: bool
     twofold: bool | None
     """None when it was not looked into."""
+    twofoldness: float = 0.0
 
 
 @dataclass(slots=True)
@@ -51,6 +52,8 @@ class LiveTrack:
     merged: int = 0
     twofold: int = 0
     judged: int = 0
+    likeness: list[float] = field(default_factory=list)
+    """How much it looked like two parts, each time it was judged."""
     whole: bool = False
     too_long: bool = False
     """Seen from one edge of the picture to the other."""
@@ -93,6 +96,7 @@ class LiveTrack:
         if measurement.twofold is not None:
             self.judged += 1
             self.twofold += measurement.twofold
+            self.likeness.append(measurement.twofoldness)
         if not self.whole:
             lead_mm, trail_mm = travel_mm - measurement.extent.lead_mm, travel_mm - measurement.extent.trail_mm
             self.ends_mm = min(self.ends_mm[0], lead_mm), max(self.ends_mm[1], trail_mm)
@@ -149,6 +153,7 @@ class LiveTrack:
             looks=looks,
             complete=self.whole,
             touching=self.touching,
+            twofold=median(self.likeness) if len(self.likeness) >= 2 else 0.0,
             across_mm=self.extent.right_mm - self.extent.left_mm,
             too_long=self.too_long,
         )

@@ -221,4 +221,5 @@ def _measurement(track: LiveTrack, blob: Blob, extent: Extent) -> Measurement:
     whole = not (blob.cut_lead or blob.cut_trail)
     track.too_long |= blob.cut_lead and blob.cut_trail
     twofold = blob.twofold if whole and not track.judged_enough else None
-    return Measurement(extent, blob.detection.length_mm, blob.detection.width_mm, whole, twofold)
+    likeness = 0.0 if twofold is None else blob.twofoldness
+    return Measurement(extent, blob.detection.length_mm, blob.detection.width_mm, whole, twofold, likeness)

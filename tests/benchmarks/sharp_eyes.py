@@ -72,7 +72,12 @@ class SharpEyes:
         twofold = len(parts) > 1
         return Verdict(track_id, posterior, colours, 9, twofold, "touching parts" if twofold else "seen")
 
-    def set_touching(self, track_id: int, touching: bool = True) -> None: ...
+    def set_touching(self, track_id: int, touching: bool = True, twofold: float = 0.0) -> None: ...
+
+    def is_touching(self, track_id: int) -> bool:
+        return len(self.known[track_id]) > 1
+
+    def set_too_long(self, track_id: int) -> None: ...
 
     def set_size(self, track_id: int, length_mm: float, width_mm: float) -> None: ...
 

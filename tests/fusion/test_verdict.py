@@ -24,6 +24,9 @@ class SizeOfSecond:
         self.asked.append((length_mm, width_mm))
         return np.array([-3, 0, -3], np.float32)
 
+    def misfit(self, length_mm: float, width_mm: float) -> Scores:
+        return np.array([40, 0, 40], np.float32)
+
 
 def look(scores: Scores, track_id: int = 1, quality: float = 1.0, colour: Scores = NO_COLOUR) -> Prediction:
     return Prediction(track_id, 0, "top", scores, colour, quality)
@@ -170,3 +173,18 @@ def test_unusable_looks_are_refused(scores: Scores, quality: float) -> None:
 def test_settings_out_of_bounds_are_refused(changes: dict[str, float], told: str) -> None:
     with pytest.raises(ValueError, match=told):
         FusionSettings(**changes)
+
+
+@pytest.mark.parametrize(("likeliest", "twofold", "touching"), [(1, 5.0, False), (0, 1.0, False), (0, 3.0, True)])
+def test_a_size_that_does_not_fit_what_the_looks_show_speaks_for_two_parts(
+    likeliest: int, twofold: float, touching: bool
+) -> None:
+    fusion = Fusion(3, 0, FusionSettings(exponent=1.0), SizeOfSecond())
+    scores = np.full(3, -9, np.float32)
+    scores[likeliest] = 0
+    fusion.add(Prediction(1, 0, "top", scores, np.zeros(0, np.float32), 1.0))
+    fusion.set_touching(1, False, twofold)
+    assert not fusion.is_touching(1)
+    fusion.set_size(1, 16.0, 8.0)
+    assert fusion.is_touching(1) is touching
+    assert (fusion.verdict(1).reason == "touching parts") is touching
