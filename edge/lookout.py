@@ -41,7 +41,8 @@ LINES = {
 }
 EDGE_MM = 10.0
 """A part that was seen last so near to the end of the view has left it."""
-
+SEEN_LOOKS = 3
+"""What was looked at less often may never have been a part: a shadow, a flicker on the belt."""
 JAM_SEEN_FRAMES = 8
 """By then a part that is no longer followed is seen to stand, if it does."""
 
@@ -138,6 +139,8 @@ class Lookout:
         frame = outcome.frame
         for part in outcome.finished:
             x_mm = frame.belt_mm - part.track.trail_belt_mm
+            if part.verdict is None or part.verdict.looks < SEEN_LOOKS:
+                continue
             if x_mm < self._view_end_mm - EDGE_MM and part.track.last_frame < frame.index:
                 self._missed.append((frame.index, part.track, x_mm))
         while self._missed and self._missed[0][0] + JAM_SEEN_FRAMES < frame.index:
