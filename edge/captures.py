@@ -26,7 +26,7 @@ from edge.bundle.manifest import BundlePart
 from edge.catalogue.colours import Colour
 from edge.errors import InputError
 from edge.machine import Plans
-from edge.pipeline import Outcome, PartState
+from edge.part_state import Outcome, PartState
 from edge.records import Look
 
 LABELS_FILE = "labels.csv"

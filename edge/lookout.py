@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from edge.capture.health import CameraTrouble, FrameHealth, Notice
 from edge.hardware.guarded import GuardedAccelerator
 from edge.hardware.interfaces import Accelerator
-from edge.pipeline import Outcome, Pipeline
+from edge.part_state import Outcome
+from edge.pipeline import Pipeline
 from edge.records import Frame, Track
 from edge.safety import Safety
 from edge.tracking.tracker import Tracker

@@ -39,8 +39,9 @@ from edge.inference.classifier import Classifier
 from edge.inference.colour import ColourMeter
 from edge.journal.journal import Journal
 from edge.lookout import Answers, Lookout
+from edge.part_state import Outcome, PartState
 from edge.parts_record import part_record
-from edge.pipeline import Outcome, PartState, Pipeline, Stages
+from edge.pipeline import Pipeline
 from edge.records import Frame
 from edge.routing.router import Router
 from edge.safety import Safety
@@ -51,6 +52,7 @@ from edge.scheduling.gates import gate_settings
 from edge.scheduling.lane import DispatcherSettings
 from edge.scheduling.planner import Planner
 from edge.scheduling.topology import Fork, GateSettings, Topology
+from edge.stages import Stages
 from edge.tracking.settings import TrackingSettings, ViewSettings
 from edge.tracking.tracker import Tracker
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from edge.bundle.manifest import BundlePart
 from edge.errors import InputError
-from edge.pipeline import Outcome, PartState
+from edge.part_state import Outcome, PartState
 from edge.records import Box, Frame, ImageBgr
 from edge.tracking.settings import TrackingSettings
 

@@ -12,7 +12,7 @@ from edge.catalogue.colours import Colour
 from edge.config.schema import JournalConfig
 from edge.journal.journal import Journal
 from edge.journal.pictures import RingSize
-from edge.pipeline import PartState
+from edge.part_state import PartState
 from edge.records import DecisionReason, PartRecord, Scores
 
 TOP = 5

@@ -17,8 +17,8 @@ from edge.hardware.idle import IdleBeltMotor, IdleFeeder, IdleGate
 from edge.hardware.interfaces import Accelerator
 from edge.machine import Devices, Machine, Plans, assemble, tracking_settings
 from edge.overlay import VideoWriter, draw
+from edge.part_state import Outcome, PartState
 from edge.parts_record import best
-from edge.pipeline import Outcome, PartState
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ from edge.hardware.interfaces import Camera
 from edge.journal.journal import Journal
 from edge.last_run import LastRun
 from edge.machine import Devices, Machine, Plans, assemble
-from edge.pipeline import Outcome, PartState
+from edge.part_state import Outcome, PartState
 from edge.priority import GatePriority, quick_hand_over
 from edge.records import CommandStatus
 from edge.routing.fill_file import keeping

@@ -18,8 +18,8 @@ from edge.clock import MonotonicClock
 from edge.journal.journal import Journal
 from edge.machine import Devices, Machine, Plans, assemble, open_accelerator, tracking_settings
 from edge.overlay import VideoWriter, draw
+from edge.part_state import Outcome, PartState
 from edge.parts_record import open_journal
-from edge.pipeline import Outcome, PartState
 from edge.records import CommandStatus, GateReport
 from edge.signals import StopRequest
 from edge.sim.build import SimMachine, build_world

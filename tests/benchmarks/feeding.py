@@ -21,7 +21,7 @@ from sharp_eyes import PICTURE, SharpEyes
 
 from edge.config import example
 from edge.machine import Devices, Machine, Plans, assemble, open_accelerator, read_plans
-from edge.pipeline import PartState
+from edge.part_state import PartState
 from edge.records import Frame
 from edge.sim.build import SimMachine, build_world
 from edge.sim.parts import SimPart

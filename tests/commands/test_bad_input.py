@@ -200,7 +200,8 @@ def test_an_example_that_is_not_there_names_the_nearest(brickgate, tmp_path, com
     result = brickgate(command, *recording, "--config", "west-81")
     assert (result.code, result.out) == (2, "")
     assert result.err == (
-        "no example machine 'west-81'; did you mean 'west-18'? (beginner-4, chute-9, jets-6, openblok-belt, pushers-4, west-18)\n"
+        "no example machine 'west-81'; did you mean 'west-18'? (beginner-4, chute-9, jets-6, openblok-belt, pushers-4,"
+        " west-18)\n"
     )
 
 

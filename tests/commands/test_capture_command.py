@@ -14,7 +14,7 @@ from lockstep import FrameClock, Lockstep
 from edge.bundle.manifest import BundlePart
 from edge.captures import COLUMNS, QUEUE_PARTS, Captures
 from edge.catalogue.colours import load_colours
-from edge.pipeline import Outcome, PartState
+from edge.part_state import Outcome, PartState
 from edge.records import Frame, Look, Track, TrackState, Verdict
 
 PARTS = (BundlePart("3001", "Brick 2 x 4", "Brick"), BundlePart("3023", "Plate 1 x 2", "Plate"))

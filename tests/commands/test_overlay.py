@@ -10,7 +10,7 @@ from drawn_belt import PX_PER_MM, DrawnPart, draw_belt
 from edge.bundle.manifest import BundlePart
 from edge.errors import InputError
 from edge.overlay import VideoWriter, draw
-from edge.pipeline import Outcome, PartState
+from edge.part_state import Outcome, PartState
 from edge.records import BinDecision, DecisionReason, Frame, Plan, TrackState, Verdict
 from edge.tracking.settings import TrackingSettings
 from edge.tracking.tracker import Tracker

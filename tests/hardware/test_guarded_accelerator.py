@@ -116,7 +116,8 @@ def test_one_that_is_missing_at_the_start_is_replaced_before_the_first_picture()
     bench.guarded.load(MODEL)
     assert bench.ask(5) == 0
     assert bench.told == [
-        "accelerator sim: not found: plug it in; the cpu goes on, more slowly: look at the accelerator, then start again",
+        "accelerator sim: not found: plug it in; the cpu goes on, more slowly: look at the accelerator, then start"
+        " again",
     ]
 
 

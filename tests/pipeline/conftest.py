@@ -28,7 +28,7 @@ from edge.hardware.idle import IdleBeltMotor, IdleFeeder
 from edge.hardware.interfaces import TensorSpec
 from edge.journal.journal import Journal
 from edge.machine import Devices, Machine, Plans, assemble
-from edge.pipeline import PartState
+from edge.part_state import PartState
 from edge.records import Frame
 
 MM_PER_S = 100.0

@@ -126,7 +126,8 @@ def test_what_is_remembered_of_parts_ends_with_them(drawn_machine):
     assert all(state.best_look is None for state in belt.states.values())
     pipeline = belt.machine.pipeline
     assert [track for track, *_ in belt.recorded] == list(range(1, 9))
-    assert (len(pipeline._parts), len(pipeline._riding), len(pipeline._stages.fusion)) == (0, 0, 0)
+    under_way = pipeline._under_way
+    assert (len(under_way.in_view), len(under_way._riding), len(pipeline._stages.fusion)) == (0, 0, 0)
 
 
 def test_the_record_tells_all_of_a_part(drawn_machine, tmp_path):

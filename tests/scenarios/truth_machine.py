@@ -27,7 +27,7 @@ from edge.hardware.guarded import GuardedAccelerator
 from edge.hardware.interfaces import TensorSpec
 from edge.journal.journal import Journal
 from edge.machine import Devices, Plans, assemble
-from edge.pipeline import PartState
+from edge.part_state import PartState
 from edge.records import TOP_VIEW, Frame, Look, SeenMotion, Track, TrackState
 from edge.sim.accelerator import SimAccelerator
 from edge.sim.build import sim_settings
