@@ -18,7 +18,7 @@ MOVED_SHARE = 0.6
 LOOK_STEP_MM = 2.0
 """A look from nearer to the last one shows nothing new (the belt stands)."""
 TWOFOLD_SHARE = 0.5
-MOST_JUDGED = 8
+MOST_JUDGED, LIKENESS_EVERY = 8, 2
 
 
 @dataclass(slots=True)
@@ -31,7 +31,7 @@ class Measurement:
     whole: bool
     twofold: bool | None
     """None when it was not looked into."""
-    twofoldness: float = 0.0
+    twofoldness: float | None = None
 
 
 @dataclass(slots=True)
@@ -96,6 +96,7 @@ class LiveTrack:
         if measurement.twofold is not None:
             self.judged += 1
             self.twofold += measurement.twofold
+        if measurement.twofoldness is not None:
             self.likeness.append(measurement.twofoldness)
         if not self.whole:
             lead_mm, trail_mm = travel_mm - measurement.extent.lead_mm, travel_mm - measurement.extent.trail_mm

@@ -21,7 +21,7 @@ from edge.tracking.refine import Blob
 from edge.tracking.segment import Segmenter
 from edge.tracking.settings import TrackingSettings, ViewSettings
 from edge.tracking.standing import Standing
-from edge.tracking.track import LiveTrack, Measurement
+from edge.tracking.track import LIKENESS_EVERY, LiveTrack, Measurement
 
 MERGE_SLACK_MM = 3.0
 MERGE_SHARE = 0.8
@@ -221,5 +221,6 @@ def _measurement(track: LiveTrack, blob: Blob, extent: Extent) -> Measurement:
     whole = not (blob.cut_lead or blob.cut_trail)
     track.too_long |= blob.cut_lead and blob.cut_trail
     twofold = blob.twofold if whole and not track.judged_enough else None
-    likeness = 0.0 if twofold is None else blob.twofoldness
+    # Neighbouring frames tell nearly the same, and the measure takes its time.
+    likeness = blob.twofoldness if twofold is not None and track.judged % LIKENESS_EVERY == 0 else None
     return Measurement(extent, blob.detection.length_mm, blob.detection.width_mm, whole, twofold, likeness)

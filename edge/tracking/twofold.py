@@ -63,12 +63,11 @@ def neck(contour: Contour, outline: Outline) -> float:
 def colour_gaps(residual: NDArray[np.float32], mask: NDArray[np.bool_]) -> tuple[float, float]:
     """How far the two main colours of a blob lie apart, times how well a straight line parts their pixels: in hue
     alone, and with the brightness. Arguments as of `twofoldness`."""
-    v, u = np.nonzero(mask)
+    stride = max(int((np.count_nonzero(mask) / COLOUR_SAMPLES) ** 0.5), 1)
+    v, u = np.nonzero(mask[::stride, ::stride])
     if len(u) < LEAST_PIXELS:
         return 0.0, 0.0
-    stride = max(len(u) // COLOUR_SAMPLES, 1)
-    v, u = v[::stride], u[::stride]
-    tones = residual[v, u].astype(np.float32)
+    tones = residual[::stride, ::stride][v, u].astype(np.float32)
     places = np.stack([u - u.mean(), v - v.mean()], axis=1)
     return _parted(tones - tones.mean(axis=1, keepdims=True), places), _parted(tones, places)
 
@@ -79,16 +78,25 @@ def _parted(colours: Colours, places: NDArray[np.float64]) -> float:
     centred = colours - colours.mean(axis=0)
     main = np.linalg.eigh(centred.T @ centred)[1][:, -1]
     along, bound = centred @ main, 0.0
+    total = float(along.sum())
     for _ in range(ROUNDS):
         above = along > bound
-        if above.all() or not above.any():
+        count = int(np.count_nonzero(above))
+        if not 0 < count < len(above):
             return 0.0
-        bound = float(along[above].mean() + along[~above].mean()) / 2
+        high = float(along @ above)
+        last, bound = bound, (high / count + (total - high) / (len(above) - count)) / 2
+        if bound == last:
+            break
     above = along > bound
-    if min(np.count_nonzero(above), np.count_nonzero(~above)) < LEAST_GROUP:
+    if not LEAST_GROUP <= np.count_nonzero(above) <= len(above) - LEAST_GROUP:
         return 0.0
     gap = float(np.linalg.norm(colours[above].mean(axis=0) - colours[~above].mean(axis=0)))
     group = above - above.mean()
-    slope = np.linalg.lstsq(places, group, rcond=None)[0]
-    explained = 1 - float(((group - places @ slope) ** 2).sum() / (group**2).sum())
+    # Least squares by their normal equations: the residual's part that a linear function of the places takes away.
+    shared = places.T @ group
+    try:
+        explained = float(shared @ np.linalg.solve(places.T @ places, shared) / (group @ group))
+    except np.linalg.LinAlgError:  # all in one row of pixels
+        return 0.0
     return gap * max(explained, 0.0)
