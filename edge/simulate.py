@@ -255,6 +255,8 @@ def print_result(result: SimulateResult, plans: Plans, console: Console) -> None
         f"purity {s.purity:.2%}  recovery {s.recovery:.2%}  {rate:.0f} parts/min"
         f"  {result.looks / max(s.parts_fed, 1):.1f} looks a part  {speed:.1f}× real time"
     )
+    if result.late_commands:
+        console.print(f"{result.late_commands} commands came late and were dropped")
     if result.sensors:
         console.print(result.sensors)
     if result.stopped:

@@ -197,7 +197,7 @@ def _hailo(system: System) -> Check:
 
 def _disk(system: System) -> Check:
     free_gb = shutil.disk_usage(system.root).free / 1e9
-    advice = "make room: a full card ends the journal"
+    advice = "make room: on a full card no part is recorded"
     return Check("disk", free_gb >= LEAST_FREE_GB, f"{free_gb:.1f} GB free", advice, needed=True)
 
 

@@ -345,7 +345,8 @@ FAULTS: dict[str, FaultKind] = {
         ),
         FaultKind(
             "sensor-dusty", "A beam is broken by nothing now and then.", *_sensor(SensorFault.DUSTY),
-            GO, "", "A break that no part explains counts against the sensor.", "Clean the beam.", misleads=True,
+            GO, "", "A break that no part explains counts against the sensor; three of ten are told.",
+            "Clean the beam.", misleads=True,
         ),
     )
 }  # fmt: skip
