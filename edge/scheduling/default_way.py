@@ -73,6 +73,11 @@ class DefaultWay:
 
     def follow(self, part: BookedPart, gate: str, position: str, moment: Moment) -> None:
         """Holds the gate in `position` for as much of the part as the promises to others leave."""
+        from_mm, to_mm = self._left_by_others(part, gate, position, moment)
+        if from_mm < to_mm and not self._topology.gates[gate].change_s(position, position):
+            self._bookings.reserve(part, gate, position, (from_mm, to_mm))
+
+    def _left_by_others(self, part: BookedPart, gate: str, position: str, moment: Moment) -> tuple[float, float]:
         bookings = self._bookings
         from_mm, to_mm = bookings.window(gate, part)
         gap_mm = bookings.gap_mm(gate, moment)
@@ -81,8 +86,13 @@ class DefaultWay:
                 to_mm = min(to_mm, other.from_mm - gap_mm)
             else:
                 from_mm = max(from_mm, other.to_mm + gap_mm)
-        if from_mm < to_mm and not self._topology.gates[gate].change_s(position, position):
-            bookings.reserve(part, gate, position, (from_mm, to_mm))
+        return from_mm, to_mm
+
+    def _is_nearly_free(self, part: BookedPart, gate: str, position: str, moment: Moment) -> bool:
+        """True when others leave all but half a margin: a part measured anew a little nearer to them than it was booked
+        still finds the gate in place, and would surely be swept along if it followed them instead."""
+        window, left = self._bookings.window(gate, part), self._left_by_others(part, gate, position, moment)
+        return max(left[0] - window[0], window[1] - left[1]) <= self._topology.gates[gate].margin_mm / 2
 
     def _is_clear(self, part: BookedPart, moment: Moment, outcome: Settled) -> bool:
         """Sends away who can be, and says whether the whole way is then free: nearly always, and on a long line far
@@ -135,7 +145,7 @@ class DefaultWay:
         if not obstacles:
             bookings.reserve(part, gate, position, window)
             return position
-        if stands is None:
+        if stands is None and not self._is_nearly_free(part, gate, position, moment):
             hold = max(obstacles, key=lambda r: (bookings.is_moving(gate, r, moment), r.from_mm))
             position = hold.position
             harm = f"{gate} holds {hold.position} for track {hold.track_id}, too late to undo"

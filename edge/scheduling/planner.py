@@ -146,8 +146,8 @@ class Planner:
                 reservation = part.reservations.get(gate)
                 if reservation is None or reservation.position == rest or bookings.is_moving(gate, reservation, moment):
                     continue
-                self._settle(part, moment, revised)
-                revised[track_id] = f"gate {gate} is out of service"
+                harm = self._settle(part, moment, revised)
+                revised[track_id] = "; ".join(filter(None, (f"gate {gate} is out of service", harm)))
         self._to_free.clear()
         if moment.worst_mm_per_s > self._planned_mm_per_s * FASTER:
             self._planned_mm_per_s = moment.worst_mm_per_s
@@ -178,8 +178,11 @@ class Planner:
         if part is None:
             return BookedPart(track_id, lead_mm, trail_mm), False
         moved_mm = max(abs(part.lead_mm - lead_mm), abs(part.trail_mm - trail_mm))
-        if moved_mm > self._tolerance_mm:
-            part.lead_mm, part.trail_mm = lead_mm, trail_mm
+        # Each edge by itself: a far end that comes into view late must not take the near one's noise along.
+        if abs(part.lead_mm - lead_mm) > self._tolerance_mm:
+            part.lead_mm = lead_mm
+        if abs(part.trail_mm - trail_mm) > self._tolerance_mm:
+            part.trail_mm = trail_mm
         return part, moved_mm <= self._tolerance_mm
 
     def _settle(

@@ -62,6 +62,20 @@ def test_parts_promised_a_bin_of_a_gate_that_goes_out_of_service_are_planned_ane
     assert planner.keep_up(NOW_MM, 150.0) == ()
 
 
+def test_a_part_in_a_bin_s_way_when_a_gate_fails_is_told_of_both_gates(scheduling, plan):
+    quick, slow = (
+        GateSettings(n, x, ("pass", "left"), "pass", 0.02, t) for n, x, t in (("g1", 400, 0), ("g2", 520, 0.4))
+    )
+    layout = Fork("g1", {"left": "l1", "pass": Fork("g2", {"left": "l2", "pass": "rest"})})
+    planner = scheduling.planner(Topology(layout, [quick, slow], "rest"))
+    assert plan(1, 200, "l2", of=planner).bin == "l2"
+    assert plan(2, 130, "l1", of=planner).bin == "l1"
+    planner.out_of_service("g1")
+    (revised,) = planner.keep_up(NOW_MM + 240, 150.0)
+    assert (revised.track_id, revised.bin, revised.refused) == (2, "l2", True)
+    assert revised.why == "gate g1 is out of service; g2 holds left for track 1, too late to undo"
+
+
 def test_a_gate_that_is_none_cannot_go_out_of_service(planner):
     with pytest.raises(ValueError, match="no gate 'g7'"):
         planner.out_of_service("g7")
@@ -91,6 +105,23 @@ def test_a_gate_that_moves_for_a_part_is_held_for_as_long_as_it_turns_out_to_be(
     plan(1, 355, length_mm=30)
     answer = plan(1, 355, length_mm=80)
     assert answer.commands[0].to_belt_mm == pytest.approx(NOW_MM - 355 + 80 + 400 + 6)
+
+
+def test_a_far_end_that_comes_into_view_does_not_cost_a_part_its_place_by_the_noise_of_its_near_edge(plan):
+    assert plan(1, 250, "l1").bin == "l1"
+    assert plan(2, 176.4, "l2").bin == "l2"
+    answer = plan(2, 176.4 + 1, "l2", now_mm=NOW_MM + 110, length_mm=LENGTH_MM + 6)
+    assert (answer.bin, answer.commands[0].position) == ("l2", "pass")
+
+
+def test_a_part_measured_within_the_margin_of_a_gate_that_moves_for_another_is_not_given_up_to_it(plan):
+    plan(1, 250, "l1")
+    plan(2, 176.4, "l2")
+    answer = plan(2, 176.4 + 2.6, "l2", now_mm=NOW_MM + 110)
+    assert (answer.bin, answer.why) == ("rest", "g1 holds left for track 1")
+    stands_mm = NOW_MM - 250 + LENGTH_MM + 400 + 6 + 0.19 * 150 * 1.1
+    command = answer.commands[0]
+    assert (command.gate, command.position, command.from_belt_mm) == ("g1", "pass", pytest.approx(stands_mm))
 
 
 def test_a_part_planned_anew_asks_only_for_gates_that_it_has_not_passed(plan):

@@ -276,7 +276,7 @@ class Ride:
         node, faulty = self.topology.layout, False
         plan = part.plan
         assert plan is not None
-        planned = {command.gate: command.position for command in plan.commands}
+        planned, passed = {command.gate: command.position for command in plan.commands}, list[str]()
         while isinstance(node, Fork):
             gate, x_mm = self.gates[node.gate], self.topology.gates[node.gate].x_mm
             passing_s = [self.belt.instant_s(edge_mm + x_mm) for edge_mm in (part.lead_mm, part.trail_mm)]
@@ -284,6 +284,7 @@ class Ride:
             faulty |= gate.was_broken(passing_s[0], passing_s[1]) and planned.get(node.gate) != gate.rest
             if position is None:
                 break
+            passed.append(node.gate)
             node = node.ways[position]
         ended = node if isinstance(node, str) else f"under {node.gate}"
         self.counts["parts"] += 1
@@ -293,7 +294,12 @@ class Ride:
         if ended == plan.bin and ended in (*part.wanted, self.topology.default_bin):
             return
         # Past the fork of a branch without the default bin, a part has nowhere right to go when a gate there fails.
-        faulty |= ended == plan.bin and "is out of service" in plan.why
+        # Nor has one that a gate was to take out, when a gate after it already moves for another part by the time the
+        # failure is known: it may even come under that one, and the plan names both.
+        too_late = "too late to undo" in plan.why and any(
+            f"gate {name} is out of service" in plan.why for name in passed
+        )
+        faulty |= too_late or (ended == plan.bin and "is out of service" in plan.why)
         cause = "broken gate" if faulty else "starved" if part.late and self.starved else "planning or timing"
         self.counts[f"wrong bin: {cause}"] += 1
         if cause == "planning or timing":
