@@ -5,12 +5,14 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 
 import numpy as np
 
 from edge.clock import VirtualClock
+from edge.errors import HardwareError
 from edge.sim.belt import SimBelt, SimBeltMotor, SimEncoder
 from edge.sim.feeder import SimFeeder, lay_against
 from edge.sim.gates import Passage, SimGate
@@ -168,7 +170,8 @@ class SimWorld:
     def _meet(self, event: _Event) -> None:
         part, now_s = event.part, self.clock.now_s()
         if not event.gate:
-            part.seen_belt_mm = part.x_belt_mm + self.read_belt_mm() - self.belt.travel_mm
+            with suppress(HardwareError):  # an encoder that is gone: nobody knows where the part is seen
+                part.seen_belt_mm = part.x_belt_mm + self.read_belt_mm() - self.belt.travel_mm
         elif part.part_id not in self._on_way:
             return
         elif event.meeting is _Meeting.LEAD:
