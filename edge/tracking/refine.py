@@ -13,7 +13,7 @@ from edge.records import Box, Detection, ImageBgr
 from edge.tracking.background import Background, quantile
 from edge.tracking.geometry import BeltGeometry
 from edge.tracking.shadow import is_shadow, without_shadow
-from edge.tracking.shape import Contour, has_neck, has_two_colours, measure_outline
+from edge.tracking.shape import Contour, Outline, has_neck, has_two_colours, measure_outline
 from edge.tracking.twofold import twofoldness
 
 PAD = 2
@@ -39,20 +39,22 @@ class Blob:
     cut_trail: bool
     cut_side: bool
     contour: Contour
-    """Its outline in the pixels of `residual`."""
+    outline: Outline
     residual: FloatImage
-    """(h, w, 3) log difference from the bare belt, in the box or at half its size."""
+    """(h, w, 3) log difference from the bare belt, in the contour's box; as `contour`, at the camera's resolution or at
+    half of it."""
+    inside: NDArray[np.bool_]
+    """(h, w) the contour filled, at that resolution."""
 
     @property
     def twofoldness(self) -> float:
-        """How much it looks like that, also where it is no proof. Worked out each time it is asked for."""
-        return twofoldness(self.contour, self.residual, filled(self.contour) > 0)
+        """How much it looks like two parts that touch, also where it is no proof. Worked out each time it is asked."""
+        return twofoldness(self.contour, self.outline, self.residual, self.inside)
 
     @property
     def twofold(self) -> bool:
-        """Whether it looks like two parts that touch. Worked out each time it is asked for."""
-        outline = measure_outline(self.contour)
-        return has_neck(self.contour, outline) or has_two_colours(self.residual, filled(self.contour) > 0, outline)
+        """Whether it surely looks like that. Worked out each time it is asked for."""
+        return has_neck(self.contour, self.outline) or has_two_colours(self.residual, self.inside, self.outline)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,10 +170,11 @@ class Refiner:
             width_mm=outline.width_px * halve / geometry.px_per_mm,
             at_edge=cut_lead or cut_trail or cut_side,
         )
+        residual, mask = _cut_out(crop.residual, contour), inside
         if halve > 1:
             size = (right - left, bottom - top)
-            inside = np.asarray(cv2.resize(inside, size, interpolation=cv2.INTER_NEAREST), np.uint8)
-        return Blob(detection, inside > 0, cut_lead, cut_trail, cut_side, contour, _cut_out(crop.residual, contour))
+            mask = np.asarray(cv2.resize(inside, size, interpolation=cv2.INTER_NEAREST), np.uint8)
+        return Blob(detection, mask > 0, cut_lead, cut_trail, cut_side, contour, outline, residual, inside > 0)
 
 
 def shrink(image_bgr: ImageBgr, factor: int) -> ImageBgr:

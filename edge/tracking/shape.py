@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import cv2
@@ -11,12 +13,15 @@ from numpy.typing import NDArray
 Contour = NDArray[np.int32]
 """(N, 1, 2) u, v in px."""
 Colours = NDArray[np.float32]
+Place = NDArray[np.intp]
 
 NECK_DEPTH = 0.2
 NECK_WIDTH = 0.5
 LEAST_SHARE = 0.2
 """Two parts that touch leave a notch on both sides, each this deep, and between the notches a neck this narrow, as
 shares of the blob's width; what is beyond the neck has this share of the area."""
+LEAST_CORNERS = 5
+"""Fewer make no shape with two notches."""
 TWO_HUES = 0.5
 TWO_TONES = 1.8
 """Log differences, in hue alone and with the brightness, between two halves that one plastic does not show."""
@@ -47,25 +52,35 @@ def measure_outline(contour: Contour) -> Outline:
 
 def has_neck(contour: Contour, outline: Outline) -> bool:
     """Whether two deep notches face each other across the blob."""
+    return any(
+        depth > NECK_DEPTH and across < NECK_WIDTH and LEAST_SHARE < beyond < 1 - LEAST_SHARE
+        for depth, across, beyond in facing_notches(contour, outline)
+    )
+
+
+def facing_notches(contour: Contour, outline: Outline) -> Iterator[tuple[float, float, float]]:
+    """For each two notches of the outline: the depth of the shallower and the way between them, as shares of the blob's
+    width, and the share of the area that lies beyond them."""
     approximate = cv2.approxPolyDP(contour, max(1.0, 0.02 * outline.length_px), True)
-    if len(approximate) < 6:
-        return False
+    if len(approximate) < LEAST_CORNERS:
+        return
     hull = cv2.convexHull(approximate, returnPoints=False)
     hull[::-1].sort(axis=0)
     defects = cv2.convexityDefects(approximate, hull)
     if defects is None:
-        return False
-    points = approximate.reshape(-1, 2)
-    least = 256 * NECK_DEPTH * outline.width_px
-    deep = sorted(int(far) for _, _, far, depth in defects.reshape(-1, 4) if depth > least)
-    total = cv2.contourArea(approximate)
-    for index, one in enumerate(deep):
-        for other in deep[index + 1 :]:
-            narrow = float(np.hypot(*(points[one] - points[other]))) < NECK_WIDTH * outline.width_px
-            beyond = cv2.contourArea(approximate[one : other + 1]) / max(total, 1.0)
-            if narrow and LEAST_SHARE < beyond < 1 - LEAST_SHARE:
-                return True
-    return False
+        return
+    points, total = approximate.reshape(-1, 2), max(cv2.contourArea(approximate), 1.0)
+    notches = sorted((int(far), depth / 256 / outline.width_px) for _, _, far, depth in defects.reshape(-1, 4))
+    for (one, one_depth), (other, other_depth) in itertools.combinations(notches, 2):
+        across = float(np.hypot(*(points[one] - points[other]))) / outline.width_px
+        yield min(one_depth, other_depth), across, cv2.contourArea(approximate[one : other + 1]) / total
+
+
+def sampled_tones(residual: NDArray[np.float32], mask: NDArray[np.bool_], samples: int) -> tuple[Colours, Place, Place]:
+    """(N, 3) log differences of the blob's pixels on a grid of about so many points, and the u and v of each."""
+    stride = max(round((mask.size / samples) ** 0.5), 1)
+    v, u = np.nonzero(mask[::stride, ::stride])
+    return residual[::stride, ::stride][v, u], u, v
 
 
 def has_two_colours(residual: NDArray[np.float32], mask: NDArray[np.bool_], outline: Outline) -> bool:
@@ -76,11 +91,9 @@ def has_two_colours(residual: NDArray[np.float32], mask: NDArray[np.bool_], outl
         mask: (h, w) pixels of the blob.
         outline: its rectangle.
     """
-    stride = max(round((mask.size / COLOUR_SAMPLES) ** 0.5), 1)
-    v, u = np.nonzero(mask[::stride, ::stride])
+    tones, u, v = sampled_tones(residual, mask, COLOUR_SAMPLES)
     if len(u) < 2 * LEAST_HALF:
         return False
-    tones = residual[::stride, ::stride][v, u]
     hues = tones - tones.mean(axis=1, keepdims=True)
     for turn, splits in ((0.0, SPLITS_ALONG), (np.pi / 2, SPLITS_ACROSS)):
         angle = outline.angle_rad + turn

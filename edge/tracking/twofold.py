@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.tracking.shape import Colours, Contour, Outline, measure_outline
+from edge.tracking.shape import Colours, Contour, Outline, facing_notches, sampled_tones
 
 UNFILLED, NECK, HUES, TONES = 4.1, 5.5, 4.25, 2.3
 """What the unfilled share of the rectangle, the depth of the neck, and the differences of two halves in hue and with
@@ -24,50 +24,35 @@ LEAST_PIXELS, LEAST_GROUP = 40, 8
 ROUNDS = 8
 
 
-def twofoldness(contour: Contour, residual: NDArray[np.float32], mask: NDArray[np.bool_]) -> float:
+def twofoldness(contour: Contour, outline: Outline, residual: NDArray[np.float32], mask: NDArray[np.bool_]) -> float:
     """How much a blob looks like two parts that touch: most single parts are below 3.
 
     Args:
-        contour: its outline.
+        contour, outline: of the blob.
         residual: (h, w, 3) log difference from the bare belt, in the contour's box.
         mask: (h, w) pixels of the blob.
     """
-    outline = measure_outline(contour)
     unfilled = max(1 - cv2.contourArea(contour) / (outline.length_px * outline.width_px), 0.0)
     hues, tones = colour_gaps(residual, mask)
-    notched = neck(contour, outline)
-    return UNFILLED * unfilled + NECK * notched**0.5 + HUES * hues**0.5 + TONES * tones**0.5
+    return UNFILLED * unfilled + NECK * neck(contour, outline) ** 0.5 + HUES * hues**0.5 + TONES * tones**0.5
 
 
 def neck(contour: Contour, outline: Outline) -> float:
     """0 … 1: how deep two notches that face each other cut in, times how much narrower than the blob it is there."""
-    approximate = cv2.approxPolyDP(contour, max(1.0, 0.02 * outline.length_px), True)
-    if len(approximate) < 5:
-        return 0.0
-    hull = cv2.convexHull(approximate, returnPoints=False)
-    hull[::-1].sort(axis=0)
-    defects = cv2.convexityDefects(approximate, hull)
-    if defects is None:
-        return 0.0
-    points, total, deepest = approximate.reshape(-1, 2), max(cv2.contourArea(approximate), 1.0), 0.0
-    notches = sorted((int(far), depth / 256 / outline.width_px) for _, _, far, depth in defects.reshape(-1, 4))
-    for index, (one, one_depth) in enumerate(notches):
-        for other, other_depth in notches[index + 1 :]:
-            across = float(np.hypot(*(points[one] - points[other]))) / outline.width_px
-            beyond = cv2.contourArea(approximate[one : other + 1]) / total
-            if across < 1 and LEAST_SHARE < beyond < 1 - LEAST_SHARE:
-                deepest = max(deepest, min(one_depth, other_depth) * (1 - across))
-    return float(min(deepest, 1.0))
+    necks = (
+        depth * (1 - across)
+        for depth, across, beyond in facing_notches(contour, outline)
+        if across < 1 and LEAST_SHARE < beyond < 1 - LEAST_SHARE
+    )
+    return min(max(necks, default=0.0), 1.0)
 
 
 def colour_gaps(residual: NDArray[np.float32], mask: NDArray[np.bool_]) -> tuple[float, float]:
     """How far the two main colours of a blob lie apart, times how well a straight line parts their pixels: in hue
     alone, and with the brightness. Arguments as of `twofoldness`."""
-    stride = max(int((np.count_nonzero(mask) / COLOUR_SAMPLES) ** 0.5), 1)
-    v, u = np.nonzero(mask[::stride, ::stride])
+    tones, u, v = sampled_tones(residual, mask, COLOUR_SAMPLES)
     if len(u) < LEAST_PIXELS:
         return 0.0, 0.0
-    tones = residual[::stride, ::stride][v, u].astype(np.float32)
     places = np.stack([u - u.mean(), v - v.mean()], axis=1)
     return _parted(tones - tones.mean(axis=1, keepdims=True), places), _parted(tones, places)
 
