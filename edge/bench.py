@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from edge.bundle.manifest import Bundle
+from edge.capture.health import FrameHealth
 from edge.catalogue.colours import Colour, load_colours
 from edge.catalogue.parts import PartCatalogue
 from edge.clock import Clock, MonotonicClock
@@ -36,6 +37,7 @@ WIDTH_PX, HEIGHT_PX = 1280, 720
 REGION_PX = (0, 60, 1280, 660)
 PX_PER_MM = 5.0
 STEP_PX = 60
+FRAMES_PER_S = 12.0
 FRAMES = 60
 WARM_UP_FRAMES = 20
 PARTS = (1, 4, 8)
@@ -47,11 +49,12 @@ SURE_ABOVE = 0.9
 
 @dataclass(frozen=True, slots=True)
 class StageTimes:
-    """Milliseconds a frame, medians. `invoke_ms` is the network for all looks of a frame, `bare_ms` OpenCV's absdiff,
-    threshold and connectedComponentsWithStats on the same pictures."""
+    """Milliseconds a frame, medians. `watch_ms` is the camera's health, `invoke_ms` the network for all looks of it,
+    `bare_ms` OpenCV's absdiff, threshold and connectedComponentsWithStats on the same pictures."""
 
     parts: int
     looks: float
+    watch_ms: float
     track_ms: float
     prepare_ms: float
     invoke_ms: float
@@ -109,7 +112,7 @@ def print_report(report: BenchReport, out: TextIO, *, as_json: bool) -> None:
         print(json.dumps(_rounded(asdict(report))), file=out)
         return
     table = Table("parts in view", title=f"milliseconds a frame, {WIDTH_PX}×{HEIGHT_PX}", title_justify="left")
-    names = ("track", "prepare", "invoke", "colour", "fuse", "decide", "frame")
+    names = ("watch", "track", "prepare", "invoke", "colour", "fuse", "decide", "frame")
     for name in names:
         table.add_column(name, justify="right")
     for times in report.stages:
@@ -202,21 +205,24 @@ class _Bench:
         most = WARM_UP_FRAMES + frames
         tracker = Tracker(TrackingSettings(PX_PER_MM, "right", REGION_PX, max_looks=most))
         fusion = Fusion(*self._classes, self._settings)
+        health = FrameHealth(REGION_PX, PX_PER_MM, along_v=False, frames_per_s=FRAMES_PER_S)
         rows: list[tuple[float, ...]] = []
         for index in range(most):
             frame = belt.draw(index)
             bare_s = self._time_bare(frame.image_bgr, belt.bare)
-            times = self._time_frame(frame, tracker, fusion)
+            times = self._time_frame(frame, health, tracker, fusion)
             if index >= WARM_UP_FRAMES:
                 rows.append((*times, bare_s))
         looks, *seconds = (median(column) for column in zip(*rows, strict=True))
         return StageTimes(parts, looks, *(1e3 * second for second in seconds))
 
-    def _time_frame(self, frame: Frame, tracker: Tracker, fusion: Fusion) -> tuple[float, ...]:
-        """Looks, then seconds: track, prepare, invoke, colour, fuse, decide, and the whole frame."""
+    def _time_frame(self, frame: Frame, health: FrameHealth, tracker: Tracker, fusion: Fusion) -> tuple[float, ...]:
+        """Looks, then seconds: watch, track, prepare, invoke, colour, fuse, decide, and the whole frame."""
         now_s = self._clock.now_s
         invokes, colour_s = len(self._accelerator.invokes_s), self._meter.total_s
         start_s = now_s()
+        health.check(frame, frame.time_s)
+        watched_s = now_s()
         tracks = tracker.update(frame)
         tracked_s = now_s()
         predictions = [self._classifier.classify(look) for track in tracks for look in track.looks]
@@ -234,8 +240,9 @@ class _Bench:
         invoke_s = sum(self._accelerator.invokes_s[invokes:])
         colour_s = self._meter.total_s - colour_s
         prepare_s = classified_s - tracked_s - invoke_s - colour_s
-        stages_s = (tracked_s - start_s, prepare_s, invoke_s, colour_s, fused_s - classified_s, end_s - fused_s)
-        return (len(predictions), *stages_s, end_s - start_s)
+        classify_s = (prepare_s, invoke_s, colour_s)
+        decide_s = (fused_s - classified_s, end_s - fused_s)
+        return (len(predictions), watched_s - start_s, tracked_s - watched_s, *classify_s, *decide_s, end_s - start_s)
 
     def _settle(self, track: Track, fusion: Fusion) -> bool:
         """Hands the track's size over; whether it is a part to decide on."""
@@ -275,7 +282,7 @@ class DrawnBelt:
         image = np.roll(self.bare, travel_px, axis=1)
         for part, (u, v) in self._places(travel_px):
             self._draw_part(image, part, u, v)
-        return Frame(index, index / 12, travel_px / PX_PER_MM, image)
+        return Frame(index, index / FRAMES_PER_S, travel_px / PX_PER_MM, image)
 
     def _places(self, travel_px: int) -> Iterator[tuple[int, tuple[float, float]]]:
         first = travel_px // self._spacing_px

@@ -82,9 +82,8 @@ def test_every_part_in_view_is_looked_at(report) -> None:
 
 def test_the_stages_add_up_to_the_frame(report) -> None:
     for times in report.stages:
-        stages_ms = (
-            times.track_ms + times.prepare_ms + times.invoke_ms + times.colour_ms + times.fuse_ms + times.decide_ms
-        )
+        stages = ("watch", "track", "prepare", "invoke", "colour", "fuse", "decide")
+        stages_ms = sum(getattr(times, f"{stage}_ms") for stage in stages)
         assert stages_ms == pytest.approx(times.frame_ms, rel=0.02)
 
 
