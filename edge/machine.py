@@ -42,7 +42,7 @@ from edge.lookout import Answers, Lookout
 from edge.part_state import Outcome, PartState
 from edge.parts_record import part_record
 from edge.pipeline import Pipeline
-from edge.records import Frame
+from edge.records import Frame, GateReport
 from edge.routing.router import Router
 from edge.safety import Safety
 from edge.scheduling.belt import BeltCoordinate
@@ -107,6 +107,13 @@ class Machine:
         self.lookout.after(outcome)
         return outcome
 
+    def act(self, now_s: float) -> list[GateReport]:
+        """Lets the gates do what is due, where no thread of their own does, and tells the pipeline."""
+        reports = self.dispatcher.step(now_s)
+        for report in reports:
+            self.pipeline.report(report)
+        return reports
+
 
 def read_plans(
     machine_yaml: str, bins_yaml: str, bundle: str | None = None, warn: Callable[[str], None] = lambda line: None
@@ -130,28 +137,20 @@ def read_plans(
 
 
 @contextmanager
-def open_accelerator(
-    plans: Plans,
-    say: Callable[[str], None],
-    spoil: Callable[[Accelerator], Accelerator] | None = None,
-    stopwatch: Clock | None = None,
-) -> Iterator[Accelerator]:
-    """The configured accelerator with the model loaded, guarded; closed at the end.
+def open_accelerator(plans: Plans, say: Callable[[str], None]) -> Iterator[Accelerator]:
+    """The configured accelerator with the model loaded, and guarded; closed at the end.
 
     Args:
         say: told what was chosen, and when it fails.
-        spoil: puts something between the device and its guard that can fail; the CPU then stands in for it.
-        stopwatch: measures how long answers take.
 
     Raises:
         HardwareError: the device or its library is missing, and the CPU cannot stand in.
         BundleError: the model cannot be loaded.
     """
-    config, device = plans.config.accelerator, make_accelerator(plans.config.accelerator, say)
-    first = spoil(device) if spoil else device
-    accelerator = guard(first, config, plans.bundle, stopwatch or MonotonicClock(), say, spared=spoil is not None)
+    config = plans.config.accelerator
+    accelerator = guard(make_accelerator(config, say), config, plans.bundle, MonotonicClock(), say)
     try:
-        accelerator.load(model_for(plans.config.accelerator, plans.bundle))
+        accelerator.load(model_for(config, plans.bundle))
         yield accelerator
     finally:
         accelerator.close()
@@ -206,6 +205,20 @@ def assemble(
         ),
     )
 
+    record = _recorder(plans, journal, wall_clock_s, observe)
+    pipeline = Pipeline(stages, devices.clock, MonotonicClock(), record, config.fusion.sure_above)
+    lookout = _lookout(config, stages, devices, pipeline, safety, warn)
+    return Machine(
+        plans, devices, pipeline, dispatcher, belt, safety, router, stages.feeding, lookout, stages.confirmation,
+        belt_watch(belt_eye, config, devices.encoder, stages.tracker, devices.clock),
+    )  # fmt: skip
+
+
+def _recorder(
+    plans: Plans, journal: Journal | None, wall_clock_s: Callable[[], float], observe: Callable[[PartState], None]
+) -> Callable[[PartState], None]:
+    """What is done with a part that is to be recorded; its picture goes to the journal once it has left the view."""
+
     def record(part: PartState) -> None:
         if part.time_s is None:
             part.time_s = wall_clock_s()
@@ -217,12 +230,7 @@ def assemble(
             part.best_look = None
         observe(part)
 
-    pipeline = Pipeline(stages, devices.clock, MonotonicClock(), record, config.fusion.sure_above)
-    lookout = _lookout(config, stages, devices, pipeline, safety, warn)
-    return Machine(
-        plans, devices, pipeline, dispatcher, belt, safety, router, stages.feeding, lookout, stages.confirmation,
-        belt_watch(belt_eye, config, devices.encoder, stages.tracker, devices.clock),
-    )  # fmt: skip
+    return record
 
 
 def _lookout(

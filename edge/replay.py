@@ -82,8 +82,7 @@ def _move_gates(machine: Machine, clock: VirtualClock, until_s: float) -> None:
     """Lets the belt run on to the next frame, the gates moving when they are due."""
     while clock.now_s() < until_s:
         clock.sleep_until(min(machine.dispatcher.next_due_s(clock.now_s()), until_s))
-        for report in machine.dispatcher.step(clock.now_s()):
-            machine.pipeline.report(report)
+        machine.act(clock.now_s())
 
 
 def _drawn(outcome: Outcome, plans: Plans) -> Any:

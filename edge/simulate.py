@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -26,6 +25,7 @@ from edge.sim.build import SimMachine, build_world
 from edge.sim.parts import SimPart
 from edge.sim.score import Decided, Fate, Score, score
 from edge.sim.sensors import sim_sensors
+from edge.sim.world import SimWorld
 
 EPOCH_S = 1_767_225_600.0
 """2026-01-01: virtual time starts there in the journal, so that the same seed writes the same journal."""
@@ -141,16 +141,8 @@ def _drive(
     stop: StopRequest,
 ) -> SimulateResult:
     world, camera, plans = sim.world, sim.camera, machine.plans
-    late = 0
-
-    def tick(now_s: float) -> None:
-        nonlocal late
-        for report in machine.dispatcher.step(now_s):
-            late += _is_late(report)
-            machine.pipeline.report(report)
-
-    world.on_tick(tick)
-    world.read_belt_mm = lambda: machine.belt.sample(world.clock.now_s())
+    late: list[GateReport] = []
+    couple(world, machine, lambda report: late.append(report) if report.status is CommandStatus.LATE else None)
     writer = VideoWriter(options.video, plans.config.camera.frames_per_s) if options.video else None
     pace = MonotonicClock()
     start_s, frames = pace.now_s(), 0
@@ -180,23 +172,40 @@ def _drive(
         camera.close()
         if writer:
             writer.close()
+    return _result(sim, machine, decided, frames, len(late), pace.now_s() - start_s)
+
+
+def couple(world: SimWorld, machine: Machine, observe: Callable[[GateReport], None] = lambda report: None) -> None:
+    """Lets the machine act at every tick of the world, and the world know where the machine takes the belt to be.
+
+    Args:
+        observe: told of each command that was carried out or dropped.
+    """
+
+    def tick(now_s: float) -> None:
+        for report in machine.act(now_s):
+            observe(report)
+
+    world.on_tick(tick)
+    world.read_belt_mm = lambda: machine.belt.sample(world.clock.now_s())
+
+
+def _result(
+    sim: SimMachine, machine: Machine, decided: dict[int, PartState], frames: int, late: int, wall_s: float
+) -> SimulateResult:
     reason = machine.safety.reason
     return SimulateResult(
-        score=_score(world.truth, decided.values(), machine),
+        score=_score(sim.world.truth, decided.values(), machine),
         looks=machine.pipeline.looks,
         frames=frames,
         latencies_s=[part.decision_latency_s for part in decided.values()],
         late_commands=late,
-        virtual_s=world.clock.now_s(),
-        wall_s=time.monotonic() - start_s,
+        virtual_s=sim.world.clock.now_s(),
+        wall_s=wall_s,
         stopped=None if reason == "the run has ended" else reason,
         confirmed={str(confirmed): count for confirmed, count in sorted(machine.confirmation.counts.items())},
         sensors=machine.confirmation.in_words(),
     )
-
-
-def _is_late(report: GateReport) -> bool:
-    return report.status is CommandStatus.LATE
 
 
 def _score(truth: list[SimPart], parts: Any, machine: Machine) -> Score:

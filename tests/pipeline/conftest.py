@@ -175,8 +175,7 @@ class DrawnMachine:
 
     def step(self) -> None:
         if self.dispatching:
-            for report in self.machine.dispatcher.step(self.clock.now_s()):
-                self.machine.pipeline.report(report)
+            self.machine.act(self.clock.now_s())
 
 
 @pytest.fixture
