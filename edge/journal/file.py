@@ -112,7 +112,6 @@ class JournalFile:
             source = older(self.path, number - 1) if number > 1 else self.path
             if source.exists():
                 self._disk.rename(source, older(self.path, number))
-                self._folder_synced = False
         self.close()
         self._open()
         self._trim()

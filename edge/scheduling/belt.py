@@ -1,8 +1,7 @@
-"""The belt coordinate: how far the belt has come, how fast it runs, and when it will be somewhere."""
+"""The belt coordinate: how far the belt has come and how fast it runs."""
 
 from __future__ import annotations
 
-import math
 import threading
 from collections import deque
 
@@ -46,13 +45,6 @@ class BeltCoordinate:
         """The speed over the last half second of samples; 0 when the belt stands."""
         with self._lock:
             return self._speed()
-
-    def seconds_until(self, target_mm: float, belt_mm: float) -> float:
-        """How long the belt needs from one travel to another at its present speed: inf when it stands."""
-        if target_mm <= belt_mm:
-            return 0.0
-        speed = self.mm_per_s()
-        return (target_mm - belt_mm) / speed if speed > 0 else math.inf
 
     def _speed(self) -> float:
         if not self._samples:

@@ -94,11 +94,12 @@ class Dispatcher:
         return reports
 
     def next_due_s(self, now_s: float) -> float:
-        """The instant of the next thing to do, at the belt's present speed; infinity when there is none."""
+        """The earliest instant of the next thing to do: a belt that stands or runs up is taken to be at its nominal speed
+        from now on. Infinity when there is none."""
         with self._lock:
             belt = self._state(now_s)
             next_mm = min((lane.next_mm(belt.mm_per_s) for lane in self._lanes.values()), default=float("inf"))
-            return now_s + max(self._belt.seconds_until(next_mm, belt.belt_mm), SHORTEST_SLEEP_S)
+            return now_s + max((next_mm - belt.belt_mm) / belt.mm_per_s, SHORTEST_SLEEP_S)
 
     def halt(self) -> None:
         """No gate moves any more but to rest, from now on for good; waits for nothing."""

@@ -157,7 +157,7 @@ class Planner:
                     revised[track_id] = f"the belt became too fast for {gate} to move in time"
         return self._revise(revised, moment)
 
-    def load(self, moment: Moment) -> float:
+    def load(self, now_belt_mm: float, belt_mm_per_s: float) -> float:
         """Share, 0 to 1, of the next stretch of belt that is taken at the busiest gate: held for parts there, or needed
         to move between them. The stretch is as long as the way to the first gate, all of which the camera has seen
         or is about to see. 0 without gates."""
@@ -165,6 +165,7 @@ class Planner:
         if not isinstance(root, Fork):
             return 0.0
         ahead_mm = self._topology.gates[root.gate].x_mm
+        moment = self._bookings.at(now_belt_mm, belt_mm_per_s)
         return max(self._bookings.reserved_share(gate, ahead_mm, moment) for gate in self._topology.gates)
 
     def _now(self, belt_mm: float, mm_per_s: float) -> Moment:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from dataclasses import dataclass
@@ -98,6 +99,17 @@ class Card(Disk):
             (folder / name).write_bytes(synced + remains[aftermath.zeros])
 
 
+class BalkingFolder(Card):
+    """Refuses to sync its folder as long as it is told to."""
+
+    balks = False
+
+    def sync_folder(self, folder: Path) -> None:
+        if self.balks:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        super().sync_folder(folder)
+
+
 aftermaths = st.builds(Aftermath, st.integers(0, 12), st.floats(0, 1), st.sampled_from(["none", "tail", "front"]))
 
 
@@ -147,6 +159,25 @@ def test_a_new_file_that_no_folder_knows_of_is_not_waited_for(path, part):
     assert path.with_name("journal.jsonl.1").exists()
     path.unlink()
     assert Journal.open(path, MAX_MB, threaded=False).append(part()) == 6
+
+
+def test_a_new_file_whose_folder_would_not_sync_gets_its_name_with_the_next_records(tmp_path, part):
+    """The disk balks just as the journal turns to a new file, and is well again right after."""
+    before, after = tmp_path / "before", tmp_path / "after"
+    before.mkdir()
+    after.mkdir()
+    card, told = BalkingFolder(before, 10**6), []
+    journal = Journal.open(before / "journal.jsonl", MAX_MB, told.append, threaded=False, disk=card)
+    card.balks = True
+    for _ in range(5):
+        journal.append(part())
+    assert journal.flush()
+    assert [line.split(":")[1] for line in told] == [" no new file can be begun (Input/output error)"]
+    card.balks = False
+    journal.append(part(bin="r1"))
+    assert journal.flush()
+    card.leave(after, Aftermath(0, 0.0, "none"))
+    check_what_is_left(after / "journal.jsonl", 6, part)
 
 
 def test_numbers_go_on_where_the_newest_file_holds_only_corrections(path, part):

@@ -50,14 +50,12 @@ def test_the_speed_follows_the_last_half_second(belt, encoder):
     assert belt.mm_per_s() == pytest.approx(40.0)
 
 
-def test_a_standing_belt_has_no_speed_and_never_arrives(belt, encoder):
+def test_a_standing_belt_has_no_speed(belt, encoder):
     ride(belt, encoder, 0.0, 1.0, 0.0)
     assert belt.mm_per_s() == 0.0
-    assert belt.seconds_until(10.0, 0.0) == math.inf
-    assert belt.seconds_until(0.0, 0.0) == 0.0
 
 
 def test_samples_are_forgotten(belt, encoder):
     ride(belt, encoder, 0.0, 30.0, 100.0)
     assert len(belt._samples) < 300
-    assert belt.seconds_until(3100.0, 3000.0) == pytest.approx(1.0)
+    assert belt.mm_per_s() == pytest.approx(100.0)

@@ -165,11 +165,11 @@ def test_strokes_are_given_to_one_part_each(scheduling, plan):
 
 
 def test_load_is_the_share_of_the_belt_that_the_busiest_gate_is_taken_for(plan, planner):
-    moment = planner.bookings.at(NOW_MM, 150.0)
-    assert planner.load(moment) == 0
+    now = (NOW_MM, 150.0)
+    assert planner.load(*now) == 0
     plan(1, 200, "l1")
     taken_mm = LENGTH_MM + 2 * 6 + 0.19 * 150 * 1.1
-    assert planner.load(moment) == pytest.approx(taken_mm / 400)
+    assert planner.load(*now) == pytest.approx(taken_mm / 400)
     for track_id in range(2, 14):
         plan(track_id, 200 - 40 * track_id)
-    assert 0.4 < planner.load(moment) < 1
+    assert 0.4 < planner.load(*now) < 1
