@@ -174,8 +174,7 @@ class Pipeline:
 
     def _feed(self, frame: Frame, tracks: Sequence[Track], finished: Sequence[PartState]) -> None:
         """Lets the feeder follow what rides past and how busy the machine is."""
-        planner = self._stages.planner
-        load = planner.load(planner.bookings.at(*self._under_way.belt_now()))
+        load = self._stages.planner.load(*self._under_way.belt_now())
         ended = [(part.track, part.plan) for part in finished]
         self._stages.feeding.follow(frame, tracks, ended, len(self._waiting), load)
 

@@ -94,8 +94,8 @@ class Dispatcher:
         return reports
 
     def next_due_s(self, now_s: float) -> float:
-        """The earliest instant of the next thing to do: a belt that stands or runs up is taken to be at its nominal speed
-        from now on. Infinity when there is none."""
+        """The earliest instant of the next thing to do, infinity when there is none: a belt that stands or runs up may
+        be at its nominal speed from now on."""
         with self._lock:
             belt = self._state(now_s)
             next_mm = min((lane.next_mm(belt.mm_per_s) for lane in self._lanes.values()), default=float("inf"))

@@ -1,8 +1,6 @@
-"""The belt coordinate: speed, past travel and time to come."""
+"""The belt coordinate: travel and speed."""
 
 from __future__ import annotations
-
-import math
 
 import pytest
 

@@ -134,6 +134,18 @@ def test_stepping_from_deadline_to_deadline_does_the_same(bench, order):
     assert steps < 20
 
 
+def test_as_the_belt_restarts_it_wakes_in_time_for_a_command_that_is_nearly_due(bench, order):
+    order(1, "g1", "left", 300.0, 340.0)
+    due_mm = 300.0 - MOVE_S * 1.1 * 150
+    bench.belt.advance((due_mm - 1.5 - bench.belt.travel_mm) / 150)
+    bench.belt.mm_per_s = 0.0
+    bench.run(1.0)
+    bench.belt.mm_per_s = 150.0
+    now_s = bench.clock.now_s()
+    assert bench.coordinate.mm_per_s() == 0
+    assert bench.dispatcher.next_due_s(now_s) == pytest.approx(now_s + 0.01)
+
+
 class BrokenGate:
     name, positions, rest = "g1", ("left", "pass", "right"), "pass"
 
