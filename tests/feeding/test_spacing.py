@@ -25,27 +25,24 @@ def track(
     return Track(track_id, state, 0, 1, lead_mm, lead_mm + length_mm, 0.0, length_mm, 8.0, complete=complete)
 
 
-def test_gaps_are_measured_in_millimetres_and_seconds_of_belt() -> None:
+def test_gaps_are_measured_between_the_parts_that_have_left() -> None:
     spacing = Spacing()
-    assert spacing.see(frame(0), [track(1, 100, 20)]) == []
-    (gap,) = spacing.see(frame(5), [track(2, 165, 30), track(3, 300, 10, TrackState.CONFIRMED)])
-    assert (gap.mm, gap.seconds) == pytest.approx((45.0, 0.3))
-    assert spacing.mm_per_s == pytest.approx(150.0)
+    spacing.see(frame(0), [track(1, 100, 20)])
+    assert spacing.mean_gap_mm is None
+    spacing.see(frame(5), [track(2, 165, 30), track(3, 300, 10, TrackState.CONFIRMED)])
     assert spacing.mean_gap_mm == pytest.approx(45.0)
+    spacing.see(frame(9), [track(4, 325, 10), track(3, 300, 10)])
+    mean_mm = 45 + (105 - 45) / 12
+    assert spacing.mean_gap_mm == pytest.approx(mean_mm + (15 - mean_mm) / 12)
 
 
 def test_parts_side_by_side_have_less_than_no_gap_and_the_longer_one_counts() -> None:
     spacing = Spacing()
     spacing.see(frame(0), [track(1, 100, 60)])
-    assert [gap.mm for gap in spacing.see(frame(1), [track(2, 120, 10)])] == [-40.0]
-    assert [gap.mm for gap in spacing.see(frame(2), [track(3, 170, 10)])] == [10.0]
-
-
-def test_no_speed_no_seconds() -> None:
-    spacing = Spacing()
-    spacing.see(frame(0, 0.0), [track(1, 100, 20)])
-    (gap,) = spacing.see(frame(1, 0.0), [track(2, 160, 20)])
-    assert (gap.mm, gap.seconds) == (40.0, float("inf"))
+    spacing.see(frame(1), [track(2, 120, 10)])
+    assert spacing.mean_gap_mm == -40.0
+    spacing.see(frame(2), [track(3, 170, 10)])
+    assert spacing.mean_gap_mm == pytest.approx(-40 + (10 + 40) / 12)
 
 
 def test_parts_a_minute_fall_while_none_comes() -> None:
