@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import shutil
@@ -92,10 +93,11 @@ def _picture(journal: Path, part_id: int, folder: Path | None) -> str:
     kept = picture_of(journal, part_id)
     if kept is None or folder is None:
         return str(kept or "")
+    copy = ""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        return str(shutil.copy(kept, folder))
-    except FileNotFoundError:
-        return ""  # A running machine has put a newer one in its place.
+        with contextlib.suppress(FileNotFoundError):  # A running machine may have put a newer one in its place.
+            copy = str(shutil.copy(kept, folder))
     except OSError as error:
         raise InputError(f"--pictures {folder}: cannot be written ({error.strerror}): name another folder") from error
+    return copy

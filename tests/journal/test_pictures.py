@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import io
+import json
+import math
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from edge.errors import InputError
+from edge.journal.export import export_journal
 from edge.journal.file import Disk
 from edge.journal.journal import Journal
 from edge.journal.pictures import (
@@ -168,3 +174,43 @@ def test_a_picture_waits_for_its_record_and_is_dropped_where_the_disk_hangs(path
     disk.go_on.set()
     journal.close()
     assert (kept(path), journal.pictures.missing) == ([2, 3], 1)
+
+
+@pytest.fixture
+def two_parts(path, part) -> Path:
+    """A journal with a picture of the first of its two parts."""
+    with Journal.open(path, threaded=False) as journal:
+        journal.keep_picture(journal.append(part()), picture())
+        journal.append(part(probability=math.nan))
+    return path
+
+
+def test_an_export_names_the_pictures_or_copies_them(two_parts, tmp_path):
+    def exported(pictures: Path | None) -> list[dict]:
+        out = io.StringIO()
+        assert export_journal(two_parts, "jsonl", out, pictures) == 2
+        return [json.loads(line) for line in out.getvalue().splitlines()]
+
+    named, copied = exported(None), exported(tmp_path / "new" / "copies")
+    original, copy = Path(named[0]["picture"]), Path(copied[0]["picture"])
+    assert (original.parent, copy.parent) == (pictures_folder(two_parts), tmp_path / "new" / "copies")
+    assert copy.read_bytes() == original.read_bytes()
+    assert [(row[1]["picture"], row[1]["probability"]) for row in (named, copied)] == [(None, None)] * 2
+
+
+@pytest.mark.parametrize("folder", ["/proc/no-such-folder", "a file"])
+def test_a_folder_that_no_picture_can_be_copied_to_is_told(two_parts, tmp_path, folder):
+    (tmp_path / "a file").touch()
+    with pytest.raises(InputError, match=r"--pictures .*: cannot be written \(.*\): name another folder"):
+        export_journal(two_parts, "csv", io.StringIO(), tmp_path / folder)
+
+
+def test_a_picture_that_goes_while_it_is_exported_is_left_out(two_parts, tmp_path, monkeypatch):
+    def gone(source: Path, _folder: Path) -> str:
+        source.unlink()
+        raise FileNotFoundError(source)
+
+    monkeypatch.setattr("edge.journal.export.shutil.copy", gone)
+    out = io.StringIO()
+    assert export_journal(two_parts, "csv", out, tmp_path / "copies") == 2
+    assert ".jpg" not in out.getvalue()
