@@ -5,8 +5,8 @@ Simulated devices belong to `brickgate simulate`. A recording moves nothing, so 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from edge.bundle.manifest import Bundle
@@ -105,7 +105,7 @@ def make_gates(config: MachineConfig, clock: Clock) -> dict[str, Gate]:
     """Every gate by its name, moving to rest. When one cannot be opened, those before it are closed again."""
     gates: dict[str, Gate] = {}
     boards: dict[int, Pca9685Board] = {}
-    try:
+    with _all_or_none(gates):
         for gate in config.gates:
             match gate:
                 case SimGateConfig():
@@ -118,11 +118,6 @@ def make_gates(config: MachineConfig, clock: Clock) -> dict[str, Gate]:
                 case Pca9685GateConfig(i2c_address=address):
                     board = boards[address] if address in boards else Pca9685Board(address, clock)
                     gates[gate.name] = Pca9685Gate(gate, boards.setdefault(address, board))
-    except (ConfigError, HardwareError):
-        for opened in gates.values():
-            with suppress(HardwareError):
-                opened.close()
-        raise
     return gates
 
 
@@ -160,17 +155,24 @@ def make_sensors(config: MachineConfig, clock: Clock) -> dict[str, PartSensor]:
     """Every sensor by its name, not started; none with a recording, which drops no part. When one cannot be opened,
     those before it are closed again."""
     sensors: dict[str, PartSensor] = {}
-    try:
+    with _all_or_none(sensors):
         for sensor in config.sensors if config.camera.driver != "frames" else ():
             if not isinstance(sensor, GpioSensorConfig):
                 raise _simulated(f"sensor '{sensor.name}'")
             sensors[sensor.name] = GpioSensor(sensor, clock)
-    except (ConfigError, HardwareError):
-        for opened in sensors.values():
-            with suppress(HardwareError):
-                opened.close()
-        raise
     return sensors
+
+
+@contextmanager
+def _all_or_none(opened: Mapping[str, Gate | PartSensor]) -> Iterator[None]:
+    """Closes what was opened when the next one cannot be."""
+    try:
+        yield
+    except (ConfigError, HardwareError):
+        for device in opened.values():
+            with suppress(HardwareError):
+                device.close()
+        raise
 
 
 def _check_simulated(config: MachineConfig, key: str) -> None:

@@ -41,8 +41,8 @@ class GpioPulseGate(GpioSolenoidGate):
 
     def _drive(self, position: str) -> None:
         with self._lock:
-            self._forget_alarm()
             super()._drive(position)
+            self._forget_alarm()  # Not before: where the pin did not obey, a coil that is on still goes off by itself.
             if position != self.rest:
                 pulse = self._pulse
                 self._alarm = self._make_alarm(self._max_on_s, lambda: self._switch_off(pulse))

@@ -96,9 +96,12 @@ class GuardedAccelerator:
 
     def busy_share(self, now_s: float) -> float:
         """Share of the last seconds spent waiting for answers; near 1 the network is too slow for the frames."""
-        while self._busy and self._busy[0][0] < now_s - LOAD_WINDOW_S:
-            self._busy.popleft()
+        self._forget_before(now_s - LOAD_WINDOW_S)
         return min(sum(took_s for _, took_s in self._busy) / LOAD_WINDOW_S, 1.0)
+
+    def _forget_before(self, from_s: float) -> None:
+        while self._busy and self._busy[0][0] < from_s:
+            self._busy.popleft()
 
     def _ask(self, tensor: Tensor) -> Tensor:
         start_s = self._stopwatch.now_s()
@@ -109,7 +112,7 @@ class GuardedAccelerator:
             answer = self._running.invoke(tensor)
         now_s = self._stopwatch.now_s()
         self._busy.append((now_s, now_s - start_s))
-        self.busy_share(now_s)
+        self._forget_before(now_s - LOAD_WINDOW_S)
         return answer
 
     def _plausible(self, answer: Tensor) -> bool:
@@ -122,6 +125,8 @@ class GuardedAccelerator:
     def _proven(self, tensor: Tensor, answer: Tensor) -> bool:
         """Whether there is no reason to doubt an answer. Asks a probe regularly, each in its turn, and all of them when
         another input has got the same answer: whatever it is that is answered again, it suits one of them at most."""
+        if not self._proofs:
+            return True
         now, now_s = (tensor.tobytes(), answer.tobytes()), self._stopwatch.now_s()
         before, self._last = self._last, now
         if before is not None and before[1] == now[1] and before[0] != now[0]:
@@ -131,12 +136,13 @@ class GuardedAccelerator:
             self._proofs = self._proofs[1:] + asked
         else:
             return True
-        if asked:
-            self._unproven, self._proven_s = 0, now_s
+        self._unproven, self._proven_s = 0, now_s
         return all(self._answers(probe, proof) for probe, proof in asked)
 
     def _answers(self, probe: Tensor, proof: NDArray[np.float64]) -> bool:
         answer = self._ask(probe)
+        if self.fell_back:
+            return True  # It failed, and the spare, which answered, is not to be measured by it.
         if not self._plausible(answer):
             return False
         off = np.abs(answer.astype(np.float64).reshape(-1) - proof).max()

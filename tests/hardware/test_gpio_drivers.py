@@ -321,6 +321,19 @@ def test_the_end_of_one_pulse_does_not_cut_the_next(gpio: FakeGpio) -> None:
     assert not gpio.pins
 
 
+def test_a_pulse_that_could_not_be_ended_ends_by_itself(gpio: FakeGpio) -> None:
+    alarms: list[HandAlarm] = []
+    gate = jet(alarms)
+    gate.move_to("blow")
+    gpio.dead = True
+    with pytest.raises(HardwareError, match="gate j1"):
+        gate.move_to("pass")
+    gpio.dead = False
+    assert gpio.is_on(23)
+    alarms[0].ring()
+    assert not gpio.is_on(23)
+
+
 def test_a_pulse_on_a_pin_that_died_ends_in_silence(gpio: FakeGpio) -> None:
     alarms: list[HandAlarm] = []
     gate = jet(alarms)

@@ -110,6 +110,24 @@ def test_nonsense_is_noticed_and_the_cpu_goes_on(dtype, fault, most_wrong):
     assert bench.first._network.closed
 
 
+def test_one_that_dies_on_a_probe_is_replaced_and_the_spare_is_not_measured_by_it():
+    bench = Bench()
+    bench.guarded.load(MODEL)
+    bench.right._weights = -bench.right._weights
+    bench.ask(PROVE_EVERY - 1)
+    answer = bench.first.invoke
+
+    def last_answer(tensor):
+        scores = answer(tensor)
+        bench.first.fault = AcceleratorFault.GONE
+        return scores
+
+    bench.first.invoke = last_answer
+    bench.ask()
+    assert bench.ask(PROVE_EVERY) == 0
+    assert (len(bench.told), bench.guarded.name, bench.guarded.suspects) == (1, "cpu", 0)
+
+
 def test_one_that_is_missing_at_the_start_is_replaced_before_the_first_picture():
     bench = Bench()
     bench.first.fault = AcceleratorFault.MISSING
