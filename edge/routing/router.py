@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,10 +68,6 @@ class Router:
         """
         self.fill.sent(bin_name, instead_of, verdict.part_posterior if verdict else None)
 
-    def emptied(self, bin_name: str) -> None:
-        """Starts a bin's count again."""
-        self.fill.emptied(bin_name)
-
     def is_full(self, bin_name: str) -> bool:
         """Whether it has taken as much as it holds."""
         return self.fill.is_full(bin_name)
@@ -89,13 +85,10 @@ class Router:
             masses = np.bincount(self._rows.reshape(-1), weights=joint.reshape(-1), minlength=groups)
         return masses.astype(np.float64, copy=False)
 
-    def decide(self, verdict: Verdict, available: Collection[str] | None = None) -> BinDecision:
+    def decide(self, verdict: Verdict) -> BinDecision:
         """The bin for a verdict.
 
         Of bins that are equally right it is the emptiest; the others are the decision's `candidates`.
-
-        Args:
-            available: bins that may be used now; None: all.
         """
         masses = self.group_masses(verdict.part_posterior, verdict.colour_posterior)
         by_bin = masses @ self.table.members
@@ -113,21 +106,10 @@ class Router:
             for name, mass in zip(self.table.bins, by_bin, strict=True)
             if self._is_sure(mass) and mass >= by_bin[best] - _TIE
         ]
-        return self._among(right, verdict, float(by_bin[best]), nobody, available)
+        return self._among(right, verdict, float(by_bin[best]), nobody)
 
-    def _among(
-        self,
-        right: list[str],
-        verdict: Verdict,
-        mass: float,
-        nobody: float,
-        available: Collection[str] | None,
-    ) -> BinDecision:
-        usable = [
-            name
-            for name in right
-            if name in self._reachable and not self.is_full(name) and (available is None or name in available)
-        ]
+    def _among(self, right: list[str], verdict: Verdict, mass: float, nobody: float) -> BinDecision:
+        usable = [name for name in right if name in self._reachable and not self.is_full(name)]
         if not usable:
             detail = "; ".join(f"{name} is {'full' if self.is_full(name) else 'not available'}" for name in right)
             return self._to_default(verdict, DecisionReason.REFUSED, nobody, detail)

@@ -147,12 +147,16 @@ def test_a_bin_that_wants_both_is_right_where_its_twin_is_not() -> None:
     assert decision.probability == pytest.approx(1.0)
 
 
-def test_available_bins_only() -> None:
-    by = router(*SHAPES)
-    assert by.decide(verdict({"3022": 1.0}), {"plates-2", "bricks"}).bin == "plates-2"
-    refused = by.decide(verdict({"3022": 1.0}), {"bricks"})
-    assert (refused.bin, refused.reason) == ("box", DecisionReason.REFUSED)
-    assert refused.detail == "plates is not available; plates-2 is not available"
+@pytest.mark.parametrize(
+    ("left", "bin_name", "detail"),
+    [("a", "a", "5 looks"), ("box", "box", "a is not available; b is not available")],
+)
+def test_a_bin_that_the_layout_does_not_lead_to_is_not_decided_for(left: str, bin_name: str, detail: str) -> None:
+    layout = {"gate": "g0", "left": left, "pass": "box"}
+    entry = {"name": ["a", "b"], "accept": [{"category": "Plate"}]}
+    config = BinsConfig.model_validate({"default_bin": "box", "layout": layout, "bins": [entry]})
+    decision = Router(config, CATALOGUE, COLOURS, 0.9).decide(verdict({"3022": 1.0}))
+    assert (decision.bin, decision.candidates, decision.detail) == (bin_name, (), detail)
 
 
 def test_full_bins_pass_on_and_empty_ones_take_again() -> None:
@@ -162,7 +166,7 @@ def test_full_bins_pass_on_and_empty_ones_take_again() -> None:
     assert by.decide(verdict({"3022": 1.0})).bin == "plates-2"
     full = by.decide(verdict({"3001": 1.0}, {"Blue": 1.0}))
     assert (full.bin, full.reason, full.detail) == ("box", DecisionReason.REFUSED, "bricks is full")
-    by.emptied("bricks")
+    by.fill.emptied("bricks")
     assert by.decide(verdict({"3001": 1.0}, {"Blue": 1.0})).bin == "bricks"
 
 
@@ -217,7 +221,7 @@ def test_a_full_bin_is_announced_once_until_it_was_emptied() -> None:
         "bin a is full: 2 parts, about 0.0098 l; its parts now go to bins with the same rule, or to box, until it is "
         "emptied (brickgate bins --emptied a)"
     ]
-    by.emptied("a")
+    by.fill.emptied("a")
     for _ in range(2):
         by.sent("a", verdict=plate)
     assert len(said) == 2
@@ -292,12 +296,15 @@ def named(accepting: Sequence[list[dict[str, Any]]]) -> list[tuple[str, list[dic
 @settings(max_examples=60, deadline=None)
 @given(ACCEPTING, posteriors(len(PARTS)), posteriors(len(COLOURS)), st.booleans(), st.sets(st.integers(0, 4)))
 def test_any_decision_is_sound(
-    accepting: list[list[dict[str, Any]]], parts: Scores, colours: Scores, unsure: bool, open_: set[int]
+    accepting: list[list[dict[str, Any]]], parts: Scores, colours: Scores, unsure: bool, full: set[int]
 ) -> None:
-    config = bins(*named(accepting))
+    named_bins = named(accepting)
+    full_bins = {name for place, (name, _) in enumerate(named_bins) if place in full}
+    config = bins(*named_bins, full_after=dict.fromkeys(full_bins, 1))
     by = Router(config, CATALOGUE, COLOURS, 0.9)
-    available = {f"bin{place}" for place in open_}
-    decision = by.decide(Verdict(1, parts, colours, 3, unsure, ""), available)
+    for name in full_bins:
+        by.sent(name)
+    decision = by.decide(Verdict(1, parts, colours, 3, unsure, ""))
     masses = by.group_masses(parts, colours)
     assert masses.sum() == pytest.approx(1, abs=1e-5)
     assert {decision.bin, *decision.candidates} <= set(config.ways())
@@ -305,7 +312,7 @@ def test_any_decision_is_sound(
         assert decision.reason is not DecisionReason.CERTAIN
     else:
         assert not unsure
-        assert {decision.bin, *decision.candidates} <= available
+        assert not {decision.bin, *decision.candidates} & full_bins
         assert decision.probability >= 0.9 - 1e-5
 
 
