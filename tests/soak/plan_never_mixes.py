@@ -101,7 +101,8 @@ class TrueGate:
         self._settings, self._clock, self._rng = settings, clock, rng
         self._moves: list[tuple[float, float, str]] = [(-1e9, -1e9, settings.rest)]
         self.broken: list[list[float]] = []
-        """Times, from and to, at which it was broken."""
+        """Times, from and to, at which it was broken or, repaired, still stood where that had left it."""
+        self._asked = settings.rest
 
     name = property(lambda self: self._settings.name)
     positions = property(lambda self: self._settings.positions)
@@ -110,8 +111,12 @@ class TrueGate:
     def move_to(self, position: str) -> None:
         if position not in self.positions:
             raise ValueError(position)
-        if not (self.broken and self.broken[-1][1] > self._clock.now_s()):
+        now_s = self._clock.now_s()
+        if not (self.broken and self.broken[-1][1] > now_s):
+            if self._is_lost():
+                self.broken[-1][1] = now_s
             self._move(position)
+        self._asked = position
 
     def break_down(self, until_s: float) -> None:
         self.broken.append([self._clock.now_s(), until_s])
@@ -131,7 +136,13 @@ class TrueGate:
         return position
 
     def was_broken(self, from_s: float, to_s: float) -> bool:
+        if self._is_lost() and self.broken[-1][0] < to_s:
+            return True
         return any(start_s < to_s and from_s < end_s + self._settings.move_s for start_s, end_s in self.broken)
+
+    def _is_lost(self) -> bool:
+        """Whether a breakdown took it from where it was asked to be, and nobody has moved it since."""
+        return self._asked != self._moves[-1][2]
 
     def _move(self, position: str) -> None:
         if position == self._moves[-1][2]:

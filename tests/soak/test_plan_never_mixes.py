@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import random
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,9 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from edge.clock import VirtualClock
+from edge.scheduling.topology import GateSettings
 
 
 @pytest.fixture(scope="module")
@@ -46,3 +50,20 @@ def test_the_script_counts(soak: Any, capsys: pytest.CaptureFixture[str]) -> Non
     counts = json.loads(capsys.readouterr().out)
     assert (counts["parts"], counts["machines"]) == (30, 2)
     assert 0 < counts["served"] <= 30 - counts.get("refused", 0)
+
+
+def test_a_gate_that_fell_counts_as_broken_until_it_is_moved_again(soak: Any) -> None:
+    clock = VirtualClock()
+    gate = soak.TrueGate(GateSettings("g", 400, ("pass", "left"), "pass", 0.02, 0.15), clock, random.Random(1))
+    gate.move_to("left")
+    clock.advance(1.0)
+    gate.break_down(until_s=2.0)
+    clock.advance(4.0)
+    assert gate.was_broken(4.0, 5.0)
+    gate.move_to("left")
+    clock.advance(4.0)
+    assert (gate.was_broken(4.0, 5.0), gate.was_broken(8.0, 9.0)) == (True, False)
+    gate.move_to("pass")
+    gate.break_down(until_s=10.0)
+    clock.advance(4.0)
+    assert not gate.was_broken(12.0, 13.0)
