@@ -29,15 +29,11 @@ class FeedDrive:
     def __init__(self, settings: DriveSettings) -> None:
         self._settings = settings
         self._open = 1.0
+        """Share of the last seconds in which the belt under the feeder was free."""
         self._owed_s = 0.0
         self._on = True
         self._ran = False
         self._last_s: float | None = None
-
-    @property
-    def open_share(self) -> float:
-        """Share of the last seconds in which the belt under the feeder was free."""
-        return self._open
 
     def set_to(self, now_s: float, parts_per_min: float, free: bool) -> float:
         """What to set the feeder to so that on the average `parts_per_min` come.
