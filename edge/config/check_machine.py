@@ -2,40 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from edge.config.check_sensors import check_sensors
 from edge.config.document import Document
 from edge.config.findings import Finding, KeyPath, Severity
-from edge.config.gates import FASTER, GpioServoGateConfig, GpioSolenoidGateConfig, Pca9685GateConfig
+from edge.config.gates import FASTER, GateBase, GpioServoGateConfig, GpioSolenoidGateConfig, Pca9685GateConfig
 from edge.config.schema import MachineConfig
-from edge.config.sensors import GpioSensorConfig
+from edge.config.sensors import GpioSensorConfig, SensorBase
 
 
 def check_machine(config: MachineConfig, document: Document) -> list[Finding]:
     """The findings about machine.yaml alone."""
     return [
-        *_gate_names(config, document),
+        *_named_once("gate", config.gates, document),
         *_gate_order(config, document),
         *_gates_clear_of_view(config, document),
         *_strokes_meet_parts(config, document),
         *_outputs_used_twice(config, document),
         *_sim_and_real(config, document),
+        *_named_once("sensor", config.sensors, document),
         *check_sensors(config, document),
     ]
 
 
-def _gate_names(config: MachineConfig, document: Document) -> Iterator[Finding]:
+def _named_once(kind: str, devices: Sequence[GateBase | SensorBase], document: Document) -> Iterator[Finding]:
     first: dict[str, int] = {}
-    for place, gate in enumerate(config.gates):
-        if gate.name in first:
-            path: KeyPath = ("gates", place, "name")
+    for place, device in enumerate(devices):
+        if device.name in first:
             yield document.finding(
-                path,
-                f"'{gate.name}' is gates[{first[gate.name]}] already; give each gate its name",
-                value=gate.name,
+                (f"{kind}s", place, "name"),
+                f"'{device.name}' is {kind}s[{first[device.name]}] already; give each {kind} its name",
+                value=device.name,
             )
-        first.setdefault(gate.name, place)
+        first.setdefault(device.name, place)
 
 
 def _gate_order(config: MachineConfig, document: Document) -> Iterator[Finding]:

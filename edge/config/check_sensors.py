@@ -15,8 +15,8 @@ CLEAR_MM = 20.0
 
 
 def check_sensors(config: MachineConfig, document: Document) -> list[Finding]:
-    """The findings about the sensors in machine.yaml alone."""
-    return [*_names(config, document), *_places_once(config, document), *_clear_of_view(config, document)]
+    """The findings about where the sensors in machine.yaml are."""
+    return [*_places_once(config, document), *_clear_of_view(config, document)]
 
 
 def check_sensor_bins(config: MachineConfig, bins: BinsConfig, document: Document) -> Iterator[Finding]:
@@ -30,18 +30,6 @@ def check_sensor_bins(config: MachineConfig, bins: BinsConfig, document: Documen
                 f"'{sensor.at.bin}' is no bin of bins.yaml's layout{hint}",
                 value=sensor.at.bin,
             )
-
-
-def _names(config: MachineConfig, document: Document) -> Iterator[Finding]:
-    first: dict[str, int] = {}
-    for place, sensor in enumerate(config.sensors):
-        if sensor.name in first:
-            yield document.finding(
-                ("sensors", place, "name"),
-                f"'{sensor.name}' is sensors[{first[sensor.name]}] already; give each sensor its name",
-                value=sensor.name,
-            )
-        first.setdefault(sensor.name, place)
 
 
 def _places_once(config: MachineConfig, document: Document) -> Iterator[Finding]:

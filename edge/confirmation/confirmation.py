@@ -77,10 +77,6 @@ class Confirmation:
         """Whether a finding about the part may still come."""
         return self._ledger.awaits(track_id)
 
-    def sensor_fault(self, sensor: str) -> SensorFault | None:
-        """What is wrong with a sensor, if anything."""
-        return self._watches[sensor].health.fault
-
     def in_words(self) -> str | None:
         """What came of it so far, in one line; None without sensors."""
         if not self._watches:
