@@ -76,6 +76,20 @@ def test_a_sync_in_the_background_counts_only_what_was_written_before_it(path, p
     assert (writer.unsaved, writer.next_due_s, told) == (0, float("inf"), [])
 
 
+def test_a_file_that_is_full_gives_way_though_records_come_without_a_pause(path, part):
+    disk = SlowSync(writes=2)
+    writer = LineWriter(JournalFile(path, 8 * 400, disk), pytest.fail, background=True)
+    writer.write([encode(part(1))], 10.0)
+    writer.sync_when_due(10.5)
+    assert disk.syncing.wait(30)
+    writer.write([encode(part(2))], 10.6)
+    disk.go_on.set()
+    assert writer._sync is not None
+    writer._sync.join(30)
+    writer.sync_when_due(10.7)
+    assert (writer.unsaved, len(files_of(path)), path.stat().st_size) == (0, 2, 0)
+
+
 class FailingSync(Disk):
     """Syncs that fail while they are told to."""
 
