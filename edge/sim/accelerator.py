@@ -23,7 +23,7 @@ class AcceleratorFault(StrEnum):
     MISSING = "missing"
     """Not there when the model is loaded."""
     SLOW = "slow"
-    """Takes `slow_s` longer for each answer."""
+    """Takes `SLOW_S` longer for each answer."""
     GONE = "gone"
     """Pulled out: every call fails."""
     EMPTY = "empty"
@@ -66,7 +66,6 @@ class SimAccelerator:
         self._rng = np.random.default_rng([seed, 3])
         self._last: Tensor | None = None
         self.fault = AcceleratorFault.NONE
-        self.slow_s = SLOW_S
 
     @property
     def input_spec(self) -> Any:
@@ -85,7 +84,7 @@ class SimAccelerator:
         if self.fault in (AcceleratorFault.MISSING, AcceleratorFault.GONE):
             raise HardwareError("accelerator sim: does not answer")
         if self.fault is AcceleratorFault.SLOW:
-            self._wait(self.slow_s)
+            self._wait(SLOW_S)
         answer = self._spoil(self._network.invoke(tensor))
         self._last = answer
         return answer

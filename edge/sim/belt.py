@@ -99,11 +99,6 @@ class SimEncoder:
         self._started = False
         self._closed = False
 
-    @property
-    def fault(self) -> EncoderFault:
-        """What is wrong now."""
-        return self._fault
-
     def break_down(self, fault: EncoderFault) -> None:
         """Let the encoder fail from now on, or repair it with `EncoderFault.NONE`."""
         self._count()

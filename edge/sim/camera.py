@@ -44,7 +44,7 @@ class CameraFault(StrEnum):
     KNOCKED = "knocked"
     """The camera was pushed aside and looks `KNOCKED_MM` across the belt of where it did."""
     STARVED = "starved"
-    """Frames are handed over `starved_s` after their exposure; those that pass meanwhile are gone."""
+    """Frames are handed over `STARVED_S` after their exposure; those that pass meanwhile are gone."""
     DEAD = "dead"
     """Unplugged: no frame comes any more."""
 
@@ -69,7 +69,6 @@ class SimCamera:
         self._state = "not started"
         self._last: ImageBgr | None = None
         self._faults: dict[CameraFault, float] = {}
-        self.starved_s = STARVED_S
 
     @property
     def faults(self) -> frozenset[CameraFault]:
@@ -106,7 +105,7 @@ class SimCamera:
             frame = Frame(self._index, exposure_s, self._world.read_belt_mm(), self._expose())
             self._index += 1
             if CameraFault.STARVED in self._faults:
-                self._world.advance_to(exposure_s + self.starved_s)
+                self._world.advance_to(exposure_s + STARVED_S)
             return frame
         return None
 

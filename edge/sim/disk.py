@@ -31,11 +31,6 @@ class SimDisk(Disk):
         self._free = threading.Event()
         self._free.set()
 
-    @property
-    def fault(self) -> DiskFault:
-        """What is wrong now."""
-        return self._fault
-
     def break_down(self, fault: DiskFault) -> None:
         """Let the card fail from now on, or repair it with `DiskFault.NONE`; any thread."""
         self._fault = fault

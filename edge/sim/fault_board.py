@@ -10,6 +10,7 @@ from edge.sim.accelerator import AcceleratorFault, SimAccelerator
 from edge.sim.belt import EncoderFault
 from edge.sim.camera import CameraFault, SimCamera
 from edge.sim.disk import DiskFault, SimDisk
+from edge.sim.feeder import FeederFault
 from edge.sim.gates import GateFault
 from edge.sim.sensors import SensorFault, SimSensor
 from edge.sim.world import SimWorld
@@ -25,7 +26,7 @@ class FaultBoard:
     """Breaks and repairs the devices of one simulated machine; `log` records (time_s, what).
 
     Attributes:
-        gate_name: the gate that the gates' faults break; the first one until it is set.
+        gate_name: the gate that the gates' faults break, the first one.
         accelerator: where one was made to be spoilt; likewise `disk` and `sensors`.
         wall_off_s: how far the wall clock was put forward.
     """
@@ -33,7 +34,7 @@ class FaultBoard:
     world: SimWorld
     camera: SimCamera
     log: list[tuple[float, str]] = field(default_factory=list)
-    gate_name: str = ""
+    gate_name: str = field(init=False)
     accelerator: SimAccelerator | None = None
     disk: SimDisk | None = None
     sensors: Mapping[str, SimSensor] = field(default_factory=dict)
@@ -41,7 +42,7 @@ class FaultBoard:
     _planned: list[tuple[float, Fault]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.gate_name = self.gate_name or next(iter(self.world.gates))
+        self.gate_name = next(iter(self.world.gates))
         self.world.on_tick(self._due)
 
     def at(self, instant_s: float, fault: Fault) -> None:
@@ -56,10 +57,10 @@ class FaultBoard:
         self._note(f"camera no longer {fault}")
         self.camera.repair(fault)
 
-    def break_gate(self, fault: GateFault, name: str | None = None, slowness: float = 4.0) -> None:
+    def break_gate(self, fault: GateFault, name: str | None = None) -> None:
         name = name or self.gate_name
         self._note(f"gate {name} {fault}")
-        self.world.gates[name].break_down(fault, slowness)
+        self.world.gates[name].break_down(fault)
 
     def seize_gate(self, *, at_rest: bool) -> None:
         """Let the gate stick as soon as it stands at rest, or in another position."""
@@ -73,7 +74,7 @@ class FaultBoard:
     def break_accelerator(self, fault: AcceleratorFault) -> None:
         self._note(f"accelerator {fault}")
         if self.accelerator is None:
-            raise HardwareError("faults: this machine's accelerator cannot be spoilt: open it with `spoil`")
+            raise HardwareError("faults: this machine's accelerator is no simulated one")
         self.accelerator.fault = fault
 
     def break_disk(self, fault: DiskFault) -> None:
@@ -81,6 +82,10 @@ class FaultBoard:
         if self.disk is None:
             raise HardwareError("faults: this machine keeps no journal on a simulated disk")
         self.disk.break_down(fault)
+
+    def break_feeder(self, fault: FeederFault) -> None:
+        self._note(f"feeder {fault}")
+        self.world.feeder.fault = fault
 
     def break_sensor(self, fault: SensorFault) -> None:
         """Break the first of the sensors."""

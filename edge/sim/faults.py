@@ -3,8 +3,10 @@ do, what the user reads, and what to do about it. docs/faults.md is made from th
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TypeVar
 
 from edge.sim.accelerator import AcceleratorFault
 from edge.sim.belt import EncoderFault
@@ -14,6 +16,8 @@ from edge.sim.fault_board import Fault, FaultBoard
 from edge.sim.feeder import FeederFault
 from edge.sim.gates import GateFault
 from edge.sim.sensors import SensorFault
+
+Value = TypeVar("Value")
 
 
 class Answer(StrEnum):
@@ -49,45 +53,32 @@ def _camera(fault: CameraFault) -> tuple[Fault, Fault]:
     return lambda board: board.fail_camera(fault), lambda board: board.repair_camera(fault)
 
 
+def _becomes(set_to: Callable[[FaultBoard, Value], None], fault: Value, sound: Value) -> tuple[Fault, Fault]:
+    return lambda board: set_to(board, fault), lambda board: set_to(board, sound)
+
+
 def _accelerator(fault: AcceleratorFault) -> tuple[Fault, Fault]:
-    return (
-        lambda board: board.break_accelerator(fault),
-        lambda board: board.break_accelerator(AcceleratorFault.NONE),
-    )
+    return _becomes(FaultBoard.break_accelerator, fault, AcceleratorFault.NONE)
 
 
 def _gate(fault: GateFault) -> tuple[Fault, Fault]:
-    return lambda board: board.break_gate(fault), lambda board: board.break_gate(GateFault.NONE)
+    return _becomes(FaultBoard.break_gate, fault, GateFault.NONE)
 
 
 def _encoder(fault: EncoderFault) -> tuple[Fault, Fault]:
-    return lambda board: board.break_encoder(fault), lambda board: board.break_encoder(EncoderFault.NONE)
+    return _becomes(FaultBoard.break_encoder, fault, EncoderFault.NONE)
 
 
 def _disk(fault: DiskFault) -> tuple[Fault, Fault]:
-    return lambda board: board.break_disk(fault), lambda board: board.break_disk(DiskFault.NONE)
+    return _becomes(FaultBoard.break_disk, fault, DiskFault.NONE)
 
 
 def _sensor(fault: SensorFault) -> tuple[Fault, Fault]:
-    return lambda board: board.break_sensor(fault), lambda board: board.break_sensor(SensorFault.NONE)
+    return _becomes(FaultBoard.break_sensor, fault, SensorFault.NONE)
 
 
 def _feeder(fault: FeederFault) -> tuple[Fault, Fault]:
-    def to(wanted: FeederFault) -> Fault:
-        def act(board: FaultBoard) -> None:
-            board.world.feeder.fault = wanted
-
-        return act
-
-    return to(fault), to(FeederFault.NONE)
-
-
-def _speed(factor: float) -> tuple[Fault, Fault]:
-    return lambda board: board.belt_speed(factor), lambda board: board.belt_speed(1.0)
-
-
-def _slip(share: float) -> tuple[Fault, Fault]:
-    return lambda board: board.slip_belt(share), lambda board: board.slip_belt(0.0)
+    return _becomes(FaultBoard.break_feeder, fault, FeederFault.NONE)
 
 
 def _bar(board: FaultBoard) -> None:
@@ -219,12 +210,12 @@ FAULTS: dict[str, FaultKind] = {
             misleads=True,
         ),
         FaultKind(
-            "belt-slip", "The belt falls behind its roller by a quarter.", *_slip(0.25),
+            "belt-slip", "The belt falls behind its roller by a quarter.", *_becomes(FaultBoard.slip_belt, 0.25, 0.0),
             STOP, "it slips", "Parts and encoder disagree: gates would come too early.",
             "Look at the belt's tension.", misleads=True,
         ),
         FaultKind(
-            "belt-slip-wholly", "The roller turns under a belt that stands.", *_slip(1.0),
+            "belt-slip-wholly", "The roller turns under a belt that stands.", *_becomes(FaultBoard.slip_belt, 1.0, 0.0),
             STOP, "a part stands still", "Parts stand in the picture though the encoder counts.",
             "Look at the belt's tension.",
             misleads=True,
@@ -240,12 +231,13 @@ FAULTS: dict[str, FaultKind] = {
             GO, "", "Plans are made on the belt coordinate: they hold.", "",
         ),
         FaultKind(
-            "belt-speeds-up", "The belt runs half as fast again.", *_speed(1.5),
+            "belt-speeds-up", "The belt runs half as fast again.", *_becomes(FaultBoard.belt_speed, 1.5, 1.0),
             STOP, "its speed has jumped", "Gates cannot be in time for what is planned.",
             "Look at the motor's speed control.",
         ),
         FaultKind(
-            "belt-slows-down", "The belt runs at seven tenths of its speed.", *_speed(0.7),
+            "belt-slows-down", "The belt runs at seven tenths of its speed.",
+            *_becomes(FaultBoard.belt_speed, 0.7, 1.0),
             GO, "plans follow it", "Plans are made on the belt coordinate: they follow.",
             "Set belt_mm_per_s, or look at the motor.",
         ),

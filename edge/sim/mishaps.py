@@ -63,8 +63,8 @@ class Mishaps:
             if part.part_id in self._standing:
                 continue
             lead_mm, middle_mm = travel_mm - part.lead_belt_mm, travel_mm - part.x_belt_mm
-            if _crossed(self._falls_mm, middle_mm, moved_mm) is not None:
-                self._falls_mm.remove(_crossed(self._falls_mm, middle_mm, moved_mm) or 0.0)
+            if (x_mm := _crossed(self._falls_mm, middle_mm, moved_mm)) is not None:
+                self._falls_mm.remove(x_mm)
                 self._fall(part)
             elif self._stops(part, lead_mm, moved_mm, travel_mm):
                 self._standing[part.part_id] = part, middle_mm

@@ -72,10 +72,6 @@ class SimSensor:
     def name(self) -> str:
         return self.settings.name
 
-    @property
-    def fault(self) -> SensorFault:
-        return self._fault
-
     def break_down(self, fault: SensorFault) -> None:
         """Let the beam fail from now on, or repair it with `SensorFault.NONE`."""
         now_s = self._clock.now_s()

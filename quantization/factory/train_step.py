@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from quantization.data.stream import Mix, batches
+from quantization.data.stream import Mix, batches, told_of_killed_makers
 from quantization.factory.training_data import Shares, open_mix
 from quantization.factory.workshop import Workshop
 from quantization.recipe import NetworkRecipe, StageRecipe
@@ -117,7 +117,8 @@ def _fit(shop: Workshop, training: Training, mix: Mix) -> None:
     unfold_batch_norms(network, to_input(pictures.to(training.crew.device)))
     wanted = PICTURES_A_FAMILY * len(shop.families)
     shop.report(f"fitting a first classifier to {wanted} pictures")
-    begin_classifier(network, batches(mix, size_px, FITTING_BATCH, loaders=training.crew.loaders), wanted)
+    with told_of_killed_makers():
+        begin_classifier(network, batches(mix, size_px, FITTING_BATCH, loaders=training.crew.loaders), wanted)
 
 
 def go_on(shop: Workshop, training: Training, mix: Mix, workers: int | None, minutes: float | None) -> bool:

@@ -68,17 +68,13 @@ def begin_classifier(network: Network, made: Iterable[Batch], pictures: int) -> 
     found = Discriminant(network.channels, network.classes)
     for features, families in _about(seen, pictures):
         found.add(features, families)
-    weights, bias = (values.to(network.dense.weight.device) for values in found.layer())
-    network.dense.weight.copy_(weights)
-    network.dense.bias.copy_(bias)
-    held_back = [
-        (features @ weights.cpu().T + bias.cpu(), families) for features, families in _about(seen, pictures // 20)
-    ]
+    weights, bias = found.layer()
+    held_back = [(features @ weights.T + bias, families) for features, families in _about(seen, pictures // 20)]
     logits, families = (torch.cat(parts) for parts in zip(*held_back, strict=True))
     losses = [functional.cross_entropy(logits * scale, families, ignore_index=DAMAGED).item() for scale in SCALES]
     best = SCALES[losses.index(min(losses))]
-    network.dense.weight.mul_(best)
-    network.dense.bias.mul_(best)
+    network.dense.weight.copy_(best * weights)
+    network.dense.bias.copy_(best * bias)
 
 
 def _features(network: Network, made: Iterable[Batch]) -> Iterator[tuple[Tensor, Tensor]]:

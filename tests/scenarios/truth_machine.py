@@ -9,7 +9,6 @@ is cut off has no end yet, and two that touch are one.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -38,6 +37,7 @@ from edge.sim.parts import PartMaker, PartShape, PoseShape, SimPart
 from edge.sim.scene import BeltScene
 from edge.sim.sensors import sim_sensors
 from edge.sim.world import SimWorld
+from edge.simulate import EPOCH_S, couple
 from edge.tracking.associate import Extent
 from edge.tracking.settings import TrackingSettings
 from edge.tracking.standing import Standing
@@ -51,7 +51,6 @@ COLOUR_OF = {"3001": (30, 30, 210), "3023": (40, 190, 30), "3068": (215, 60, 30)
 SLACK_MM, SLACK_SHARE = 3.0, 0.3
 PATIENCE = 3
 LINGER_S = 3.0
-WALL_EPOCH_S = 1_767_225_600.0
 
 
 def machine_config(*, sensors: bool = True) -> MachineConfig:
@@ -201,7 +200,7 @@ class TruthTracker(Tracker):
             self._see(self._alive[-1], blob, frame)
         ways = sorted(steps.values())
         self._seen = SeenMotion(ways[len(ways) // 2], frozenset(steps)) if ways else SeenMotion()
-        return self._report(frame)
+        return self._grown_older(frame)
 
     def _blobs(self) -> list[tuple[Shown, bool]]:
         """What can be told apart: two that touch are one."""
@@ -249,7 +248,7 @@ class TruthTracker(Tracker):
         cut = shown.lead_x_mm > end_mm, shown.trail_x_mm < begin_mm
         return Extent(lead_mm, trail_mm, y_mm - 8, y_mm + 8, *cut)
 
-    def _report(self, frame: Frame) -> list[Track]:
+    def _grown_older(self, frame: Frame) -> list[Track]:
         tracks = []
         for one in self._alive:
             if one.last_frame != frame.index:
@@ -341,17 +340,11 @@ class TruthMachine:
             self.guarded, world.gates, world.feeder, world.belt_motor, world.encoder, world.clock, self.faults.sensors
         )
         machine = self.machine = assemble(
-            self.plans, devices, opened, lambda: WALL_EPOCH_S + world.clock.now_s() + self.faults.wall_off_s,
+            self.plans, devices, opened, lambda: EPOCH_S + world.clock.now_s() + self.faults.wall_off_s,
             self._read, self._observe, lambda settings: TruthTracker(settings, self._actors, self._view_mm),
         )  # fmt: skip
 
-        def tick(now_s: float) -> None:
-            with suppress(BrickgateError):
-                for report in machine.dispatcher.step(now_s):
-                    machine.pipeline.report(report)
-
-        world.on_tick(tick)
-        world.read_belt_mm = lambda: machine.belt.sample(world.clock.now_s())
+        couple(world, machine)
         try:
             self._drive(longest_s)
         except BrickgateError as error:

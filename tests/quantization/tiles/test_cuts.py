@@ -134,7 +134,9 @@ def test_tiles_do_not_overlap_and_bare_ones_are_left_out(opened, tray):
         left, top, right, bottom = tile.box_px
         assert np.array_equal(tile.image, image[top:bottom, left:right])
     assert losses.counts == {BARE: 47, BORDER: 16}
-    assert len(list(cut_tiles(picture, 100, None, Losses()))) == 50
+    shares: list[float] = []
+    assert len(list(cut_tiles(picture, 100, None, Losses(), shares.append))) == 50
+    assert shares == pytest.approx([(15 + 100 * row) / 530 for row in range(5)])
 
 
 BOXES = [(40 + 170 * k, 250 + 3 * k, 120 + 170 * k, 300 + 3 * k) for k in range(9)]
@@ -148,8 +150,12 @@ def test_parts_are_cut_out_whole_across_window_borders(opened, tray, monkeypatch
     image = tray(1600, 600, [*BOXES, (0, 100, 60, 140), (800, 20, 1100, 160), (1500, 500, 1505, 506)])
     losses = Losses()
     picture = opened(image)
-    parts = list(cut_parts(picture, find_background(picture), 24, losses))
+    shares: list[float] = []
+    parts = list(cut_parts(picture, find_background(picture), 24, losses, shares.append))
     assert [part.box_px for part in parts] == BOXES
+    assert shares == sorted(shares)
+    assert shares[0] == 0
+    assert 0.9 < shares[-1] < 1
     for part in parts:
         left, top, right, bottom = part.box_px
         assert part.image.shape == (104, 104, 3)

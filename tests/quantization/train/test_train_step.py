@@ -19,6 +19,7 @@ from quantization.factory import Workshop, train_step
 from quantization.factory.training_data import read_share, training_mix
 from quantization.recipe import DataRecipe, NetworkRecipe, ShardsRecipe, StageRecipe, TeacherRecipe, load_recipe
 from quantization.train import running
+from quantization.train.parallel import ALONE
 
 NONE = Path("none")
 FAMILIES = ("3001", "3024", "3647", "4740")
@@ -143,3 +144,20 @@ def test_a_share_that_is_none_is_refused(text):
     assert read_share("a=b=0.25") == (Path("a=b"), 0.25)
     with pytest.raises(InputError, match=f"--shards is '{text}': give DIR=SHARE with a share from"):
         read_share(text)
+
+
+def test_a_recipes_dropout_is_the_networks(shop):
+    made = train_step.new_training(shop, NetworkRecipe(width=0.25, dropout=0.3), [STAGE], ALONE)
+    assert made.network.dropout.p == 0.3
+
+
+def test_a_process_that_is_killed_while_the_first_classifier_is_fitted_is_one_line(shop, monkeypatch):
+    def killed(*_):
+        raise RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed.")
+
+    monkeypatch.setattr(train_step, "begin_classifier", killed)
+    plain = Workshop(
+        shop.recipe.model_copy(update={"network": NetworkRecipe(width=1.0)}), shop.families, shop.folder, shop.report
+    )
+    with pytest.raises(BrickgateError, match="a process that makes pictures was killed: run the same command"):
+        factory.train(plain, None, 0)
