@@ -59,17 +59,11 @@ def make_accelerator(config: AcceleratorConfig, say: Callable[[str], None] = lam
 
 
 def guard(
-    first: Accelerator,
-    config: AcceleratorConfig,
-    bundle: Bundle,
-    stopwatch: Clock,
-    say: Callable[[str], None],
-    *,
-    spared: bool = False,
+    first: Accelerator, config: AcceleratorConfig, bundle: Bundle, stopwatch: Clock, say: Callable[[str], None]
 ) -> GuardedAccelerator:
-    """`first` guarded: the CPU stands in for a Coral whose bundle serves it, and with `spared` for any device."""
+    """`first` guarded: the CPU stands in for a Coral whose bundle serves it too."""
     coral = config.driver == "edgetpu" or (config.driver == "auto" and has_coral(config.runtime))
-    if not (coral or spared) or "cpu" not in bundle.accelerators:
+    if not coral or "cpu" not in bundle.accelerators:
         return GuardedAccelerator(first, None, None, stopwatch, say)
     model = bundle.model_for("cpu")
     return GuardedAccelerator(first, lambda: CpuAccelerator(config.runtime, config.threads), model, stopwatch, say)
