@@ -6,11 +6,13 @@ import csv
 import json
 import resource
 import signal
+from contextlib import contextmanager
 
 import cv2
 import numpy as np
 import pytest
 
+from quantization.commands import tile as tile_command
 from quantization.data.shard_writer import ShardWriter
 from quantization.data.shards import open_shards
 from quantization.evaluate import shard_scores
@@ -77,6 +79,20 @@ def test_trays_become_shards_with_labels(brickgate_model, trays, tmp_path):
     by_file = {shards.label(k)["picture"]: shards.label(k) for k in range(54)}
     assert [by_file[f"{k}.png"]["mm_per_px"] for k in (4, 5)] == [0.2, 0.5]
     assert by_file["1.png"]["colour"] == 4
+
+
+def test_the_bar_goes_once_from_end_to_end_over_all_pictures(brickgate_model, trays, monkeypatch):
+    shares = []
+
+    @contextmanager
+    def noted():
+        yield lambda line: None, shares.append
+
+    monkeypatch.setattr(tile_command, "_progress", noted)
+    assert brickgate_model(*tile(trays)).code == 0
+    assert shares == sorted(shares)
+    assert shares[0] == 0
+    assert 0.95 < shares[-1] < 1
 
 
 def test_the_same_request_is_the_same_set_and_another_is_refused(brickgate_model, trays, tmp_path):

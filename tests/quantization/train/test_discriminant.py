@@ -10,6 +10,7 @@ from torch.nn import functional
 from quantization.data.opening import open_any
 from quantization.data.stream import DAMAGED, Mix, batches
 from quantization.factory.train_step import SHIPPED_WEIGHTS, SHIPPED_WIDTH
+from quantization.train import discriminant
 from quantization.train.discriminant import Discriminant, begin_classifier
 from quantization.train.kinds import make_network
 from quantization.train.layers import to_input
@@ -68,3 +69,15 @@ def test_a_network_gets_a_classifier_with_answers_of_a_sensible_size(renders):
         logits = network(to_input(pictures))
     assert (logits.argmax(1) == families).float().mean() > 0.8
     assert functional.cross_entropy(logits, families) < math.log(2)
+
+
+def test_weights_and_bias_are_scaled_alike(renders, monkeypatch):
+    mix, fitted = Mix([open_any(renders)], (1.0,), 3), []
+    for scale in (1.0, 0.25):
+        monkeypatch.setattr(discriminant, "SCALES", (scale,))
+        torch.manual_seed(1)
+        network = make_network("mobilenet-v2", 2, 0.25)
+        begin_classifier(network, batches(mix, 32, 16), 32)
+        fitted.append(network.dense)
+    assert torch.equal(fitted[1].weight, 0.25 * fitted[0].weight)
+    assert torch.equal(fitted[1].bias, 0.25 * fitted[0].bias)

@@ -19,7 +19,7 @@ from quantization.factory import Workshop, train_step
 from quantization.factory.training_data import read_share, training_mix
 from quantization.recipe import DataRecipe, NetworkRecipe, ShardsRecipe, StageRecipe, TeacherRecipe, load_recipe
 from quantization.train import running
-from quantization.train.parallel import ALONE
+from quantization.train.parallel import ALONE, Crew
 
 NONE = Path("none")
 FAMILIES = ("3001", "3024", "3647", "4740")
@@ -111,13 +111,16 @@ def test_a_checkpoint_of_another_network_is_not_taken_for_the_trained_one(shop):
         train_step.trained(Workshop(other, shop.families, shop.folder, shop.report))
 
 
-def test_a_network_may_start_from_a_checkpoint(shop, tmp_path, said):
+def test_a_network_may_start_from_a_checkpoint(shop, tmp_path, said, monkeypatch):
+    given = []
+    monkeypatch.setattr(Crew, "alike", lambda _, network: given.append(network))
     factory.train(shop, NONE, 0)
     again = Workshop(shop.recipe, shop.families, tmp_path / "again", said.append)
     (tmp_path / "again").mkdir()
     (again.renders).symlink_to(shop.renders)
     factory.train(again, shop.folder / "checkpoint.pt", 0, minutes=0)
     assert (again.folder / "weights.txt").read_text() == "checkpoint.pt"
+    assert len(given) == 1, "every process begins with the leading one's weights"
 
 
 def test_shards_have_their_share_and_renders_the_rest(shop, tmp_path):
