@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from truth_machine import TruthMachine
 
 from edge.catalogue.colours import load_colours
 from edge.sim.belt import EncoderFault
 from edge.sim.build import SimMachine, build
 from edge.sim.camera import CameraFault
+from edge.sim.disk import SimDisk
+from edge.sim.faults import FAULTS
 from edge.sim.gates import GateFault
 from edge.sim.settings import BeltSettings, CameraSettings, FeedSettings, GateSettings, Layout, SimSettings
 
@@ -64,3 +67,25 @@ def test_camera_and_encoder_fail_and_recover(machine):
     third = machine.camera.next_frame(1.0)
     assert third.belt_mm == pytest.approx(100 / 12, abs=1.0)
     assert not np.array_equal(second.image_bgr, third.image_bgr)
+
+
+@pytest.mark.parametrize("name", [name for name, kind in FAULTS.items() if kind.repair])
+def test_what_a_fault_breaks_its_repair_makes_whole(name):
+    board, kind = TruthMachine().faults, FAULTS[name]
+    board.disk = SimDisk()
+    board.world.encoder.start()
+    sound = state(board)
+    kind.inject(board)
+    if name != "gate-stuck-open":  # sticks only once it diverts
+        assert state(board) != sound
+    assert kind.repair is not None
+    kind.repair(board)
+    assert state(board) == sound
+
+
+def state(board):
+    world, sensor = board.world, next(iter(board.sensors.values()))
+    belt = world.belt.stalled, world.belt.slip, world.belt.speed_factor
+    faults = [device.fault for device in (world.gates[board.gate_name], world.feeder, board.accelerator)]
+    hidden = [device._fault for device in (world.encoder, board.disk, sensor)]
+    return board.camera.faults, belt, faults, hidden, list(world.mishaps._jams_mm)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from edge.errors import HardwareError
 from edge.sim.belt import EncoderFault
 from edge.sim.feeder import FeederFault
 from edge.sim.gates import GateFault
+from edge.sim.sensors import SensorFault, SimSensor, SimSensorSettings
 from edge.sim.settings import BeltSettings
 
 
@@ -172,3 +174,20 @@ def test_a_mute_gate_stands_where_it_is_and_says_so(make_world):
     with pytest.raises(HardwareError, match="gate g1"):
         gate.move_to("pass")
     assert gate.coordinate(2.0) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("fault", "breaks"),
+    [(SensorFault.NONE, 1), (SensorFault.BLIND, 0), (SensorFault.BOUNCING, 2), (SensorFault.STUCK, 0)],
+)
+def test_a_beam_breaks_once_for_a_part_unless_it_is_bad(make_world, fault, breaks):
+    world = make_world()
+    sensor = SimSensor(SimSensorSettings("b", "a", None, 0.1), world.clock, np.random.default_rng(1))
+    sensor.start()
+    sensor.break_down(fault)
+    world.advance_to(1.0)
+    sensor.take()
+    sensor.pass_by(1.0)
+    world.advance_to(2.0)
+    assert len(sensor.take()) == breaks
+    assert (sensor.broken_since_s() is not None) == (fault is SensorFault.STUCK)
