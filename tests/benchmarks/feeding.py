@@ -22,9 +22,10 @@ from sharp_eyes import PICTURE, SharpEyes
 from edge.config import example
 from edge.machine import Devices, Machine, Plans, assemble, open_accelerator, read_plans
 from edge.part_state import PartState
-from edge.records import Frame
+from edge.records import Frame, GateReport
 from edge.sim.build import SimMachine, build_world
 from edge.sim.parts import SimPart
+from edge.simulate import couple
 
 CASES: dict[str, dict[str, Any]] = {
     "open": {"closed_loop": False},
@@ -80,14 +81,11 @@ def measure(case: str, seed: int, options: argparse.Namespace) -> Figures:
 
         machine = assemble(plans, devices, None, world.clock.now_s, print, observe)
 
-        def tick(now_s: float) -> None:
+        def count(report: GateReport) -> None:
             nonlocal late
-            for report in machine.dispatcher.step(now_s):
-                late += report.lateness_s > 0
-                machine.pipeline.report(report)
+            late += report.lateness_s > 0
 
-        world.on_tick(tick)
-        world.read_belt_mm = lambda: machine.belt.sample(world.clock.now_s())
+        couple(world, machine, count)
         for frame in _frames(sim, machine, options.real)():
             machine.pipeline.process(frame)
         state = machine.feeding.state

@@ -137,8 +137,7 @@ class Day:
     def _tick(self, now_s: float) -> None:
         if now_s < self._due_s:
             return
-        for report in self.machine.dispatcher.step(now_s):
-            self.machine.pipeline.report(report)
+        self.machine.act(now_s)
         self._due_s = min(self.machine.dispatcher.next_due_s(now_s), now_s + LONGEST_NAP_S) - 0.005
 
     def _count_ends(self) -> None:
