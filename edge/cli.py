@@ -60,7 +60,8 @@ def simulate(
     from edge.signals import Interrupted, noted
     from edge.simulate import SimulateOptions, print_result, run_simulation
 
-    plans = read_plans(*_machine_files(config, bins), bundle, _warn)
+    # The simulated machine is what the YAML says: there is nothing to correct.
+    plans = read_plans(*_machine_files(config, bins), bundle, _warn, measured=False)
     options = SimulateOptions(parts, ppm or plans.config.feeder.parts_per_min, seed, realtime, journal, video, capture)
     with noted() as stop, _progress("sorting", parts, hidden=as_json) as advance:
         result = run_simulation(plans, options, _warn, advance, stop)

@@ -17,6 +17,8 @@ from edge.catalogue.colours import Colour, load_colours
 from edge.catalogue.parts import PartCatalogue
 from edge.clock import Clock, MonotonicClock
 from edge.config.bins import BinsConfig, LayoutNode
+from edge.config.calibrated import calibrated, calibration_of, load_calibration
+from edge.config.calibration import Calibration
 from edge.config.load import load_machine
 from edge.config.report import load
 from edge.config.schema import (
@@ -59,13 +61,15 @@ from edge.tracking.tracker import Tracker
 
 @dataclass(frozen=True, slots=True)
 class Plans:
-    """What a machine is to be: both configurations, the model, and the names of parts and colours."""
+    """What a machine is to be: both configurations, the model, the names of parts and colours, and what was calibrated;
+    `config` has the calibration laid over it."""
 
     config: MachineConfig
     bins: BinsConfig
     bundle: Bundle
     catalogue: PartCatalogue
     colours: tuple[Colour, ...]
+    calibration: Calibration = field(default_factory=Calibration)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,13 +120,19 @@ class Machine:
 
 
 def read_plans(
-    machine_yaml: str, bins_yaml: str, bundle: str | None = None, warn: Callable[[str], None] = lambda line: None
+    machine_yaml: str,
+    bins_yaml: str,
+    bundle: str | None = None,
+    warn: Callable[[str], None] = lambda line: None,
+    *,
+    measured: bool = True,
 ) -> Plans:
     """Reads and checks everything that a machine is made from, before any device is touched.
 
     Args:
         bundle: instead of the one that machine.yaml names.
         warn: told each warning about the configuration.
+        measured: go by the calibration.yaml beside machine.yaml; False for a machine that is exactly as it is written.
 
     Raises:
         ConfigError: a configuration that must not start the machine.
@@ -133,7 +143,8 @@ def read_plans(
     config, bins, findings = load(machine_yaml, bins_yaml, catalogue)
     for finding in findings:
         warn(str(finding))
-    return Plans(config, bins, loaded, catalogue, load_colours())
+    calibration = load_calibration(calibration_of(machine_yaml)) if measured else Calibration()
+    return Plans(calibrated(config, calibration), bins, loaded, catalogue, load_colours(), calibration)
 
 
 @contextmanager

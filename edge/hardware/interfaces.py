@@ -29,6 +29,33 @@ class Camera(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class CameraLock:
+    """How a camera is locked. `white_balance` is its red and blue gains; `focus_dioptres` None where the lens has no
+    motor."""
+
+    exposure_s: float
+    gain: float
+    white_balance: tuple[float, float]
+    focus_dioptres: float | None = None
+
+
+class CameraControls(Protocol):
+    """What calibration turns at a camera that is started. `lock` holds from a later frame on: a camera has a few frames
+    under way, so that `settle_frames` are to be let pass. Values beyond the camera's raise ValueError. Called from the
+    thread that takes the frames."""
+
+    @property
+    def settle_frames(self) -> int: ...
+
+    @property
+    def focus_range_dioptres(self) -> tuple[float, float] | None: ...
+
+    def locked(self) -> CameraLock: ...
+
+    def lock(self, wanted: CameraLock) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
 class TensorSpec:
     """Shape, type and quantization of one tensor: real = scale × (stored − zero_point); scale 0 = not quantized."""
 

@@ -1,0 +1,89 @@
+"""The simulated machine as a rig: hidden truths, and hands that do what the operator is asked to do."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+from calibration.rig import Rig, Task
+from edge.catalogue.colours import load_colours
+from edge.config.bins import BinsConfig
+from edge.config.calibration import Calibration
+from edge.config.schema import MachineConfig
+from edge.sim.build import SimMachine, build, sim_settings
+from edge.sim.hidden import HiddenTruth, draw_hidden, hide
+from edge.sim.sensors import sim_sensors
+
+EPOCH_S = 1_767_225_600.0
+"""2026-01-01, as `edge.simulate` counts."""
+
+
+@dataclass(slots=True)
+class SimOperator:
+    """Does in the simulated world what a person does at the machine, and counts how long a person takes."""
+
+    sim: SimMachine
+    truth: HiddenTruth
+    say_to: Callable[[str], None] = lambda line: None
+    tasks: list[Task] = field(default_factory=list)
+
+    @property
+    def took_s(self) -> float:
+        """What the tasks so far take a person."""
+        return sum(task.takes_s for task in self.tasks)
+
+    def do(self, task: Task) -> str:
+        self.tasks.append(task)
+        return _HANDS[task.kind](self, task)
+
+    def say(self, line: str) -> None:
+        self.say_to(line)
+
+
+_HANDS: dict[str, Callable[[SimOperator, Task], str]] = {}
+"""What each kind of task comes to in the simulated world."""
+
+
+def simulated_rig(
+    machine: MachineConfig,
+    bins: BinsConfig,
+    seed: int,
+    truth: HiddenTruth | None = None,
+    calibration: Calibration | None = None,
+    say: Callable[[str], None] = lambda line: None,
+) -> Rig:
+    """A simulated machine that stands still, its camera and encoder started.
+
+    Args:
+        seed: of everything random.
+        truth: what it is really like; None: drawn from the seed.
+        calibration: what has been measured before.
+        say: told what the operator is told.
+    """
+    # Nothing comes but what the operator lays down, and the world waits for it without end.
+    settings = sim_settings(machine, bins, parts=1_000_000, parts_per_min=0.0)
+    truth = truth or draw_hidden(machine, settings, seed)
+    sim = build(replace(hide(settings, truth), patience_s=math.inf), load_colours(), seed=seed)
+    world = sim.world
+    sensors = sim_sensors(machine.sensors, world, seed)
+    for device in (sim.camera, world.encoder, *sensors.values()):
+        device.start()
+    return Rig(
+        machine=machine,
+        bins=bins,
+        calibration=calibration or Calibration(),
+        camera=sim.camera,
+        controls=None,
+        gates=world.gates,
+        sensors=sensors,
+        feeder=world.feeder,
+        belt_motor=world.belt_motor,
+        encoder=world.encoder,
+        clock=world.clock,
+        operator=SimOperator(sim, truth, say),
+        wait_until=world.advance_to,
+        source=f"simulated machine {seed}",
+        now=lambda: datetime.fromtimestamp(EPOCH_S + world.clock.now_s(), UTC),
+    )

@@ -1,0 +1,95 @@
+"""One step of the calibration: collect, fit, check, and only then write.
+
+A step is a module with `collect(rig) -> data` and a pure `fit(data, …) -> Fit`; everything that can go wrong with
+either is a `RefusedError`, and the old calibration stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, TypeVar
+
+import cv2
+
+from calibration.file import save_section
+from calibration.rig import Rig
+from edge.config.calibration import Calibration, Measured
+from edge.errors import BrickgateError, InputError
+from edge.records import ImageBgr
+
+Data = TypeVar("Data")
+Section = TypeVar("Section", bound=Measured)
+
+
+class RefusedError(BrickgateError):
+    """A measurement that must not be used: what is wrong with it, and what to do. Nothing was written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fit(Generic[Section]):
+    """What a step came to: the section with its residuals, and a picture of how well it fits."""
+
+    section: Section
+    picture: ImageBgr | None = None
+    notes: tuple[str, ...] = ()
+    """What the user should know, a line each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step(Generic[Data, Section]):
+    """A step by its parts.
+
+    Attributes:
+        name: of the section in calibration.yaml.
+        title: what it does, in a few words.
+        collect: gathers what the fit needs from a rig, asking its operator.
+        fit: from that to the section. `made_at` and `measured_from` are filled in by the rig's `stamp`.
+    """
+
+    name: str
+    title: str
+    collect: Callable[[Rig], Data]
+    fit: Callable[[Rig, Data], Fit[Section]]
+
+
+def run_step(step: Step[Data, Section], rig: Rig, file: Path, pictures: Path | None = None) -> Calibration:
+    """Collects, fits, checks and writes; gives the calibration with the new section.
+
+    Args:
+        file: calibration.yaml.
+        pictures: folder for the picture of the fit; None: it is not kept.
+
+    Raises:
+        RefusedError: the measurement cannot be used; the old section stays.
+    """
+    fit = step.fit(rig, step.collect(rig))
+    if pictures is not None and fit.picture is not None:
+        _keep(fit.picture, pictures / f"{step.name}.png")
+    check(step.name, fit.section)
+    for note in fit.notes:
+        rig.operator.say(note)
+    calibration = save_section(file, step.name, fit.section)
+    rig.calibrate(calibration)
+    return calibration
+
+
+def check(name: str, section: Measured) -> None:
+    """Refuses a fit that does not hold.
+
+    Raises:
+        RefusedError: the first residual that is over its limit.
+    """
+    for what, residual in section.residuals.items():
+        if not residual.passes:
+            raise RefusedError(
+                f"{name}: {what} is {residual.value:.3g} {residual.unit}, at most {residual.limit:g} may be: the old"
+                f" calibration stays; measure again"
+            )
+
+
+def _keep(picture: ImageBgr, file: Path) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    if not cv2.imwrite(str(file), picture):
+        raise InputError(f"{file} cannot be written: choose another folder for the pictures")

@@ -1,0 +1,79 @@
+"""machine.yaml with calibration.yaml laid over it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from edge.config.calibration import NAME, Calibration, GateCalibration
+from edge.config.findings import raise_for_errors
+from edge.config.gates import GateConfig, ServoBase
+from edge.config.load import read
+from edge.config.schema import GpioEncoderConfig, MachineConfig
+
+
+def calibration_of(machine_path: str | Path) -> Path:
+    """Where the calibration of a machine.yaml lies."""
+    return Path(machine_path).parent / NAME
+
+
+def load_calibration(file: Path) -> Calibration:
+    """Reads calibration.yaml; a machine that has none is not calibrated at all.
+
+    Raises:
+        ConfigError: it is there, and cannot be used.
+    """
+    if not file.exists():
+        return Calibration()
+    calibration, _, findings = read(file, Calibration)
+    raise_for_errors(findings)
+    assert calibration is not None
+    return calibration
+
+
+def calibrated(machine: MachineConfig, calibration: Calibration) -> MachineConfig:
+    """The machine as it was measured. What was not measured stays as machine.yaml has it; so do gates that
+    machine.yaml no longer has."""
+    return machine.model_copy(
+        update={
+            "camera": machine.camera.model_copy(update=_camera(calibration)),
+            "belt": machine.belt.model_copy(update=_belt(machine, calibration)),
+            "gates": tuple(_gate(gate, calibration) for gate in machine.gates),
+            "fusion": machine.fusion.model_copy(update=_fusion(calibration)),
+        }
+    )
+
+
+def _camera(calibration: Calibration) -> dict[str, object]:
+    changes: dict[str, object] = {}
+    if locked := calibration.camera:
+        changes |= {"exposure_s": locked.exposure_s, "gain": locked.gain, "white_balance": locked.white_balance}
+    if plane := calibration.plane:
+        changes["px_per_mm"] = plane.px_per_mm
+    return changes
+
+
+def _belt(machine: MachineConfig, calibration: Calibration) -> dict[str, object]:
+    if not (belt := calibration.belt):
+        return {}
+    changes: dict[str, object] = {"belt_mm_per_s": belt.belt_mm_per_s}
+    encoder = machine.belt.encoder
+    if belt.mm_per_tick and isinstance(encoder, GpioEncoderConfig):
+        changes["encoder"] = encoder.model_copy(update={"mm_per_tick": belt.mm_per_tick})
+    return changes
+
+
+def _gate(gate: GateConfig, calibration: Calibration) -> GateConfig:
+    measured = calibration.gates.gates.get(gate.name) if calibration.gates else None
+    return gate.model_copy(update=_changes(gate, measured)) if measured else gate
+
+
+def _changes(gate: GateConfig, measured: GateCalibration) -> dict[str, object]:
+    changes = measured.model_dump(exclude_none=True, exclude={"pulse_us"})
+    if measured.pulse_us and isinstance(gate, ServoBase):
+        changes["pulse_us"] = measured.pulse_us
+    return changes
+
+
+def _fusion(calibration: Calibration) -> dict[str, object]:
+    confidence = calibration.confidence
+    return {"exponent": confidence.exponent, "sure_above": confidence.sure_above} if confidence else {}
