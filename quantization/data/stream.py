@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import itertools
+import multiprocessing
+import signal
+import threading
+import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing import connection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Literal
 
@@ -111,20 +117,44 @@ def told_of_killed_makers() -> Iterator[None]:
     """Says in one line that a process that makes pictures was killed.
 
     PyTorch raises that from a signal handler, so in whatever runs at that moment: training is to be done within, too.
-    One that dies while it hands a batch over shows as a connection that breaks.
+    One that dies while it hands a batch over shows first as a connection that breaks, in one of many ways: what tells
+    them from other troubles is that a process died.
 
     Raises:
         BrickgateError: it was.
     """
     try:
         yield
-    except (RuntimeError, EOFError, ConnectionError) as error:
-        if isinstance(error, RuntimeError) and "DataLoader worker" not in str(error):
-            raise
+    except (RuntimeError, EOFError, OSError) as error:
+        with _no_second_word():
+            if "DataLoader worker" not in str(error) and not _has_a_maker_died():
+                raise
         raise BrickgateError(
             "a process that makes pictures was killed: run the same command to go on, with fewer --workers if memory"
             " is short"
         ) from error
+
+
+@contextmanager
+def _no_second_word() -> Iterator[None]:
+    """Keeps PyTorch's handler from raising while the first sign of a process's death is being looked at."""
+    if threading.current_thread() is not threading.main_thread():  # only the main one hears signals
+        yield
+        return
+    before = signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+
+
+def _has_a_maker_died() -> bool:
+    """Whether a process that makes pictures has ended by a fault; a connection breaks just before its end shows."""
+    connection.wait([maker.sentinel for maker in _makers if maker.exitcode is None], timeout=1.0)
+    return any(maker.exitcode for maker in _makers)
+
+
+_makers: weakref.WeakSet[BaseProcess] = weakref.WeakSet()
 
 
 def _made(dataset: Batches, loaders: int) -> Iterator[Batch]:
@@ -139,7 +169,10 @@ def _made(dataset: Batches, loaders: int) -> Iterator[Batch]:
         pin_memory=torch.cuda.is_available(),
         worker_init_fn=_single_threaded,
     )
-    return iter(loader)
+    others = set(multiprocessing.active_children())
+    made = iter(loader)
+    _makers.update(set(multiprocessing.active_children()) - others)
+    return made
 
 
 def _single_threaded(_: int) -> None:
