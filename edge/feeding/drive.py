@@ -35,6 +35,11 @@ class FeedDrive:
         self._ran = False
         self._last_s: float | None = None
 
+    @property
+    def room(self) -> float:
+        """0 … 1: share of the last seconds in which the next part was let come."""
+        return self._open
+
     def set_to(self, now_s: float, parts_per_min: float, free: bool) -> float:
         """What to set the feeder to so that on the average `parts_per_min` come.
 

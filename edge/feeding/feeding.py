@@ -127,7 +127,9 @@ class Feeding:
         self._last_index = frame.index
         if self._controller is not None:
             arrivals = self._spacing.arrivals_per_min(now_s)
-            signs = FeedSigns(served, lost, arrivals, dropped, looks_waiting, gate_load)
+            # Where the pause keeps the gaps that the gates need, gates that are never idle are what is wanted.
+            busy = gate_load if self._place is None else 0.0
+            signs = FeedSigns(served, lost, arrivals, self._drive.room, dropped, looks_waiting, busy)
             self._wanted = self._controller.update(now_s, signs)
         self._free = self._is_free(frame, tracks)
         self._tell(self._drive.set_to(now_s, self._wanted, self._free))

@@ -17,7 +17,7 @@ multiplicative decrease (D. Chiu and R. Jain, "Analysis of the increase and decr
 in computer networks", Computer Networks and ISDN Systems 17, 1989).
 
 Neither winds up: both states are held between their bounds, and a feeder that does not bring what it was asked for (its
-hopper is empty) is not asked for more.
+hopper is empty) is not asked for more; one that is made to wait for room on the belt does bring it.
 """
 
 from __future__ import annotations
@@ -64,6 +64,9 @@ class FeedSigns:
     """Parts that the gates had no time for, and double feeds."""
     arrivals_per_min: float | None = None
     """Parts a minute that are seen to come; None while that is not known."""
+    room: float = 1.0
+    """0 … 1: share of the last seconds in which the next part was let come; no more than that share of a rate can be
+    seen to arrive."""
     frames_dropped: int = 0
     looks_waiting: int = 0
     gate_load: float = 0.0
@@ -109,7 +112,8 @@ class FeedController:
     def _weigh(self, signs: FeedSigns) -> None:
         settings = self._settings
         target = settings.target_lost
-        starved = signs.arrivals_per_min is not None and signs.arrivals_per_min < STARVED * self.parts_per_min
+        due_per_min = STARVED * signs.room * self.parts_per_min
+        starved = signs.arrivals_per_min is not None and signs.arrivals_per_min < due_per_min
         if not (self.brake or starved):
             self._log_rate += GAIN * target * signs.served
         self._log_rate -= GAIN * (1 - target) * signs.lost

@@ -88,6 +88,15 @@ def test_a_feeder_that_runs_dry_is_not_asked_for_more() -> None:
     assert controller.parts_per_min > slow
 
 
+def test_parts_that_wait_for_room_are_not_taken_for_an_empty_hopper() -> None:
+    controller = FeedController(RateSettings(200.0, 20.0))
+    for second in range(4):
+        controller.update(second, FeedSigns(lost=2))
+    slow = controller.parts_per_min
+    controller.update(4, FeedSigns(served=1, arrivals_per_min=0.4 * slow, room=0.5))
+    assert controller.parts_per_min > slow
+
+
 @pytest.mark.parametrize(
     ("signs", "why"),
     [
@@ -122,6 +131,7 @@ SIGNS = st.builds(
     served=st.integers(0, 4),
     lost=st.integers(0, 4),
     arrivals_per_min=st.none() | st.floats(0, 1000),
+    room=st.floats(0, 1),
     frames_dropped=st.integers(0, 3),
     looks_waiting=st.integers(0, 64),
     gate_load=st.floats(0, 1),

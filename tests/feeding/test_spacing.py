@@ -7,7 +7,10 @@ import itertools
 import numpy as np
 import pytest
 
+from edge.clock import VirtualClock
 from edge.feeding.drive import DriveSettings, FeedDrive
+from edge.feeding.feeding import Feeding, FeedPlace
+from edge.feeding.rate import RateSettings
 from edge.feeding.spacing import Spacing, nearest_trail_mm
 from edge.records import Frame, Track, TrackState
 
@@ -100,6 +103,25 @@ def test_what_a_pause_costs_is_made_up_for_between() -> None:
     assert drive.set_to(1000.0, 90.0, free=False) == 0.0
 
 
+def test_the_share_of_the_time_with_room_is_known() -> None:
+    drive = FeedDrive(DriveSettings(200.0))
+    assert drive.room == 1.0
+    on_time(drive, 90.0, 200.0, free_share=0.6)
+    assert drive.room == pytest.approx(0.6, abs=0.04)
+
+
 def test_more_than_full_power_there_is_not() -> None:
     drive = FeedDrive(DriveSettings(100.0))
     assert on_time(drive, 90.0, 200.0, free_share=0.5) == pytest.approx(50.0, rel=0.04)
+
+
+@pytest.mark.parametrize("place", [None, FeedPlace(-10.0, 40.0)])
+def test_gates_without_a_rest_are_an_overload_unless_the_pause_keeps_their_gaps(place: FeedPlace | None) -> None:
+    clock, rates = VirtualClock(), []
+    feeding = Feeding(RateSettings(120.0), DriveSettings(1000.0), place, 0.0, clock, rates.append)
+    feeding.start(120.0)
+    for number in range(20):
+        clock.advance(FRAME_S)
+        feeding.follow(frame(number), [], [], looks_waiting=0, gate_load=0.97)
+    assert (feeding.state.brake != "") == (place is None)
+    assert (rates[-1] < 100) == (place is None)
