@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from edge.light import FloatImage, evidence, log_image
 from edge.records import Box, Detection, ImageBgr
 from edge.tracking.background import Background, quantile
+from edge.tracking.fainter import fainter_parts
 from edge.tracking.geometry import BeltGeometry
 from edge.tracking.shadow import is_shadow, without_shadow
 from edge.tracking.shape import Contour, Outline, has_neck, has_two_colours, measure_outline
@@ -93,6 +94,7 @@ class Refiner:
         crop = self._crop(region, background, labels, label, box)
         contours = self._parts(self._outline_mask(crop), crop.halve)
         mm_per_px = crop.halve / self._geometry.px_per_mm
+        contours += self._beside(contours, crop, mm_per_px)
         return [
             self._blob(contour, crop)
             for contour in contours
@@ -116,6 +118,17 @@ class Refiner:
         found = evidence(residual)
         found *= near
         return _Crop((u0 * scale, v0 * scale), halve, residual, found, background.threshold)
+
+    def _beside(self, contours: list[Contour], crop: _Crop, mm_per_px: float) -> list[Contour]:
+        """The parts that touch these and are so much fainter that their outlines leave them out."""
+        outlined = np.zeros(crop.found.shape, np.uint8)
+        cv2.drawContours(outlined, contours, -1, (1,), cv2.FILLED)
+        masks = fainter_parts(crop.found, crop.residual, outlined, crop.threshold, mm_per_px)
+        return [
+            contour
+            for mask in masks
+            for contour in self._parts(self._outline_mask(replace(crop, found=crop.found * mask)), crop.halve)
+        ]
 
     def _outline_mask(self, crop: _Crop) -> NDArray[np.uint8]:
         stride = max(round((crop.found.size / SAMPLES) ** 0.5), 1)

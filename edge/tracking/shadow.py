@@ -62,6 +62,12 @@ def without_shadow(mask: Mask, residual: FloatImage, mm_per_px: float) -> Mask:
     return peeled if sloped >= SLOPED_RIM * np.count_nonzero(rim) else mask
 
 
+def has_hue_of_shadow(colour: NDArray[np.float32]) -> bool:
+    """Whether a log difference (3,) from the bare belt is a darkening of all channels alike, as in a shadow."""
+    mean = float(colour.mean())
+    return -CAST_DEPTH < mean < 0 and float(np.abs(colour - mean).max()) < CAST_HUE - CAST_HUE_SHARE * mean
+
+
 def steepness(residual: FloatImage) -> FloatImage:
     """(h, w) steepest slope of any channel, per px."""
     across, down = (cv2.Sobel(residual, cv2.CV_32F, du, 1 - du, scale=1 / 8) for du in (1, 0))

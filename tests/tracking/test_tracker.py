@@ -184,6 +184,28 @@ def test_touching_parts_are_flagged(drawn_belt: Any, drawn_part: Any) -> None:
     assert all(own[-1].touching for own in reports.values())
 
 
+YELLOW = (30, 190, 235)
+
+
+@pytest.mark.parametrize("faint", [(105, 112, 115), (112, 160, 185)], ids=["grey", "tan"])
+def test_faint_part_that_touches_a_bright_one_is_a_part_of_its_own(
+    drawn_belt: Any, drawn_part: Any, faint: tuple[int, int, int]
+) -> None:
+    parts = [drawn_part(50, 0, 24, 16, YELLOW), drawn_part(71, 4, 18, 12, faint)]
+    reports, _ = follow(drawn_belt(parts), steps(36))
+    assert len(reports) == 2
+    bright, other = ordered(reports)
+    assert bright.length_mm == pytest.approx(24, abs=2.5)
+    assert other.length_mm == pytest.approx(18, abs=2.5)
+    assert other.trail_belt_mm == pytest.approx(80, abs=1.5)
+
+
+@pytest.mark.parametrize("shadow", [0.2, 0.3, 0.4])
+def test_shadow_of_a_bright_part_is_no_part(drawn_belt: Any, drawn_part: Any, shadow: float) -> None:
+    reports, _ = follow(drawn_belt([drawn_part(50, 0, 24, 16, YELLOW)], shadow=shadow), steps(36))
+    assert len(reports) == 1
+
+
 def test_close_parts_stay_two(drawn_belt: Any, drawn_part: Any) -> None:
     parts = [drawn_part(50, 0, 16, 16), drawn_part(70, 3, 20, 16, (200, 120, 30))]
     reports, _ = follow(drawn_belt(parts), steps(36))
