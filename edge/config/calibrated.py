@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edge.config.calibration import NAME, Calibration, GateCalibration
+from edge.config.calibration import NAME, Calibration, ConfidenceCalibration, GateCalibration
 from edge.config.findings import raise_for_errors
 from edge.config.gates import GateConfig, ServoBase
 from edge.config.load import read
@@ -38,9 +38,15 @@ def calibrated(machine: MachineConfig, calibration: Calibration) -> MachineConfi
             "camera": machine.camera.model_copy(update=_camera(calibration)),
             "belt": machine.belt.model_copy(update=_belt(machine, calibration)),
             "gates": tuple(_gate(gate, calibration) for gate in machine.gates),
-            "fusion": machine.fusion.model_copy(update=_fusion(calibration)),
+            "fusion": machine.fusion.model_copy(update=_fusion(machine, calibration)),
         }
     )
+
+
+def confidence_of(machine: MachineConfig, calibration: Calibration) -> ConfidenceCalibration | None:
+    """The confidence that was measured with the machine's own model; another model's says nothing about it."""
+    confidence = calibration.confidence
+    return confidence if confidence and confidence.bundle == machine.model.bundle else None
 
 
 def _camera(calibration: Calibration) -> dict[str, object]:
@@ -74,6 +80,6 @@ def _changes(gate: GateConfig, measured: GateCalibration) -> dict[str, object]:
     return changes
 
 
-def _fusion(calibration: Calibration) -> dict[str, object]:
-    confidence = calibration.confidence
+def _fusion(machine: MachineConfig, calibration: Calibration) -> dict[str, object]:
+    confidence = confidence_of(machine, calibration)
     return {"exponent": confidence.exponent, "sure_above": confidence.sure_above} if confidence else {}

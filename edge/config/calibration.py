@@ -6,10 +6,9 @@ machine.yaml, whose values it replaces.
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
 from edge.config.fields import Number, Section, Text, Whole
 from edge.config.gates import PulseUs
@@ -38,7 +37,7 @@ class Residual(Section):
 class Measured(Section):
     """What every section says of its measurement."""
 
-    made_at: datetime
+    made_at: AwareDatetime
     measured_from: Text
     """Such as "the machine, 40 frames" or a recording's path."""
     residuals: dict[Text, Residual]

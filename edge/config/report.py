@@ -6,11 +6,15 @@ from pathlib import Path
 
 from edge.catalogue.parts import PartCatalogue
 from edge.config.bins import BinsConfig
+from edge.config.calibrated import calibration_of
+from edge.config.calibration import Calibration
 from edge.config.check_bins import check_bins
+from edge.config.check_calibration import check_calibration, missing_steps
 from edge.config.check_layout import check_layout
 from edge.config.check_machine import check_machine, missing_recording
 from edge.config.check_rules import check_rules
 from edge.config.check_sensors import check_sensor_bins
+from edge.config.document import Document
 from edge.config.findings import Finding, Severity, errors, raise_for_errors
 from edge.config.load import read
 from edge.config.schema import MachineConfig
@@ -53,6 +57,7 @@ def _read_and_check(
         findings = check_machine(machine, machine_yaml)
         findings += missing_recording(machine, machine_yaml) if hints else ()
     findings = sorted(findings, key=lambda finding: finding.line)
+    findings += _of_calibration(machine, machine_path, hints)
     if bins_path is None:
         return machine, None, findings
     bins, bins_yaml, of_bins = read(bins_path, BinsConfig)
@@ -64,3 +69,13 @@ def _read_and_check(
         if catalogue is not None:
             of_bins += check_rules(bins, catalogue, bins_yaml, of_bins)
     return machine, bins, [*findings, *sorted(of_bins, key=lambda finding: finding.line)]
+
+
+def _of_calibration(machine: MachineConfig | None, machine_path: Path, hints: bool) -> list[Finding]:
+    """What there is to say of the calibration.yaml beside machine.yaml, and of there being none."""
+    file = calibration_of(machine_path)
+    calibration, document, findings = read(file, Calibration) if file.exists() else (Calibration(), Document(file), [])
+    if machine is not None and calibration is not None:
+        findings = check_calibration(machine, calibration, document)
+        findings += missing_steps(machine, calibration, document) if hints else ()
+    return sorted(findings, key=lambda finding: finding.line)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +39,7 @@ class CameraLock:
     focus_dioptres: float | None = None
 
 
+@runtime_checkable
 class CameraControls(Protocol):
     """What calibration turns at a camera that is started. `lock` holds from a later frame on: a camera has a few frames
     under way, so that `settle_frames` are to be let pass. Values beyond the camera's raise ValueError. Called from the

@@ -1,0 +1,138 @@
+"""`brickgate-calibrate`: fits Brickgate to the machine in front of it. Parsing only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+from rich.console import Console
+
+from calibration.rig import Rig
+from edge.config.calibration import NAME
+from edge.errors import BrickgateError, ConfigError
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+Config = Annotated[Path, typer.Option("--config", help="machine.yaml; calibration.yaml is written beside it.")]
+Bins = Annotated[Path | None, typer.Option("--bins", help="bins.yaml; default: the one beside the machine.yaml.")]
+Pictures = Annotated[Path | None, typer.Option("--pictures", help="Folder for a picture of each fit.")]
+Simulate = Annotated[
+    int | None, typer.Option("--simulate", min=0, help="Calibrate simulated machine number N instead of a real one.")
+]
+To = Annotated[Path | None, typer.Option("--to", help="Another place for calibration.yaml.")]
+
+
+def _files(config: Path, bins: Path | None, to: Path | None) -> tuple[Path, Path, Path]:
+    """machine.yaml, bins.yaml, and calibration.yaml."""
+    return config, bins or config.parent / "bins.yaml", to or config.parent / NAME
+
+
+@contextmanager
+def _rig(config: Path, bins: Path | None, to: Path | None, simulate: int | None) -> Iterator[tuple[Rig, Path]]:
+    from calibration.console import ConsoleOperator
+    from calibration.live import live_rig
+    from calibration.simulated import simulated_rig
+    from edge.config.calibrated import load_calibration
+    from edge.config.load import load_bins, load_machine
+
+    machine_yaml, bins_yaml, file = _files(config, bins, to)
+    machine, layout, calibration = load_machine(machine_yaml), load_bins(bins_yaml), load_calibration(file)
+    if simulate is not None:
+        yield simulated_rig(machine, layout, simulate, calibration=calibration, say=typer.echo), file
+        return
+    with live_rig(machine, layout, calibration, ConsoleOperator(Console())) as rig:
+        yield rig, file
+
+
+def _one(name: str) -> Callable[..., None]:
+    """The command of one step."""
+
+    def command(
+        config: Config, bins: Bins = None, to: To = None, pictures: Pictures = None, simulate: Simulate = None
+    ) -> None:
+        from calibration.step import run_step
+        from calibration.steps import step
+
+        with _rig(config, bins, to, simulate) as (rig, file):
+            run_step(step(name), rig, file, pictures)
+        typer.echo(f"{name}: done, written to {file}")
+
+    return command
+
+
+for _name, _help in {
+    "camera": "Locks exposure, gain, white balance and focus so that the belt is bright and nothing clips.",
+    "plane": "Measures scale, turn, tilt and lens from a printed sheet, or from bricks of known size.",
+    "colour": "Measures the belt's white, the lamp's evenness, and colours from bricks that you name.",
+    "belt": "Measures the belt's speed, ripple and direction, and the encoder, on parts that ride by.",
+    "gates": "Measures each gate's place, latency and travel.",
+    "confidence": "Measures how far the scores may be believed, from parts that you name; you choose how pure.",
+}.items():
+    app.command(_name, help=_help)(_one(_name))
+
+
+@app.command("all")
+def all_steps(
+    config: Config, bins: Bins = None, to: To = None, pictures: Pictures = None, simulate: Simulate = None
+) -> None:
+    """The whole walk, from a machine that was just built to one that sorts."""
+    from calibration.walk import walk
+
+    with _rig(config, bins, to, simulate) as (rig, file):
+        walked = walk(rig, file, pictures, typer.echo)
+    if walked.done:
+        typer.echo(f"written to {file}: {', '.join(walked.done)}")
+    if not walked.whole:
+        typer.echo(f"not calibrated: {', '.join(walked.left_out)}", err=True)
+        raise typer.Exit(1)
+
+
+@app.command()
+def sheet(
+    file: Annotated[Path, typer.Argument(metavar="FILE.pdf", help="Where to write it.")] = Path("brickgate-sheet.pdf"),
+) -> None:
+    """Writes the sheet for `plane` as a PDF; print it at 100 %."""
+    from calibration.sheet import write_sheet
+
+    write_sheet(file)
+    typer.echo(f"{file}: print it at 100 % (not fitted to the page) and check its ruler")
+
+
+@app.command()
+def status(config: Config, to: To = None) -> None:
+    """Says what has been calibrated, when, how well, and what should be done again."""
+    from calibration.status import print_status
+    from edge.config.calibrated import load_calibration
+    from edge.config.load import load_machine
+
+    machine_yaml, _, file = _files(config, None, to)
+    print_status(load_machine(machine_yaml), load_calibration(file), file, Console())
+
+
+def main() -> None:
+    """Entry point: problems are one line, never a traceback."""
+    from edge.signals import Interrupted, interrupting
+
+    try:
+        with interrupting():
+            app()
+    except ConfigError as error:
+        _fail(str(error), error.exit_code)
+    except BrickgateError as error:
+        _fail(f"error: {error}", error.exit_code)
+    except Interrupted as interrupted:
+        _fail("stopped; the machine is at rest, and what was calibrated before holds", interrupted.exit_code)
+    except OSError as error:
+        _fail(f"error: {error}", 1)
+
+
+def _fail(line: str, exit_code: int) -> NoReturn:
+    typer.echo(line, err=True)
+    raise SystemExit(exit_code) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,75 @@
+"""`brickgate-calibrate all`: from a machine that was just built to one that sorts, step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from calibration.rig import Rig, Task
+from calibration.step import RefusedError, run_step
+from calibration.steps import step
+from edge.config.calibration import STEPS
+from edge.errors import HardwareError
+
+AGAIN, SKIP, END = "again", "skip", "end"
+
+
+@dataclass(frozen=True, slots=True)
+class Walked:
+    """How a walk ended, by steps."""
+
+    done: tuple[str, ...]
+    left_out: tuple[str, ...]
+
+    @property
+    def whole(self) -> bool:
+        return not self.left_out
+
+
+def walk(
+    rig: Rig, file: Path, pictures: Path | None, say: Callable[[str], None], names: Sequence[str] = STEPS
+) -> Walked:
+    """Does one step after the other. One that is refused may be done again, left out, or end the walk.
+
+    Args:
+        file: calibration.yaml.
+        pictures: folder for the pictures of the fits.
+        say: told each step's beginning and end.
+    """
+    done: list[str] = []
+    for place, name in enumerate(names, start=1):
+        say(f"step {place} of {len(names)}: {step(name).title}")
+        match _try(name, rig, file, pictures, say):
+            case None:
+                done.append(name)
+            case "end":
+                break
+            case _:
+                say(f"{name}: left out, what machine.yaml says holds")
+    return Walked(tuple(done), tuple(name for name in names if name not in done))
+
+
+def _try(name: str, rig: Rig, file: Path, pictures: Path | None, say: Callable[[str], None]) -> str | None:
+    """None once it is done, else what the operator wants instead."""
+    while True:
+        try:
+            run_step(step(name), rig, file, pictures)
+        except (RefusedError, HardwareError) as error:
+            rest(rig)
+            say(f"refused: {error}")
+            words = f"Do {name} again, leave it out, or end here?"
+            answer = rig.operator.do(Task(words, "choose", {"step": name}, 5.0, (AGAIN, SKIP, END)))
+            if answer != AGAIN:
+                return answer
+            continue
+        say(f"{name}: done")
+        return None
+
+
+def rest(rig: Rig) -> None:
+    """Feeder and belt off, gates at rest: whatever a step was at when it was given up."""
+    rig.feeder.set_rate(0)
+    rig.belt_motor.stop()
+    for gate in rig.gates.values():
+        gate.move_to(gate.rest)

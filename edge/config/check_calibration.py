@@ -1,0 +1,122 @@
+"""What calibration.yaml says that does not go with machine.yaml, and what has not been calibrated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from edge.config.calibration import STEPS, Calibration, Measured
+from edge.config.document import Document
+from edge.config.findings import Finding, Severity
+from edge.config.schema import MachineConfig
+
+SEEN = ("plane", "colour")
+"""Sections that hold only for the camera's settings under which they were measured."""
+
+
+def check_calibration(machine: MachineConfig, calibration: Calibration, document: Document) -> list[Finding]:
+    """The findings about calibration.yaml, errors for what would make the machine go wrong.
+
+    Args:
+        document: calibration.yaml; of one that is not there, empty.
+    """
+    return [
+        *_of_another_picture(machine, calibration, document),
+        *_of_another_model(machine, calibration, document),
+        *_gates_by_name(machine, calibration, document),
+        *_older_than_camera(calibration, document),
+        *_settings_replaced(machine, calibration, document),
+        *_failed(calibration, document),
+    ]
+
+
+def missing_steps(machine: MachineConfig, calibration: Calibration, document: Document) -> list[Finding]:
+    """What a real machine has not been calibrated for; a simulated or recorded one is what its YAML says."""
+    if machine.camera.driver != "picamera2":
+        return []
+    return [
+        document.finding((), f"not calibrated for {step}: brickgate-calibrate {step}", Severity.WARNING)
+        for step in STEPS
+        if getattr(calibration, step) is None
+    ]
+
+
+def _of_another_picture(machine: MachineConfig, calibration: Calibration, document: Document) -> Iterator[Finding]:
+    camera, plane = machine.camera, calibration.plane
+    if plane and plane.size_px != (camera.width_px, camera.height_px):
+        width, height = plane.size_px
+        yield document.finding(
+            ("plane", "size_px"),
+            f"was measured on pictures of {width} × {height}, the camera gives {camera.width_px} × {camera.height_px}:"
+            " brickgate-calibrate plane",
+        )
+
+
+def _of_another_model(machine: MachineConfig, calibration: Calibration, document: Document) -> Iterator[Finding]:
+    confidence = calibration.confidence
+    if confidence and confidence.bundle != machine.model.bundle:
+        yield document.finding(
+            ("confidence", "bundle"),
+            f"was measured with '{confidence.bundle}', the machine runs '{machine.model.bundle}': it is left out until"
+            " brickgate-calibrate confidence",
+            Severity.WARNING,
+        )
+
+
+def _gates_by_name(machine: MachineConfig, calibration: Calibration, document: Document) -> Iterator[Finding]:
+    if not calibration.gates:
+        return
+    known = {gate.name for gate in machine.gates}
+    for name in calibration.gates.gates:
+        if name not in known:
+            yield document.finding(
+                ("gates", "gates", name), f"machine.yaml has no gate '{name}': it is left out", Severity.WARNING
+            )
+    for gate in machine.gates:
+        if gate.name not in calibration.gates.gates:
+            yield document.finding(
+                ("gates",), f"gate '{gate.name}' is not calibrated: brickgate-calibrate gates", Severity.WARNING
+            )
+
+
+def _older_than_camera(calibration: Calibration, document: Document) -> Iterator[Finding]:
+    camera = calibration.camera
+    for step in SEEN:
+        section: Measured | None = getattr(calibration, step)
+        if camera and section and section.made_at < camera.made_at:
+            yield document.finding(
+                (step, "made_at"),
+                f"is older than the camera's settings of {camera.made_at:%Y-%m-%d %H:%M}: brickgate-calibrate {step}",
+                Severity.WARNING,
+            )
+
+
+def _settings_replaced(machine: MachineConfig, calibration: Calibration, document: Document) -> Iterator[Finding]:
+    """Somebody who edits machine.yaml after calibrating must not wonder why nothing changes."""
+    if not (measured := calibration.camera):
+        return
+    for key in ("exposure_s", "gain", "white_balance"):
+        written, found = getattr(machine.camera, key), getattr(measured, key)
+        if written is not None and written != found:
+            yield document.finding(
+                ("camera", key),
+                f"holds, not machine.yaml's camera.{key} {_plain(written)}: brickgate-calibrate camera, or take the"
+                " section out of this file",
+                Severity.WARNING,
+                value=_plain(found),
+            )
+
+
+def _failed(calibration: Calibration, document: Document) -> Iterator[Finding]:
+    for step in STEPS:
+        section: Measured | None = getattr(calibration, step)
+        for what, residual in section.residuals.items() if section else ():
+            if not residual.passes:
+                yield document.finding(
+                    (step, "residuals", what),
+                    f"{residual.value:g} {residual.unit} is above {residual.limit:g}: brickgate-calibrate {step}",
+                    Severity.WARNING,
+                )
+
+
+def _plain(value: float | tuple[float, ...]) -> str:
+    return f"[{', '.join(f'{part:g}' for part in value)}]" if isinstance(value, tuple) else f"{value:g}"

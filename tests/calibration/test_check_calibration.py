@@ -1,0 +1,108 @@
+"""check-config says what is not calibrated, too old, or does not go with machine.yaml; word for word."""
+
+from datetime import timedelta
+
+import pytest
+
+from calibration.file import save_section
+from edge.config.calibration import (
+    ColourCalibration,
+    ConfidenceCalibration,
+    GateCalibration,
+    GatesCalibration,
+    PlaneCalibration,
+    Residual,
+)
+from edge.config.findings import errors
+from edge.config.report import check
+from edge.errors import ConfigError
+from edge.machine import read_plans
+
+ONE = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
+
+
+def said(folder):
+    found = check(folder / "machine.yaml", folder / "bins.yaml")
+    return [str(finding).replace(f"{folder}/", "") for finding in found]
+
+
+def of(section, model, **values):
+    """A section with the date of another."""
+    return model(**section.model_dump(include={"made_at", "measured_from"}), residuals={}, **values)
+
+
+def test_a_simulated_machine_needs_no_calibration(folder):
+    assert said(folder) == []
+
+
+def test_a_real_camera_says_each_step_that_is_missing(folder, belt_section):
+    machine = (
+        (folder / "machine.yaml")
+        .read_text()
+        .replace("driver: sim                 # sim | frames", "driver: picamera2 #")
+    )
+    (folder / "machine.yaml").write_text(machine)
+    save_section(folder / "calibration.yaml", "belt", belt_section)
+    missing = [line for line in said(folder) if "not calibrated for" in line]
+    assert [line.rsplit(" ", 1)[1] for line in missing] == ["camera", "plane", "colour", "gates", "confidence"]
+    assert missing[0] == "calibration.yaml:1: warning: not calibrated for camera: brickgate-calibrate camera"
+
+
+def test_what_is_older_than_the_cameras_settings_is_to_be_done_again(folder, camera_section):
+    file = folder / "calibration.yaml"
+    save_section(file, "plane", of(camera_section, PlaneCalibration, size_px=(1280, 720), px_per_mm=5, homography=ONE))
+    colour = of(camera_section, ColourCalibration, belt_rgb=(200, 200, 200), flat_field=((1.0,),), matrix=ONE)
+    save_section(file, "colour", colour)
+    assert said(folder) == []
+    later = camera_section.model_copy(update={"made_at": camera_section.made_at + timedelta(hours=1)})
+    save_section(file, "camera", later)
+    assert [line.split(": ", 1)[1] for line in said(folder)] == [
+        "warning: plane.made_at: is older than the camera's settings of 2026-01-01 13:00: brickgate-calibrate plane",
+        "warning: colour.made_at: is older than the camera's settings of 2026-01-01 13:00: brickgate-calibrate colour",
+    ]
+
+
+def test_a_plane_of_another_picture_size_does_not_start_the_machine(folder, camera_section):
+    plane = of(camera_section, PlaneCalibration, size_px=(640, 480), px_per_mm=5, homography=ONE)
+    save_section(folder / "calibration.yaml", "plane", plane)
+    assert errors(check(folder / "machine.yaml", folder / "bins.yaml"))
+    with pytest.raises(
+        ConfigError, match="pictures of 640 × 480, the camera gives 1280 × 720: brickgate-calibrate plane"
+    ):
+        read_plans(str(folder / "machine.yaml"), str(folder / "bins.yaml"))
+
+
+def test_gates_models_and_settings_that_do_not_go_together(folder, camera_section):
+    file = folder / "calibration.yaml"
+    gates = {f"g{number}": GateCalibration(x_mm=280 + 120 * number) for number in range(1, 9)}
+    save_section(file, "gates", of(camera_section, GatesCalibration, gates={**gates, "g77": GateCalibration(x_mm=1)}))
+    confidence = of(
+        camera_section, ConfidenceCalibration, bundle="other", temperature=1, exponent=0.5, sure_above=0.9, curve=()
+    )
+    save_section(file, "confidence", confidence)
+    failing = {"pixels that clip": Residual(value=2.0, limit=0.5, unit="%")}
+    save_section(file, "camera", camera_section.model_copy(update={"residuals": failing}))
+    machine = (folder / "machine.yaml").read_text().replace("  height_px: 720\n", "  height_px: 720\n  gain: 3.5\n", 1)
+    (folder / "machine.yaml").write_text(machine)
+    assert sorted(line.split(": ", 1)[1].removeprefix("warning: ") for line in said(folder)) == [
+        "camera.gain: holds, not machine.yaml's camera.gain 3.5: brickgate-calibrate camera, or take the section out of"
+        " this file",
+        "camera.residuals.pixels that clip: 2 % is above 0.5: brickgate-calibrate camera",
+        "confidence.bundle: was measured with 'other', the machine runs 'starter': it is left out until"
+        " brickgate-calibrate confidence",
+        "gates.gates.g77: machine.yaml has no gate 'g77': it is left out",
+        "gates: gate 'g9' is not calibrated: brickgate-calibrate gates",
+    ]
+
+
+def test_a_calibration_that_cannot_be_read_is_said_by_its_line(folder):
+    (folder / "calibration.yaml").write_text("belt:\n  belt_mm_per_s: fast\n")
+    lines = said(folder)
+    assert "calibration.yaml:2: belt.belt_mm_per_s: 'fast' is no number" in lines
+
+
+def test_the_machine_runs_by_its_calibration_unless_it_is_simulated(folder, belt_section):
+    save_section(folder / "calibration.yaml", "belt", belt_section)
+    files = str(folder / "machine.yaml"), str(folder / "bins.yaml")
+    assert read_plans(*files).config.belt.belt_mm_per_s == belt_section.belt_mm_per_s
+    assert read_plans(*files, measured=False).config.belt.belt_mm_per_s == 150
