@@ -26,6 +26,8 @@ Video = Annotated[Path | None, typer.Option("--video", help="Write what the came
 CaptureFolder = Annotated[Path | None, typer.Option("--capture", help="Folder to keep each part's looks in, labelled.")]
 JournalFile = Annotated[Path | None, typer.Option("--journal", help="Where each part is recorded.")]
 
+STATE_FILE = Path("/run/brickgate/state.json")
+
 
 def _warn(line: str) -> None:
     typer.echo(line, err=True)
@@ -205,6 +207,23 @@ def doctor() -> None:
 @app.command()
 def export(
     journal: Annotated[Path, typer.Option("--journal", help="A journal of run or simulate.")],
+@app.command("status-page")
+def status_page(
+    state: Annotated[Path, typer.Option("--state", help="What the service writes.")] = STATE_FILE,
+    journal: JournalFile = None,
+    bins_file: Bins = None,
+    notes: Annotated[Path | None, typer.Option("--notes", help="Lines on how to get in, shown as they are.")] = None,
+    listen: Annotated[str, typer.Option("--listen", help="Address to listen on.")] = "0.0.0.0",
+    port: Annotated[int, typer.Option("--port", min=0, max=65535)] = 8080,
+) -> None:
+    """Serves the read-only status page to the local network."""
+    from edge.web.command import serve_status_page
+    from edge.web.view import Sources
+
+    sources = Sources(state, journal or Path("brickgate-journal.jsonl"), Path(bins_file) if bins_file else None, notes)
+    serve_status_page(sources, listen, port, _warn)
+
+
     output_format: Annotated[str, typer.Option("--format", help="csv or jsonl")] = "csv",
     pictures: Annotated[Path | None, typer.Option("--pictures", help="Folder to copy the parts' pictures to.")] = None,
 ) -> None:

@@ -14,7 +14,7 @@ from typing import TextIO
 
 from edge.errors import InputError
 from edge.journal.lines import without_nan
-from edge.journal.pictures import picture_of
+from edge.journal.picture_files import picture_of
 from edge.journal.read import read_journal
 from edge.records import PartRecord
 

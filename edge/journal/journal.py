@@ -15,7 +15,8 @@ from typing import Self
 from edge.errors import JournalError
 from edge.journal.file import Disk, JournalFile
 from edge.journal.lines import encode
-from edge.journal.pictures import PictureRing, PictureWriter, RingSize, pictures_folder
+from edge.journal.picture_files import pictures_folder
+from edge.journal.pictures import PictureRing, PictureWriter, RingSize
 from edge.journal.watch import Backlog, StallWatch
 from edge.journal.writer import SYNC_EVERY_S, LineWriter
 from edge.records import ImageBgr, PartRecord

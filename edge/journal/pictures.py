@@ -14,6 +14,7 @@ from pathlib import Path
 
 import cv2
 
+from edge.journal.picture_files import picture_name
 from edge.records import ImageBgr
 
 WAITING_PICTURES, WAITING_BYTES = 64, 16_000_000
@@ -33,24 +34,6 @@ class RingSize:
 
     pictures: int = 2000
     bytes: int = 50_000_000
-
-
-def pictures_folder(journal: Path) -> Path:
-    """Where the pictures of a journal are."""
-    return journal.with_name(f"{journal.name}.pictures")
-
-
-def picture_of(journal: Path, part_id: int) -> Path | None:
-    """The picture of a part; None where there is none any more, or what is left after a power cut is not whole."""
-    file = pictures_folder(journal) / _name(part_id)
-    try:
-        with file.open("rb") as stream:
-            start = stream.read(2)
-            stream.seek(-2, os.SEEK_END)
-            whole = (start, stream.read(2)) == (b"\xff\xd8", b"\xff\xd9")
-    except OSError:
-        return None
-    return file if whole else None
 
 
 class PictureRing:
@@ -85,7 +68,7 @@ class PictureRing:
         unfinished = self.folder / _UNFINISHED
         try:
             unfinished.write_bytes(jpeg)
-            unfinished.replace(self.folder / _name(part_id))
+            unfinished.replace(self.folder / picture_name(part_id))
         except OSError:
             with contextlib.suppress(OSError):
                 unfinished.unlink(missing_ok=True)
@@ -94,7 +77,7 @@ class PictureRing:
         self._bytes_of[part_id] = len(jpeg)
 
     def _forget(self, part_id: int) -> None:
-        (self.folder / _name(part_id)).unlink(missing_ok=True)
+        (self.folder / picture_name(part_id)).unlink(missing_ok=True)
         self._bytes -= self._bytes_of.pop(part_id)
 
 
@@ -201,10 +184,6 @@ def encode_jpeg(picture_bgr: ImageBgr) -> bytes:
 
 def _free_bytes(folder: Path) -> int:
     return shutil.disk_usage(folder).free
-
-
-def _name(part_id: int) -> str:
-    return f"{part_id:08d}.jpg"
 
 
 def _pictures_in(folder: Path) -> dict[int, int]:

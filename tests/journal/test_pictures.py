@@ -15,14 +15,13 @@ from edge.errors import InputError
 from edge.journal.export import export_journal
 from edge.journal.file import Disk
 from edge.journal.journal import Journal
+from edge.journal.picture_files import picture_of, pictures_folder
 from edge.journal.pictures import (
     LONGEST_SIDE_PX,
     PictureRing,
     PictureWriter,
     RingSize,
     encode_jpeg,
-    picture_of,
-    pictures_folder,
 )
 
 

@@ -8,7 +8,7 @@ import cv2
 import pytest
 
 from edge.journal.journal import Journal
-from edge.journal.pictures import picture_of
+from edge.journal.picture_files import picture_of
 from edge.journal.read import read_journal
 from edge.records import DecisionReason
 

@@ -33,7 +33,8 @@ from edge.errors import JournalError
 from edge.journal.file import Disk, files_of
 from edge.journal.journal import Journal
 from edge.journal.lines import encode
-from edge.journal.pictures import RingSize, picture_of, pictures_folder
+from edge.journal.picture_files import picture_of, pictures_folder
+from edge.journal.pictures import RingSize
 from edge.journal.read import read_journal
 from edge.records import PartRecord
 

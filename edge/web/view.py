@@ -1,0 +1,73 @@
+"""Everything that the page shows, gathered once a second at most, however many look."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge.web.bins import BinLevel, BinLevels
+from edge.web.parts import SeenPart, last_parts
+from edge.web.state import MachineState, read_state
+
+FRESH_S = 1.0
+PARTS = 9
+NOTES_BYTES = 4000
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What one look at the machine gives. `now_s` is the instant of the look, in seconds since 1970."""
+
+    now_s: float
+    hostname: str
+    machine: MachineState
+    parts: tuple[SeenPart, ...] = ()
+    bins: tuple[BinLevel, ...] = ()
+    notes: tuple[str, ...] = ()
+    """How to get in, and what was wrong with the network's settings, as the system left word of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where the page reads. None of these need exist."""
+
+    state_file: Path
+    journal: Path
+    bins_file: Path | None = None
+    notes_file: Path | None = None
+
+
+class Viewpoint:
+    """Reads the sources; keeps a view for `FRESH_S`, so that many viewers cost no more than one."""
+
+    def __init__(self, sources: Sources, hostname: Callable[[], str], now_s: Callable[[], float]) -> None:
+        self.sources = sources
+        self.hostname, self._now_s = hostname, now_s
+        self._bins = BinLevels(sources.journal, sources.bins_file)
+        self._lock = threading.Lock()
+        self._view: View | None = None
+
+    def look(self) -> View:
+        """The view of now."""
+        with self._lock:
+            now_s = self._now_s()
+            if self._view is None or not 0 <= now_s - self._view.now_s < FRESH_S:
+                self._view = View(
+                    now_s,
+                    self.hostname(),
+                    read_state(self.sources.state_file),
+                    last_parts(self.sources.journal, PARTS),
+                    self._bins.read(),
+                    _notes(self.sources.notes_file),
+                )
+            return self._view
+
+
+def _notes(file: Path | None) -> tuple[str, ...]:
+    if file is not None:
+        with contextlib.suppress(OSError), file.open("rb") as stream:
+            return tuple(stream.read(NOTES_BYTES).decode("utf-8", "replace").splitlines())
+    return ()
