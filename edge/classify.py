@@ -27,6 +27,8 @@ from edge.bundle.manifest import Bundle, load_bundle
 from edge.bundle.preprocess import InputSpec, cut
 from edge.bundle.size import load_size_evidence
 from edge.catalogue.colours import Colour, load_colours
+from edge.catalogue.parts import PartCatalogue
+from edge.catalogue.prior import Prior, read_prior, shares
 from edge.clock import Clock, MonotonicClock
 from edge.errors import InputError
 from edge.fusion.verdict import Fusion, FusionSettings
@@ -128,16 +130,25 @@ def classify_pictures(
 
 
 @contextmanager
-def open_recogniser(bundle: str, model: Path | None = None, labels: Path | None = None) -> Iterator[Recogniser]:
+def open_recogniser(
+    bundle: str, model: Path | None = None, labels: Path | None = None, prior: str | None = None
+) -> Iterator[Recogniser]:
     """Opens a bundle, or a plain model with its label file, on the CPU.
+
+    Args:
+        bundle: a shipped bundle's name or a folder.
+        model: a TFLite file instead.
+        labels: its label file.
+        prior: how common the bundle's parts are, see `read_prior`; None: as the bundle says.
 
     Raises:
         BundleError: a bundle or model that is missing, damaged or does not fit.
-        InputError: a model without labels, or labels without a model.
+        InputError: a model without labels, labels without a model, or a prior that cannot be read.
         HardwareError: no TFLite runtime.
     """
     if (model is None) != (labels is None):
         raise InputError("--model and --labels belong together: name the TFLite file and its label file")
+    wanted = read_prior(prior) if prior else None
     accelerator = CpuAccelerator()
     try:
         if model is not None and labels is not None:
@@ -147,7 +158,7 @@ def open_recogniser(bundle: str, model: Path | None = None, labels: Path | None 
         else:
             loaded = load_bundle(bundle)
             accelerator.load(loaded.model)
-            yield PartRecogniser(accelerator, loaded, load_colours())
+            yield PartRecogniser(accelerator, loaded, load_colours(), wanted)
     finally:
         accelerator.close()
 
@@ -159,19 +170,23 @@ class PartRecogniser:
         accelerator: has the bundle's model loaded.
         bundle: the model bundle.
         colours: the catalogue's colours.
+        prior: how common the parts are; None: as the bundle says.
     """
 
-    def __init__(self, accelerator: Accelerator, bundle: Bundle, colours: Sequence[Colour]) -> None:
+    def __init__(
+        self, accelerator: Accelerator, bundle: Bundle, colours: Sequence[Colour], prior: Prior | None = None
+    ) -> None:
         self.parts = tuple((part.number, part.name) for part in bundle.parts)
         self.colours = tuple((str(colour.code), colour.name) for colour in colours)
         self._input = bundle.input
         self._classifier = Classifier(accelerator, bundle, ColourMeter(colours))
         self._settings = FusionSettings(exponent=bundle.fusion_exponent, sure_above=bundle.unsure_below)
         self._size = load_size_evidence(bundle.size_evidence) if bundle.size_evidence else None
+        self._prior = shares(prior or read_prior(bundle.prior), PartCatalogue(bundle.parts))
 
     def recognise(self, images: Sequence[tuple[Picture, ImageBgr]]) -> Verdict:
         """The fused verdict over the parts of the bundle and the colours."""
-        fusion = Fusion(len(self.parts), len(self.colours), self._settings, self._size)
+        fusion = Fusion(len(self.parts), len(self.colours), self._settings, self._size, self._prior)
         sizes_mm: list[tuple[float, float]] = []
         for index, (picture, image) in enumerate(images):
             found = find_part(image)

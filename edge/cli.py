@@ -144,6 +144,9 @@ def classify(
     top: Annotated[int, typer.Option("--top", min=1, max=1000, help="How many parts to name.")] = 5,
     model: Annotated[Path | None, typer.Option("--model", help="Any TFLite classifier instead of a bundle.")] = None,
     labels: Annotated[Path | None, typer.Option("--labels", help="Its label file, one label a line.")] = None,
+    prior: Annotated[
+        str | None, typer.Option("--prior", help="How common parts are: common, uniform, or a CSV of part,weight.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Names the part and its colour in pictures."""
@@ -157,7 +160,7 @@ def classify(
     groups = single_pictures(pictures or [], mm_per_px)
     if manifest:
         groups += read_manifest(manifest, mm_per_px)
-    with open_recogniser(bundle, model, labels) as recogniser:
+    with open_recogniser(bundle, model, labels, prior) as recogniser:
         answers = classify_pictures(groups, recogniser, top)
         code = print_json(answers, sys.stdout, sys.stderr) if as_json else print_table(answers, Console(), sys.stderr)
     raise typer.Exit(code)

@@ -15,6 +15,7 @@ from edge.bundle.size import load_size_evidence
 from edge.capture.health import FrameHealth
 from edge.catalogue.colours import Colour, load_colours
 from edge.catalogue.parts import PartCatalogue
+from edge.catalogue.prior import read_prior, shares
 from edge.clock import Clock, MonotonicClock
 from edge.config.bins import BinsConfig, LayoutNode
 from edge.config.calibrated import calibrated, calibration_of, load_calibration
@@ -205,7 +206,7 @@ def assemble(
     stages = Stages(
         tracker=make_tracker(tracking_settings(config)),
         classifier=Classifier(devices.accelerator, plans.bundle, ColourMeter(plans.colours)),
-        fusion=_fusion(plans),
+        fusion=fusion_of(plans),
         router=router,
         planner=planner,
         dispatcher=dispatcher,
@@ -307,7 +308,8 @@ def _fork(node: LayoutNode) -> Fork:
     return Fork(node.gate, ways)
 
 
-def _fusion(plans: Plans) -> Fusion:
+def fusion_of(plans: Plans) -> Fusion:
+    """The fusion of looks as machine.yaml wants it, and as the bundle was fitted where that says nothing."""
     wanted, bundle = plans.config.fusion, plans.bundle
     settings = FusionSettings(
         method=Method(wanted.method),
@@ -315,4 +317,5 @@ def _fusion(plans: Plans) -> Fusion:
         min_looks=wanted.min_looks,
     )
     size = load_size_evidence(bundle.size_evidence) if bundle.size_evidence else None
-    return Fusion(len(bundle.parts), len(plans.colours), settings, size)
+    prior = shares(wanted.prior or read_prior(bundle.prior), plans.catalogue)
+    return Fusion(len(bundle.parts), len(plans.colours), settings, size, prior)

@@ -11,6 +11,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 import edge.catalogue
+from edge.catalogue.prior import UNIFORM
 from edge.errors import ConfigError, InputError
 
 RECIPES = Path(__file__).parent / "recipes"
@@ -107,6 +108,8 @@ class Recipe(Strict):
     """An int8 model that agrees less often with the float one is broken, and does not enter a bundle."""
     least_float_agreement: Annotated[float, Field(gt=0, le=1)] = 0.998
     """The same for exported files that compute in float."""
+    prior: Literal["uniform", "common"] = UNIFORM
+    """How common its parts are taken to be by a machine that is not told otherwise, see `edge.catalogue.prior`."""
     data: DataRecipe = DataRecipe()
     teacher: TeacherRecipe | None = None
     distill: DistillRecipe = DistillRecipe()

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from edge.bundle.preprocess import InputSpec
+from edge.catalogue.prior import COMMON, UNIFORM
 from edge.errors import BundleError
 
 FORMAT = 1
@@ -52,6 +53,8 @@ class Bundle:
     models: dict[str, Path] = field(default_factory=dict)
     """The file that each accelerator runs, where it is not `model`."""
     accuracy: dict[str, float] = field(default_factory=dict)
+    prior: str = UNIFORM
+    """How common its parts are taken to be unless the machine is told otherwise: a name that `read_prior` knows."""
 
     def model_for(self, accelerator: str) -> Path:
         """The file that an accelerator runs.
@@ -160,6 +163,7 @@ def _bundle(folder: Path, manifest: dict[str, Any]) -> Bundle:
         accelerators=accelerators,
         models={accelerator: checked(files[accelerator]) for accelerator in accelerators},
         accuracy=dict(manifest.get("accuracy", {})),
+        prior=_prior(manifest),
     )
 
 
@@ -171,6 +175,13 @@ def _input(entry: dict[str, Any]) -> InputSpec:
         margin=_number(entry, "margin", -0.45, 10),
         mm_per_px=None if scale is None else _number(entry, "mm_per_px", 1e-4, 100),
     )
+
+
+def _prior(manifest: dict[str, Any]) -> str:
+    name = manifest.get("prior", UNIFORM)
+    if name not in {UNIFORM, COMMON}:
+        raise ValueError(f"prior = {name!r} (allowed: {UNIFORM}, {COMMON})")
+    return str(name)
 
 
 def _number(manifest: dict[str, Any], name: str, least: float, most: float) -> float:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from edge.bundle.manifest import load_bundle
 from edge.catalogue.parts import PartCatalogue
+from edge.catalogue.prior import Prior, in_words, read_prior, unknown_names
 from edge.config.document import read_document
-from edge.config.findings import errors
+from edge.config.findings import Finding, Severity, errors
 from edge.config.load import load_machine
 from edge.config.report import check
 from edge.errors import BrickgateError, ConfigError
@@ -36,9 +38,13 @@ def check_files(files: Sequence[Path], bundle: str | None, say: Callable[[str], 
         raise ConfigError(
             f"give one machine.yaml and, if wanted, one bins.yaml (found {len(machines)} and {len(bins)})"
         )
-    findings = check(machines[0], bins[0] if bins else None, _catalogue(machines[0], bundle, say))
+    model = _model(machines[0], bundle, say)
+    findings = check(machines[0], bins[0] if bins else None, model.catalogue if model else None)
+    findings += _of_prior(model) if model else ()
     for finding in findings:
         say(str(finding))
+    if model and model.prior.weights:
+        say(f"how common parts are taken to be: {in_words(model.prior, model.catalogue)}")
     wrong = len(errors(findings))
     names = " and ".join(str(file) for file in (*machines, *bins))
     say(f"{names}: {_count(wrong, 'error')}, {_count(len(findings) - wrong, 'warning')}")
@@ -50,17 +56,34 @@ def _is_bins(file: Path) -> bool:
     return bool(BINS_KEYS & value.keys()) if isinstance(value, dict) else file.name.startswith("bins")
 
 
-def _catalogue(machine: Path, bundle: str | None, say: Callable[[str], None]) -> PartCatalogue | None:
-    """The parts of the model; None, with a word, when the configuration or the model cannot be read."""
+@dataclass(frozen=True, slots=True)
+class _Model:
+    """The parts that the model knows, and how common the machine takes them to be."""
+
+    catalogue: PartCatalogue
+    prior: Prior
+
+
+def _model(machine: Path, bundle: str | None, say: Callable[[str], None]) -> _Model | None:
+    """None, with a word, when the configuration or the model cannot be read."""
     try:
-        name = bundle or load_machine(machine).model.bundle
+        config = load_machine(machine)
     except ConfigError:
         return None
     try:
-        return PartCatalogue(load_bundle(name).parts)
+        loaded = load_bundle(bundle or config.model.bundle)
     except BrickgateError as error:
         say(f"part numbers and rules are not checked: {error}")
         return None
+    return _Model(PartCatalogue(loaded.parts), config.fusion.prior or read_prior(loaded.prior))
+
+
+def _of_prior(model: _Model) -> Iterator[Finding]:
+    """A file of weights may name more than the model knows: no reason not to start."""
+    for name in unknown_names(model.prior, model.catalogue):
+        meant = model.catalogue.suggest(name)
+        message = f"the model knows no part or category '{name}'" + (f"; did you mean '{meant}'?" if meant else "")
+        yield Finding(Severity.WARNING, str(model.prior.file), model.prior.lines[name], "", name, message)
 
 
 def _count(number: int, noun: str) -> str:

@@ -5,13 +5,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
+from edge.catalogue.prior import Prior, read_prior
 from edge.config.fields import Number, Pin, Region, Section, Text, Whole, folder_of
 from edge.config.gates import GateConfig
 from edge.config.sensors import ConfirmationConfig, SensorConfig
+from edge.errors import InputError
 from edge.records import TOP_VIEW
 
 Side = Annotated[Whole, Field(ge=64, le=8192)]
@@ -169,12 +171,23 @@ class ModelConfig(Section):
         return str(beside) if beside.is_dir() else bundle
 
 
+def _read_prior(value: Any, info: ValidationInfo) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        return read_prior(value, folder_of(info))
+    except InputError as error:
+        raise ValueError(str(error)) from error
+
+
 class FusionConfig(Section):
     """How looks become one answer."""
 
     method: Literal["tempered-product", "mean", "majority"] = "tempered-product"
     exponent: Annotated[Number, Field(gt=0, le=1)] | None = None
     """Instead of the bundle's fitted exponent of the tempered product."""
+    prior: Annotated[Prior | None, BeforeValidator(_read_prior)] = None
+    """How common parts are: `common`, `uniform`, or a CSV of part,weight beside the YAML; left out: the bundle's."""
     min_looks: Annotated[Whole, Field(ge=1, le=100)] = 3
     max_looks: Annotated[Whole, Field(ge=1, le=1000)] = 30
     sure_above: Annotated[Number, Field(ge=0.5, le=0.9999)] = 0.80

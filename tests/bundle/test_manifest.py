@@ -93,6 +93,7 @@ def test_a_folder_without_manifest_is_no_bundle(tmp_path: Path) -> None:
         ({"input": {"height_px": 32, "width_px": 32, "margin": "wide"}}, "wide"),
         ({"input": {"height_px": 32, "width_px": 32, "margin": 0, "mm_per_px": 0}}, "mm_per_px"),
         ({"input": "32"}, "manifest"),
+        ({"prior": "often"}, "prior = 'often' \\(allowed: uniform, common\\)"),
     ],
 )
 def test_a_wrong_entry_is_named(tiny_bundle: Path, changes: dict[str, object], told: str) -> None:
@@ -128,3 +129,10 @@ def test_each_accelerator_has_its_file(tiny_bundle: Path) -> None:
     edit(tiny_bundle, models={"cpu": "model.tflite", "hailo8l": "unlisted.hef"})
     with pytest.raises(BundleError, match=r"files\[unlisted\.hef\]"):
         load_bundle(tiny_bundle)
+
+
+def test_a_bundle_says_how_common_its_parts_are(tiny_bundle: Path) -> None:
+    assert load_bundle(tiny_bundle).prior == "uniform"
+    edit(tiny_bundle, prior="common")
+    assert load_bundle(tiny_bundle).prior == "common"
+    assert (load_bundle("universal").prior, load_bundle("starter").prior) == ("common", "uniform")

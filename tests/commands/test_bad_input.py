@@ -267,6 +267,18 @@ def test_a_configuration_with_an_error_exits_2_and_one_without_0(brickgate, mach
     assert result.out.startswith(f"{machine}:10: belt.belt_mm_per_s: 'fast' is no number")
 
 
+def test_check_config_says_how_common_parts_are_taken_to_be(brickgate, machine):
+    line = "how common parts are taken to be: common: 102 of 3128 parts are 30 times as likely as the rarest\n"
+    assert line in brickgate("check-config", machine, "--bundle", "universal").out
+    assert "how common" not in brickgate("check-config", machine, "--bundle", "starter").out
+    (machine.parent / "ours.csv").write_text("part,weight\n3001,9\n30O1,4\n")
+    machine.write_text(machine.read_text() + "\nfusion: {prior: ours.csv}\n")
+    result = brickgate("check-config", machine, "--bundle", "starter")
+    assert "ours.csv:3: warning: the model knows no part or category '30O1'" in result.out
+    assert "ours.csv: 1 of 102 parts are 9 times as likely as the rarest\n" in result.out
+    assert (result.code, result.out.splitlines()[-1]) == (0, f"{machine}: 0 errors, 1 warning")
+
+
 def test_check_config_wants_one_machine(brickgate, machine):
     result = brickgate("check-config", machine, machine)
     assert (result.code, result.err) == (

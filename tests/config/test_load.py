@@ -153,3 +153,28 @@ def test_recordings_and_bundles_are_relative_to_the_yaml(tmp_path: Path, monkeyp
     assert config.camera.path == str(tmp_path / "recordings" / "monday")
     assert config.model.bundle == str(tmp_path / "own")
     assert load_machine(example("west-18") / "machine.yaml").model.bundle == "starter"
+
+
+def test_a_file_of_weights_is_relative_to_the_yaml(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = (example("west-18") / "machine.yaml").read_text(encoding="utf-8")
+    (tmp_path / "ours.csv").write_text("part,weight\nTechnic,20\n", encoding="utf-8")
+    (tmp_path / "machine.yaml").write_text(
+        machine.replace("min_looks: 3", "min_looks: 3\n  prior: ours.csv"), encoding="utf-8"
+    )
+    monkeypatch.chdir("/")
+    prior = load_machine(tmp_path / "machine.yaml").fusion.prior
+    assert prior is not None
+    assert (prior.name, prior.weights) == ("ours.csv", {"Technic": 20})
+    assert load_machine(example("west-18") / "machine.yaml").fusion.prior is None
+
+
+def test_a_bad_file_of_weights_keeps_the_machine_from_starting(tmp_path: Path) -> None:
+    machine = (example("west-18") / "machine.yaml").read_text(encoding="utf-8")
+    (tmp_path / "ours.csv").write_text("part,weight\nTechnic,often\n", encoding="utf-8")
+    file = tmp_path / "machine.yaml"
+    file.write_text(machine.replace("fusion:", "fusion:\n  prior: ours.csv"), encoding="utf-8")
+    with pytest.raises(ConfigError) as found:
+        load_machine(file)
+    assert str(found.value).endswith(
+        ": fusion.prior: 'ours.csv', line 2: 'Technic,often' is no part and weight: write such as 3001,30"
+    )

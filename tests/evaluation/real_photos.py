@@ -1,6 +1,6 @@
 """Scores a bundle on labelled photographs, through the very code of `brickgate classify`.
 
-    python tests/evaluation/real_photos.py --photos FOLDER [--bundle B] [--views front,back]
+    python tests/evaluation/real_photos.py --photos FOLDER [--bundle B] [--views front,back] [--prior P]
 
 FOLDER holds labels.csv (file, part_family, view, group). Nothing is learned from the photographs.
 """
@@ -64,11 +64,12 @@ def main() -> None:
     parser.add_argument("--photos", type=Path, required=True)
     parser.add_argument("--bundle", default="starter")
     parser.add_argument("--views", default="", help="only these views, separated by commas")
+    parser.add_argument("--prior", help="common, uniform, or a CSV of part,weight; default: the bundle's")
     args = parser.parse_args()
     photos = read_labelled(args.photos, {part.number for part in load_bundle(args.bundle).parts})
     views = set(filter(None, args.views.split(",")))
     photos = [photo for photo in photos if not views or photo.view in views]
-    with open_recogniser(args.bundle) as recogniser:
+    with open_recogniser(args.bundle, prior=args.prior) as recogniser:
         for name, fuse in (("one look", False), ("fused", True)):
             first, among, mistakes = report(photos, recogniser, fuse)
             print(f"{name}: top-1 {first:.3f}, top-5 {among:.3f}")

@@ -184,3 +184,8 @@ def drawn_machine() -> Callable[..., DrawnMachine]:
         return DrawnMachine(tuple(DrawnPart(*part) for part in parts), journal, min_looks)
 
     return build
+
+
+@pytest.fixture
+def plans() -> Plans:
+    return make_plans(min_looks=3)
