@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.catalogue.colours import Colour
+from edge.errors import InputError
 
 COMMON_CODES = frozenset({0, 1, 4, 14, 15, 19, 71, 72})
 COMMON_WEIGHT = 4.0
@@ -35,6 +36,17 @@ class PartShape:
     mould: str
     title: str
     poses: tuple[PoseShape, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A part that somebody chose; what is None is drawn at random. `colour` is a code of LDraw."""
+
+    family: str | None = None
+    colour: int | None = None
+
+
+ANY = Wanted()
 
 
 @dataclass(eq=False, slots=True)
@@ -106,11 +118,19 @@ class PartMaker:
         self._half_width_mm = half_width_mm
         self._rng = rng
 
-    def make(self, part_id: int) -> SimPart:
-        """Draw the next part; it is not on the belt yet."""
+    def make(self, part_id: int, wanted: Wanted = ANY) -> SimPart:
+        """Draw the next part; it is not on the belt yet.
+
+        Raises:
+            InputError: there is no such part or colour.
+        """
         rng = self._rng
         shape = self._shapes[int(rng.integers(len(self._shapes)))]
         colour = self._colours[int(rng.choice(len(self._colours), p=self._weights))]
+        if wanted.family is not None:
+            shape = self._shape(wanted.family)
+        if wanted.colour is not None:
+            colour = self._colour(wanted.colour)
         chances = np.array([pose.probability for pose in shape.poses])
         pose = int(rng.choice(len(chances), p=chances / chances.sum()))
         yaw_deg = float(rng.uniform(0, 360))
@@ -127,6 +147,18 @@ class PartMaker:
             outline_mm=outline,
             y_mm=float(rng.uniform(-room_mm, room_mm)),
         )
+
+    def _shape(self, family: str) -> PartShape:
+        for shape in self._shapes:
+            if shape.family == family:
+                return shape
+        raise InputError(f"the simulated machine has no sprites of part {family}: choose a starter part")
+
+    def _colour(self, code: int) -> Colour:
+        for colour in self._colours:
+            if colour.code == code:
+                return colour
+        raise InputError(f"the simulated machine has no parts of colour {code}: choose another")
 
 
 def _colour_weights(colours: Sequence[Colour], transparent_share: float) -> NDArray[np.float64]:

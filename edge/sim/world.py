@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
@@ -17,7 +18,7 @@ from edge.sim.belt import SimBelt, SimBeltMotor, SimEncoder
 from edge.sim.feeder import SimFeeder, lay_against
 from edge.sim.gates import Passage, SimGate
 from edge.sim.mishaps import Mishaps
-from edge.sim.parts import PartMaker, SimPart
+from edge.sim.parts import ANY, PartMaker, SimPart, Wanted
 from edge.sim.settings import TICK_S, SimSettings
 
 TickHook = Callable[[float], None]
@@ -68,6 +69,9 @@ class SimWorld:
         self.gates = {gate.name: SimGate(gate, self.clock, gate_rng.spawn(1)[0]) for gate in settings.gates}
         self.read_belt_mm: Callable[[], float] = lambda: self.belt.travel_mm
         self.mishaps = Mishaps(lambda part: self._end(part, None, "fell off"))
+        self.hopper: deque[Wanted] | None = None
+        """What the feeder holds, the next part first; None: parts at random without end."""
+        self._dropped: deque[tuple[float, Wanted]] = deque()
         self._maker = maker
         self._hooks: list[TickHook] = []
         self._events: list[_Event] = []
@@ -91,6 +95,17 @@ class SimWorld:
         idle_s = self.clock.now_s() - self._last_news_s
         done = len(self.truth) >= self.settings.feed.parts and not self._on_way
         return done or idle_s > self.settings.patience_s
+
+    def drop(self, parts: Iterable[Wanted], every_s: float) -> None:
+        """Let somebody drop parts on the belt where the feeder does, one after another from now on, each once there is
+        room for it and the belt runs.
+
+        Args:
+            parts: the next first.
+            every_s: time from one to the next.
+        """
+        first_s = max(self.clock.now_s(), self._dropped[-1][0] + every_s if self._dropped else 0.0)
+        self._dropped.extend((first_s + count * every_s, part) for count, part in enumerate(parts))
 
     def on_tick(self, hook: TickHook) -> None:
         """Call `hook(now_s)` at every tick of `TICK_S`, after the belt has moved."""
@@ -129,21 +144,38 @@ class SimWorld:
 
     def _feed(self, duration_s: float) -> None:
         feed = self.settings.feed
-        if len(self.truth) >= feed.parts:
+        if not (self._has_parts or self._dropped):
             return
         self.feeder.advance(duration_s)
         lead_mm = self.belt.travel_mm - (self.settings.camera.station_mm - feed.feed_mm)
-        if not self.feeder.due or lead_mm < self._last_trail_mm + feed.least_gap_mm:
+        if lead_mm < self._last_trail_mm + feed.least_gap_mm:
             return
-        together = self.feeder.take()
-        part = self._maker.make(len(self.truth))
+        if self._dropped and self._dropped[0][0] <= self.clock.now_s() and self.belt.running:
+            self._land(self._made(self._dropped.popleft()[1]), lead_mm)
+        elif self.feeder.due and self._has_parts:
+            together = self.feeder.take()
+            part = self._next_part()
+            self._land(part, lead_mm)
+            if together and self._has_parts:
+                second = self._next_part()
+                lay_against(second, part, self._touch_rng)
+                self._add(second)
+
+    def _land(self, part: SimPart, lead_mm: float) -> None:
         self.mishaps.shape(part)
         part.x_belt_mm = lead_mm + float(part.outline_mm[:, 0].max())
         self._add(part)
-        if together and len(self.truth) < feed.parts:
-            second = self._maker.make(len(self.truth))
-            lay_against(second, part, self._touch_rng)
-            self._add(second)
+
+    @property
+    def _has_parts(self) -> bool:
+        """Whether anything lies in the feeder."""
+        return len(self.truth) < self.settings.feed.parts and self.hopper != deque()
+
+    def _next_part(self) -> SimPart:
+        return self._made(ANY if self.hopper is None else self.hopper.popleft())
+
+    def _made(self, wanted: Wanted) -> SimPart:
+        return self._maker.make(len(self.truth), wanted)
 
     def _add(self, part: SimPart) -> None:
         camera = self.settings.camera

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 
 import numpy as np
 import pytest
 
+from edge.errors import InputError
 from edge.sim.gates import GateFault
+from edge.sim.parts import Wanted
 from edge.sim.settings import BeltSettings, Layout
 
 
@@ -255,3 +257,38 @@ def test_a_bar_is_one_part_as_long_as_it_was_asked_for(make_world):
     assert max(lengths[1:]) < 30.0
     assert world.truth[1].lead_belt_mm >= world.truth[0].trail_belt_mm + 12.0 - 1e-3
     assert {part.bin for part in world.truth} == {"rest"}
+
+
+def test_parts_that_somebody_drops_come_one_after_another_and_are_those_that_were_chosen(make_world):
+    world = make_world(parts=9)
+    world.feeder.set_rate(0)
+    world.drop([Wanted("3003", 4), Wanted("3003", 14)], every_s=2.0)
+    world.advance_to(5.0)
+    assert [(part.family, part.colour.code) for part in world.truth] == [("3003", 4), ("3003", 14)]
+    assert world.truth[1].fed_s - world.truth[0].fed_s == pytest.approx(2.0, abs=0.02)
+
+
+def test_nothing_is_dropped_on_a_belt_that_stands(make_world):
+    world = make_world(parts=9)
+    world.feeder.set_rate(0)
+    world.belt_motor.stop()
+    world.drop([Wanted("3003", 4)], every_s=2.0)
+    world.advance_to(5.0)
+    assert world.truth == []
+    world.belt_motor.start()
+    world.advance_to(6.0)
+    assert len(world.truth) == 1
+
+
+def test_a_feeder_gives_what_its_hopper_holds_and_then_nothing(make_world):
+    world = make_world(parts=9, parts_per_min=60.0)
+    world.hopper = deque([Wanted("3003", 1), Wanted(colour=4)])
+    world.advance_to(10.0)
+    assert [part.colour.code for part in world.truth] == [1, 4]
+
+
+def test_a_part_without_sprites_cannot_be_dropped(make_world):
+    world = make_world(parts=9)
+    world.drop([Wanted("9999")], every_s=2.0)
+    with pytest.raises(InputError, match="no sprites of part 9999"):
+        world.advance_to(1.0)
