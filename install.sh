@@ -1,29 +1,42 @@
 #!/usr/bin/env bash
-# Installs Brickgate into .venv beside this file and runs it. Nothing outside this folder is changed, save Mesa's EGL:
-# --test and --model install it with apt where the renderer misses it.
+# Without an option: installs Brickgate on this Raspberry Pi, as a service (edge/system/install/).
+# With --simulate, --test or --model: installs it into .venv beside this file. Nothing outside this folder is changed
+# then, save Mesa's EGL: --test and --model install it with apt where the renderer misses it.
 set -euo pipefail
 unset CDPATH PYTHONHOME PYTHONPATH PIP_USER PIP_TARGET PIP_PREFIX
 
 ROOT="$(cd -- "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")" && pwd)"
 readonly ROOT
-readonly VENV="$ROOT/.venv" TFLITE_VENV="$ROOT/.venv-tflite" BUILD="$ROOT/build" LOG="$ROOT/install.log"
+readonly VENV="$ROOT/.venv" TFLITE_VENV="$ROOT/.venv-tflite" BUILD="$ROOT/build"
 readonly TORCH="torch==2.13.0" TORCH_CPU_INDEX="https://download.pytorch.org/whl/cpu"
 readonly TFLITE_REQUIREMENTS=("tflite-runtime==2.14.0" "numpy<2")
 readonly EGL_PACKAGES=(libegl1 libgl1 libgl1-mesa-dri)
 readonly BASE_MB=700 MODEL_MB=6000
+LOG="$ROOT/install.log"
 WORK="" # a temporary folder, removed on the way out
 
 usage() {
   cat <<'TEXT'
-Usage: ./install.sh --simulate | --test | --model  [-- MORE…]
+Usage: sudo ./install.sh [--update | --uninstall] [--wheels FOLDER]
+       ./install.sh --simulate | --test | --model  [-- MORE…]
+       ./install.sh --fetch-wheels FOLDER
 
-  --simulate  install the base and run the simulated machine; MORE goes to `brickgate simulate`
-  --test      install what the tests need and run them all; MORE goes to pytest
-  --model     install what `brickgate-model` needs: PyTorch, TensorFlow, the renderer, LDraw's parts
-  --help      this text
+On a Raspberry Pi (Raspberry Pi OS or Debian, Bookworm or Trixie), as root:
+  (nothing)    install Brickgate as a service that starts with the machine
+  --update     the same, over a version that is there: beside it, and back to it by itself when the new one fails
+  --uninstall  remove it; the configuration and the journal stay
+  --wheels     take Python's packages from a folder, with no network
 
-Everything lands in this folder: .venv (programs), build/ldraw (LDraw's parts), install.log (what was done).
-BRICKGATE_PYTHON names the Python to use (3.11 or newer), LDRAWDIR a library of LDraw parts that is already there.
+Anywhere, into this folder:
+  --simulate   install the base and run the simulated machine; MORE goes to `brickgate simulate`
+  --test       install what the tests need and run them all; MORE goes to pytest
+  --model      install what `brickgate-model` needs: PyTorch, TensorFlow, the renderer, LDraw's parts
+  --fetch-wheels  fill a folder for --wheels, for arm64 with Python 3.11 and 3.13
+  --help       this text
+
+These land in .venv (programs), build/ldraw (LDraw's parts), install.log (what was done). The service's own log is
+/var/log/brickgate-install.log. BRICKGATE_PYTHON names the Python to use (3.11 or newer), LDRAWDIR a library of LDraw
+parts that is already there.
 TEXT
 }
 
@@ -76,7 +89,7 @@ make_venv() {
   log "making $venv with $python"
   rm -rf -- "$venv"
   if "$python" -c 'import ensurepip' 2>/dev/null; then
-    "$python" -m venv "$venv" >>"$LOG" 2>&1 || die "$python could not make $venv: see install.log"
+    "$python" -m venv "$venv" >>"$LOG" 2>&1 || die "$python could not make $venv: see ${LOG##*/}"
     "$venv/bin/python" -m pip uninstall -q -y setuptools >>"$LOG" 2>&1 || true # 10 MB that nothing here imports
   else
     make_venv_without_ensurepip "$venv" "$python"
@@ -90,7 +103,7 @@ make_venv_without_ensurepip() {
   say "python3-venv is not installed: fetching pip's wheel from Debian instead"
   unpack_deb python3-pip-whl "$BUILD/pip" ""
   wheel="$(find "$BUILD/pip" -name 'pip-*.whl' -print -quit)"
-  "$python" -m venv --without-pip "$venv" >>"$LOG" 2>&1 || die "$python could not make $venv: see install.log"
+  "$python" -m venv --without-pip "$venv" >>"$LOG" 2>&1 || die "$python could not make $venv: see ${LOG##*/}"
   PYTHONPATH="$wheel" "$venv/bin/python" -m pip install --no-index "$wheel" >>"$LOG" 2>&1 ||
     die "pip's wheel could not be installed: type 'sudo apt-get install python3-venv', then run this again"
 }
@@ -109,9 +122,9 @@ explain_pip() {
   if grep -q 'No space left on device' <<<"$words"; then
     die "no space left on the disk that holds $ROOT: free some, then run this again"
   elif grep -qE "$offline" <<<"$words"; then
-    die "no network: Python's package index cannot be reached; go online, then run this again (details: install.log)"
+    die "no network: Python's package index cannot be reached; go online, then run this again (details: ${LOG##*/})"
   fi
-  die "pip failed: $(grep -E '^ *(ERROR|error):' <<<"$words" | tail -1 | cut -c -200) (details: install.log)"
+  die "pip failed: $(grep -E '^ *(ERROR|error):' <<<"$words" | tail -1 | cut -c -200) (details: ${LOG##*/})"
 }
 
 # --- Debian packages -------------------------------------------------------------------------------------------------
@@ -135,10 +148,10 @@ CONF
   fi
   log "apt-get download $package"
   (cd -- "$work" && export APT_CONFIG="$work/apt.conf" && { apt-get -q update || true; } &&
-    apt-get -q download "$package") >>"$LOG" 2>&1 || die "apt could not fetch $package: no network? see install.log"
+    apt-get -q download "$package") >>"$LOG" 2>&1 || die "apt could not fetch $package: no network? see ${LOG##*/}"
   rm -rf -- "$folder" "$folder.part"
   mkdir -p "$folder.part"
-  dpkg-deb -x "$work/$package"_*.deb "$folder.part" >>"$LOG" 2>&1 || die "$package did not unpack: see install.log"
+  dpkg-deb -x "$work/$package"_*.deb "$folder.part" >>"$LOG" 2>&1 || die "$package did not unpack: see ${LOG##*/}"
   mv -- "$folder.part" "$folder"
   rm -rf -- "$work"
 }
@@ -156,7 +169,7 @@ ensure_egl() {
   # shellcheck disable=SC2086  # the command is a list of plain words
   "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive $command >>"$LOG" 2>&1 ||
     die "the renderer needs EGL, and apt needs root for it: type 'sudo $command', then run this again"
-  can_render || die "the renderer finds no OpenGL 3.3 through EGL, though its packages are installed: see install.log"
+  can_render || die "the renderer finds no OpenGL 3.3 through EGL, though its packages are installed: see ${LOG##*/}"
 }
 
 # LDraw's parts are in Debian's non-free; Trixie's package is newer, and only data, so that it unpacks anywhere.
@@ -290,7 +303,7 @@ run_checks() {
   check "$bin/ruff" format --check "${code[@]}" || failed=1
   check "$bin/basedpyright" --pythonpath "$bin/python" || failed=1
   check "$bin/lint-imports" || failed=1
-  check "$bin/shellcheck" install.sh .ci/run || failed=1
+  check "$bin/shellcheck" -x install.sh edge/system/install/*.sh .ci/run || failed=1
   return "$failed"
 }
 
@@ -306,8 +319,68 @@ run_tests() {
   return "$failed"
 }
 
+# fetch_wheels FOLDER: everything for --wheels. On any computer with a network; the packages are the Pi's.
+fetch_wheels() {
+  local folder="$1" python platform=()
+  install base "$BASE_MB" "Brickgate (330 MB)"
+  mkdir -p -- "$folder" || die "$folder cannot be made"
+  for python in 2014 _2_17 _2_27 _2_28 _2_31 _2_34; do
+    platform+=(--platform "manylinux${python}_${BRICKGATE_WHEELS_FOR:-aarch64}")
+  done
+  for python in 3.11 3.13; do
+    say "Fetching wheels for Python $python"
+    pip_download "$folder" "${platform[@]}" --python-version "$python"
+  done
+  say "Ready: copy $folder to the Pi, and type there: sudo ./install.sh --wheels FOLDER"
+}
+
+pip_download() {
+  local folder="$1" wanted
+  shift
+  mapfile -t wanted < <("$VENV/bin/python" -c 'import sys, tomllib
+print(*tomllib.load(open(sys.argv[1], "rb"))["project"]["dependencies"], sep="\n")' "$ROOT/pyproject.toml")
+  log "pip download $*"
+  "$VENV/bin/python" -m pip download -q --disable-pip-version-check --no-input --only-binary :all: -d "$folder" "$@" \
+    "${wanted[@]%%;*}" smbus2 rpi-lgpio pip setuptools wheel >>"$LOG" 2>&1 || die "pip failed: see ${LOG##*/}"
+}
+
+on_device() {
+  local update="" remove=""
+  while (($#)); do
+    case "$1" in
+      --update) update=yes ;;
+      --uninstall) remove=yes ;;
+      --wheels) WHEELS="$(readlink -f -- "${2:-}" || true)" && shift ;;
+      *) refuse "unknown option '$1': see ./install.sh --help" ;;
+    esac
+    shift || refuse "--wheels needs a folder"
+  done
+  [[ -z "$WHEELS" || -d "$WHEELS" ]] || refuse "--wheels: $WHEELS is no folder"
+  [[ -z "$WHEELS" || -n "$(find_wheel numpy)" ]] || refuse "--wheels: $WHEELS holds no wheels: fill it with --fetch-wheels"
+  if [[ -n "$remove" ]]; then
+    uninstall_device
+  else
+    install_on_device "$update"
+  fi
+}
+
 main() {
-  local command="${1:-}"
+  local command="${1:-}" file
+  case "$command" in
+    "" | --update | --uninstall | --wheels)
+      for file in device board versions; do
+        # shellcheck source=/dev/null
+        source "$ROOT/edge/system/install/$file.sh"
+      done
+      on_device "$@"
+      return
+      ;;
+    --fetch-wheels)
+      [[ $# == 2 ]] || refuse "--fetch-wheels needs a folder"
+      start_log "$command" && fetch_wheels "$(readlink -m -- "$2")"
+      return
+      ;;
+  esac
   [[ $# -eq 0 ]] || shift
   [[ $# -eq 0 || "$1" == "--" ]] || refuse "unknown option '$1': see ./install.sh --help"
   [[ $# -eq 0 ]] || shift
@@ -316,7 +389,6 @@ main() {
     --test) start_log "$command" && run_tests "$@" ;;
     --model) start_log "$command" && model ;;
     -h | --help) usage ;;
-    "") refuse "say what to do: --simulate, --test or --model (the Raspberry Pi's own installation is not there yet)" ;;
     *) refuse "unknown option '$command': see ./install.sh --help" ;;
   esac
 }

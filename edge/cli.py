@@ -133,6 +133,36 @@ def run(
     raise typer.Exit(1 if report.fault or unrecorded else stop.exit_code)
 
 
+@app.command(hidden=True)
+def service(
+    config: Config = "/etc/brickgate/machine.yaml",
+    bins: Bins = None,
+    journal: Annotated[Path, typer.Option("--journal")] = Path("/var/lib/brickgate/brickgate-journal.jsonl"),
+    folder: Annotated[Path, typer.Option("--folder", help="Where state.json is written.")] = STATE_FILE.parent,
+) -> None:
+    """What systemd runs: `run`, and safe mode where that cannot be."""
+    from edge.clock import MonotonicClock
+    from edge.service import Service, ServiceFiles
+    from edge.service_manager import ServiceManager
+    from edge.signals import noted
+
+    machine_yaml, bins_yaml = map(Path, _machine_files(config, bins))
+    files = ServiceFiles(machine_yaml, bins_yaml, journal, folder)
+    with noted() as stop:
+        raise typer.Exit(Service(files, _warn, stop, MonotonicClock(), ServiceManager()).run())
+
+
+@app.command()
+def still(config: Config = "/etc/brickgate/machine.yaml") -> None:
+    """Switches off belt and feeder and moves the gates to rest, after a run that was killed."""
+    from edge.clock import MonotonicClock
+    from edge.config.load import load_machine
+    from edge.still import make_still
+
+    if not make_still(load_machine(_machine_files(config, None)[0]), MonotonicClock(), _warn):
+        raise typer.Exit(1)
+
+
 @app.command()
 def classify(
     pictures: Annotated[
@@ -207,9 +237,6 @@ def doctor() -> None:
     print_checks(inspect(), Console())
 
 
-@app.command()
-def export(
-    journal: Annotated[Path, typer.Option("--journal", help="A journal of run or simulate.")],
 @app.command("status-page")
 def status_page(
     state: Annotated[Path, typer.Option("--state", help="What the service writes.")] = STATE_FILE,
@@ -227,6 +254,9 @@ def status_page(
     serve_status_page(sources, listen, port, _warn)
 
 
+@app.command()
+def export(
+    journal: Annotated[Path, typer.Option("--journal", help="A journal of run or simulate.")],
     output_format: Annotated[str, typer.Option("--format", help="csv or jsonl")] = "csv",
     pictures: Annotated[Path | None, typer.Option("--pictures", help="Folder to copy the parts' pictures to.")] = None,
 ) -> None:

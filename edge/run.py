@@ -90,6 +90,7 @@ def run(
     observe: Callable[[Outcome], None] = lambda outcome: None,
     clock: Clock | None = None,
     end_process: Callable[[int], object] = os._exit,
+    started: Callable[[Machine], None] = lambda machine: None,
 ) -> RunReport:
     """Runs the machine until the recording ends, a stop is asked for, or a fault stops it.
 
@@ -98,6 +99,7 @@ def run(
         stop: looked at between two frames.
         observe: told of each frame's outcome; must not block.
         end_process: ends this process at once, when the control loop hangs.
+        started: told of the machine once its devices are open, before anything moves.
 
     Raises:
         BrickgateError: a device that cannot be opened or started.
@@ -134,6 +136,7 @@ def run(
 
         watchdog = Watchdog(config.safety.watchdog_s, clock, end_hung, lambda: manager.tell(ALIVE))
         manager.tell(READY)
+        started(machine)
         stack.callback(manager.tell, STOPPING)
         _drive(Drive(machine, camera, stop, observe, report, watchdog, priority, say))
     return report

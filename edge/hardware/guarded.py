@@ -99,6 +99,12 @@ class GuardedAccelerator:
         self._forget_before(now_s - LOAD_WINDOW_S)
         return min(sum(took_s for _, took_s in self._busy) / LOAD_WINDOW_S, 1.0)
 
+    @property
+    def s_per_look(self) -> float | None:
+        """What one answer took, over the last seconds; None when none was asked for."""
+        took = [took_s for _, took_s in tuple(self._busy)]
+        return sum(took) / len(took) if took else None
+
     def _forget_before(self, from_s: float) -> None:
         while self._busy and self._busy[0][0] < from_s:
             self._busy.popleft()

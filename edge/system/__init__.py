@@ -1,0 +1,1 @@
+"""What makes a Pi an appliance: its service, its installation, its SD-card image."""

@@ -1,0 +1,196 @@
+# shellcheck shell=bash
+# What board and devices are there, and the drivers that fit them. Sourced by device.sh's neighbour install.sh.
+
+readonly CORAL_KEY=https://packages.cloud.google.com/apt/doc/apt-key.gpg
+readonly CORAL_LIST="$D/etc/apt/sources.list.d/coral-edgetpu.list" CORAL_KEYRING="$D/usr/share/keyrings/coral.gpg"
+
+board() { cat -- "$D/proc/device-tree/model" 2>/dev/null | tr -d '\0' || true; }
+
+is_pi() { [[ "$(board)" == "Raspberry Pi"* ]]; }
+
+is_pi_5() { [[ "$(board)" == "Raspberry Pi 5"* || "$(board)" == "Raspberry Pi Compute Module 5"* ]]; }
+
+say_board() {
+  if is_pi; then
+    say "Board: $(board)"
+  else
+    say "Board: no Raspberry Pi: the service is installed, but camera, GPIO and I2C are not set up"
+  fi
+  has_coral && say "Accelerator: a Coral is there"
+  has_hailo && say "Accelerator: a Hailo is there"
+  has_coral || has_hailo || say "Accelerator: neither Coral nor Hailo is there: the CPU does it"
+}
+
+has_coral() { has_id usb idVendor:idProduct 1a6e:089a 18d1:9302 || has_id pci vendor:device 0x1ac1:0x089a; }
+
+has_hailo() { has_id pci vendor 0x1e60; }
+
+# has_id BUS FILES WANTED…: whether a device of the bus has one of the ids; FILES are joined with colons.
+has_id() {
+  local device file id names bus="$1" files="$2"
+  shift 2
+  IFS=: read -ra names <<<"$files"
+  for device in "$D/sys/bus/$bus/devices"/*; do
+    id=""
+    for file in "${names[@]}"; do
+      id+=":$(cat -- "$device/$file" 2>/dev/null || true)"
+    done
+    [[ " $* " != *" ${id#:} "* ]] || return 0
+  done
+  return 1
+}
+
+# --- Packages ----------------------------------------------------------------------------------------------------
+
+is_package_installed() { [[ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" == installed ]]; }
+
+is_package_there() { apt-cache policy "$1" 2>/dev/null | grep -q 'Candidate: [^(]'; }
+
+# apt_install WHAT PACKAGE…: 1, with nothing said, where it cannot be had.
+apt_install() {
+  local package missing=() what="$1"
+  shift
+  for package in "$@"; do
+    is_package_installed "$package" || missing+=("$package")
+  done
+  ((${#missing[@]})) || return 0
+  if [[ -z "${APT_UPDATED:-}" && -z "$WHEELS" ]]; then
+    APT_UPDATED=yes
+    run_logged apt-get -q update || true
+  fi
+  for package in "${missing[@]}"; do
+    is_package_there "$package" || return 1
+  done
+  say "Installing $what: apt-get install ${missing[*]}"
+  run_logged env DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends "${missing[@]}"
+}
+
+install_packages() {
+  local ensurepip='import ensurepip, venv'
+  command -v python3 >/dev/null && python3 -c "$ensurepip" 2>/dev/null && return
+  apt_install "Python" python3 python3-venv && return
+  find_wheel pip >/dev/null && command -v python3 >/dev/null && return
+  die "python3-venv is missing and apt cannot fetch it: go online once, or put its pip wheel into the folder of wheels"
+}
+
+# What the board and its devices need beside Python's packages. None of it missing keeps the rest from being installed:
+# the word is said, and `brickgate doctor` says it again.
+install_drivers() {
+  if is_pi; then
+    install_camera
+    install_gpio
+  fi
+  ! has_coral || install_coral
+  ! has_hailo || install_hailo
+}
+
+install_camera() {
+  apt_install "the camera's library" python3-picamera2 ||
+    say "WARNING: python3-picamera2 cannot be had here: the camera will not work; use Raspberry Pi OS, or go online"
+}
+
+# The two libraries share the module name RPi: exactly one.
+install_gpio() {
+  local python="$OPT/$NEW/bin/python" package=rpi-lgpio
+  is_pi_5 || package=RPi.GPIO
+  "$python" -c 'import importlib.util as u, sys; sys.exit(u.find_spec("RPi") is None)' 2>/dev/null &&
+    has_gpio_library "$python" "$package" && return
+  if [[ "$package" == RPi.GPIO ]]; then
+    apt_install "the GPIO library" python3-rpi.gpio && return
+    package=rpi-lgpio # It serves the older boards too.
+  fi
+  apt_install "the GPIO library" "python3-${package,,}" && return
+  say "Installing the GPIO library: $package"
+  pip_try "$OPT/$NEW" "$package" || say "WARNING: $package cannot be had: gates, belt and feeder on GPIO will not work"
+}
+
+has_gpio_library() {
+  "$1" -c 'import importlib.metadata as m, sys; m.version(sys.argv[1])' "$2" 2>/dev/null
+}
+
+install_coral() {
+  apt_install "Coral's library" libedgetpu1-std && return
+  if [[ -z "$WHEELS" ]] && add_coral_archive && APT_UPDATED="" apt_install "Coral's library" libedgetpu1-std; then
+    return
+  fi
+  rm -f -- "$CORAL_LIST" "$CORAL_KEYRING"
+  REFUSED="WARNING: Coral's library libedgetpu1-std cannot be had now: the CPU stands in; run this again when online"
+  say "$REFUSED"
+}
+
+add_coral_archive() {
+  say "Adding Coral's archive: $CORAL_LIST"
+  mkdir -p -- "$(dirname -- "$CORAL_LIST")" "$(dirname -- "$CORAL_KEYRING")"
+  run_logged "$OPT/$NEW/bin/python" -c 'import sys, urllib.request as r
+open(sys.argv[2], "wb").write(r.urlopen(sys.argv[1], timeout=20).read())' "$CORAL_KEY" "$CORAL_KEYRING" || return 1
+  # apt tells an armoured key from a binary one by the name.
+  if head -c 5 -- "$CORAL_KEYRING" | grep -q -- '-----'; then
+    mv -- "$CORAL_KEYRING" "${CORAL_KEYRING%.gpg}.asc"
+    printf 'deb [signed-by=%s] https://packages.cloud.google.com/apt coral-edgetpu-stable main\n' \
+      "${CORAL_KEYRING%.gpg}.asc" >"$CORAL_LIST"
+  else
+    printf 'deb [signed-by=%s] https://packages.cloud.google.com/apt coral-edgetpu-stable main\n' \
+      "$CORAL_KEYRING" >"$CORAL_LIST"
+  fi
+}
+
+install_hailo() {
+  if is_package_installed hailo-all; then
+    return
+  elif apt_install "Hailo's driver" hailo-all; then
+    NEEDS_REBOOT="Hailo's driver"
+    return
+  fi
+  REFUSED="WARNING: hailo-all cannot be had here (it is in Raspberry Pi OS's archive): the CPU stands in"
+  say "$REFUSED"
+}
+
+# The driver that machine.yaml is written with: what is there, works, and what the shipped model is compiled for.
+accelerator_driver() {
+  local served
+  served=" $("$OPT/$NEW/bin/python" -c 'from edge.bundle.manifest import load_bundle
+print(*load_bundle("universal").accelerators)' 2>>"$LOG" || true) "
+  if has_hailo && is_package_installed hailo-all && [[ "$served" == *" hailo"* ]]; then
+    printf hailo
+  elif has_coral && is_package_installed libedgetpu1-std && [[ "$served" == *" edgetpu "* ]]; then
+    printf edgetpu
+  else
+    printf cpu
+    has_coral || has_hailo || return 0
+    say "The shipped model is not compiled for this accelerator: the CPU runs it (docs/export.md says how to compile it)"
+  fi
+}
+
+# --- Camera and I2C ----------------------------------------------------------------------------------------------
+
+enable_camera_and_i2c() {
+  local config="$D/boot/firmware/config.txt"
+  is_pi || return 0
+  if [[ ! -e "$D/etc/modules-load.d/brickgate.conf" ]]; then
+    mkdir -p -- "$D/etc/modules-load.d"
+    printf 'i2c-dev\n' >"$D/etc/modules-load.d/brickgate.conf"
+  fi
+  [[ -e "$config" ]] || { say "WARNING: there is no /boot/firmware/config.txt: enable I2C and the camera by hand"; return; }
+  if ! grep -qE '^dtparam=i2c(_arm)?=on' "$config"; then
+    say "Enabling I2C"
+    if command -v raspi-config >/dev/null && run_logged raspi-config nonint do_i2c 0; then
+      :
+    else
+      set_config "$config" dtparam=i2c_arm on
+    fi
+    NEEDS_REBOOT="I2C"
+  fi
+  if ! grep -qE '^(camera_auto_detect=1|dtoverlay=(imx|ov|arducam))' "$config"; then
+    say "Enabling the camera"
+    set_config "$config" camera_auto_detect 1
+    NEEDS_REBOOT="${NEEDS_REBOOT:+$NEEDS_REBOOT and }the camera"
+  fi
+}
+
+# set_config FILE KEY VALUE: written beside and moved, for a power cut must not leave half a config.txt.
+set_config() {
+  local file="$1" key="$2" value="$3"
+  { grep -v "^#\?$key=" "$file" || true; printf '\n[all]\n%s=%s\n' "$key" "$value"; } >"$file.part"
+  sync -- "$file.part" 2>/dev/null || true
+  mv -- "$file.part" "$file"
+}

@@ -1,0 +1,151 @@
+#!/usr/bin/env bash
+# Tries `install.sh` in fresh roots of Debian: install, again, update, broken update, uninstall; from the network and from
+# a folder of wheels with no network. Needs root, mmdebstrap and, for arm64 on another machine, qemu-user-static with
+# binfmt_misc. An hour on two cores.
+#
+#   roots.sh WORK [SUITE-ARCHITECTURE-SOURCE …]     such as bookworm-arm64-network trixie-arm64-wheels
+#
+# ROOTS_CA is a file of certificates and ROOTS_PIP_INDEX an index that the roots use, where the network asks for it.
+# shellcheck disable=SC2317,SC2329  # steps are called by their names
+set -euo pipefail
+
+PROJECT="$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd)"
+WORK="$(realpath -m -- "${1:?roots.sh WORK [SUITE-ARCHITECTURE-SOURCE …]}")"
+readonly PROJECT WORK PACKAGES=systemd,systemd-sysv,udev,dbus,ca-certificates,python3,procps,kmod,sudo,iproute2
+shift
+CASES=("$@")
+((${#CASES[@]})) || CASES=({bookworm,trixie}-arm64-{network,wheels})
+ROOT="" FAILED=0
+
+say() { printf '%s  %s\n' "$(date +%T)" "$*"; }
+
+make_root() {
+  local suite="$1" architecture="$2" tar="$WORK/$1-$2.tar"
+  if [[ ! -s "$tar" ]]; then
+    mmdebstrap --architectures="$architecture" --variant=minbase --include="$PACKAGES" \
+      --aptopt='Acquire::Languages "none"' --dpkgopt='path-exclude=/usr/share/doc/*' \
+      "$suite" "$tar.part" http://deb.debian.org/debian
+    mv -- "$tar.part" "$tar"
+  fi
+  ROOT="$WORK/root-$suite-$architecture"
+  clear_root
+  mkdir -p -- "$ROOT"
+  tar -xf "$tar" -C "$ROOT" --exclude='./dev/*'
+  mkdir -p -- "$ROOT/project" "$ROOT/proc" "$ROOT/dev" "$ROOT/run"
+  mount -t proc proc "$ROOT/proc"
+  mount --bind /dev "$ROOT/dev"
+  cp -- /etc/resolv.conf "$ROOT/etc/resolv.conf"
+  if [[ -n "${ROOTS_CA:-}" ]]; then
+    cp -- "$ROOTS_CA" "$ROOT/etc/ssl/certs/ca-certificates.crt"
+  fi
+  copy_project
+}
+
+clear_root() {
+  [[ -d "$ROOT" ]] || return 0
+  umount -l -- "$ROOT/proc" "$ROOT/dev" 2>/dev/null || true
+  ! mountpoint -q -- "$ROOT/dev" && ! mountpoint -q -- "$ROOT/proc" && rm -rf --one-file-system -- "$ROOT"
+}
+
+copy_project() {
+  rm -rf -- "$ROOT/project"
+  mkdir -p -- "$ROOT/project"
+  (cd -- "$PROJECT" && cp -R -- install.sh pyproject.toml README.md edge calibration "$ROOT/project")
+  find "$ROOT/project" -name __pycache__ -prune -exec rm -rf {} +
+}
+
+# inside COMMAND…: in the root; without a network where NO_NETWORK is set.
+inside() {
+  local isolate=()
+  [[ -z "${NO_NETWORK:-}" ]] || isolate=(unshare --net)
+  "${isolate[@]}" chroot "$ROOT" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 \
+    ${ROOTS_CA:+PIP_CERT=/etc/ssl/certs/ca-certificates.crt} ${ROOTS_PIP_INDEX:+PIP_INDEX_URL="$ROOTS_PIP_INDEX"} "$@"
+}
+
+# step NAME COMMAND…: one line of the result, and how long it took.
+step() {
+  local name="$1" start_s="$SECONDS"
+  shift
+  if "$@" >>"$WORK/$CASE.log" 2>&1; then
+    say "$CASE: $name: ok, $((SECONDS - start_s)) s"
+  else
+    say "$CASE: $name: FAILED (see $WORK/$CASE.log)"
+    FAILED=1
+  fi
+}
+
+install() { inside /project/install.sh "$@" "${FROM[@]}"; }
+
+version() { readlink -- "$ROOT/opt/brickgate/current"; }
+
+works() {
+  inside /usr/local/bin/brickgate simulate --parts 2 --json && inside /usr/local/bin/brickgate check-config \
+    /etc/brickgate/machine.yaml /etc/brickgate/bins.yaml && inside getent passwd brickgate &&
+    [[ -L "$ROOT/etc/systemd/system/multi-user.target.wants/brickgate.service" ]] &&
+    inside systemd-analyze verify --man=no /etc/systemd/system/brickgate.service
+}
+
+again_in_seconds() {
+  local start_s="$SECONDS" before
+  before="$(version)"
+  install && [[ "$(version)" == "$before" ]] && ((SECONDS - start_s < ${AGAIN_WITHIN_S:-30}))
+}
+
+updates() {
+  local before
+  before="$(version)"
+  printf '\n# mine\n' >>"$ROOT/etc/brickgate/bins.yaml"
+  printf '\n# a newer version\n' >>"$ROOT/project/edge/run.py"
+  install --update && [[ "$(version)" != "$before" ]] && tail -n 1 "$ROOT/etc/brickgate/bins.yaml" | grep -q mine &&
+    [[ -d "$ROOT/opt/brickgate/$before" ]]
+}
+
+refuses_a_broken_update() {
+  local before
+  before="$(version)"
+  printf '\nraise RuntimeError("broken")\n' >>"$ROOT/project/edge/pipeline.py"
+  ! install --update && [[ "$(version)" == "$before" ]] && works &&
+    [[ "$(find "$ROOT/opt/brickgate" -mindepth 1 -maxdepth 1 -type d | wc -l)" == 2 ]]
+}
+
+leaves_only_what_is_the_users() {
+  printf 'one part\n' >"$ROOT/var/lib/brickgate/brickgate-journal.jsonl"
+  inside /project/install.sh --uninstall || return 1
+  find "$ROOT" -xdev -path "$ROOT/proc" -prune -o -path "$ROOT/dev" -prune -o -path "$ROOT/project" -prune -o \
+    -path "$ROOT/wheels" -prune -o -iname '*brickgate*' -print | sort | sed "s#^$ROOT##" >"$WORK/left"
+  diff - "$WORK/left" <<'LEFT' && ! inside getent passwd brickgate
+/etc/brickgate
+/var/lib/brickgate
+/var/lib/brickgate/brickgate-journal.jsonl
+LEFT
+}
+
+try() {
+  local suite architecture source
+  IFS=- read -r suite architecture source <<<"$CASE"
+  : >"$WORK/$CASE.log"
+  FROM=() NO_NETWORK=""
+  step "fresh root" make_root "$suite" "$architecture"
+  if [[ "$source" == wheels ]]; then
+    cp -R -- "${ROOTS_WHEELS:?ROOTS_WHEELS names the folder of wheels}" "$ROOT/wheels"
+    FROM=(--wheels /wheels) NO_NETWORK=yes
+  fi
+  step install install
+  step "it works" works
+  step "again, in seconds" again_in_seconds
+  step update updates
+  step "a broken update is refused" refuses_a_broken_update
+  step uninstall leaves_only_what_is_the_users
+  clear_root
+}
+
+main() {
+  mkdir -p -- "$WORK"
+  trap clear_root EXIT
+  for CASE in "${CASES[@]}"; do
+    try
+  done
+  exit "$FAILED"
+}
+
+main # One word: bash reads no more of this file while it runs.

@@ -1,0 +1,422 @@
+"""`sudo ./install.sh` against a root of its own: every path of the system is under a folder, every command a script
+that writes down what it was asked for."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[2]
+TOOLS = (
+    *("awk", "basename", "bash", "cat", "chmod", "cp", "cut", "date", "df", "dirname", "env", "find", "flock", "grep"),
+    *("head", "ln", "mkdir", "mktemp", "mv", "readlink", "rm", "sed", "sha256sum", "sh", "sleep", "sort", "stat"),
+    *("sync", "tail", "timeout", "touch", "tr", "uname", "xargs"),
+)
+FAKE_PYTHON = r"""#!/usr/bin/env bash
+# A Python as far as install.sh can tell. `brickgate` works unless the sources hold the word BROKEN.
+echo "python $*" >>"$FAKE_CALLS"
+case "$*" in
+  *"version_info < (3, 11)"*) exit 0 ;;
+  *"import ensurepip"*) exit "${FAKE_NO_ENSUREPIP:-0}" ;;
+  *find_spec*) [[ -e "$FAKE_GPIO" ]] ;;
+  *importlib.metadata*) grep -qx "${*: -1}" "$FAKE_GPIO" ;;
+  *load_bundle*) echo "${FAKE_SERVED:-cpu}" ;;
+  *urllib*) exit 1 ;;
+  "-m venv "*) for folder; do :; done; mkdir -p "$folder/bin" && cp "$0" "$folder/bin/python" ;;
+  "-m pip install "*)
+    [[ "${FAKE_PIP_RC:-0}" == 0 ]] || { echo "ERROR: ${FAKE_PIP_SAYS:-no}"; exit 1; }
+    for word; do
+      if [[ -d "$word/edge" ]]; then
+        cat "$word/edge/cli.py" >"${0%/*}/source"
+        printf '#!/usr/bin/env bash\necho "brickgate $*" >>"$FAKE_CALLS"\n! grep -q BROKEN "${0%%/*}/source"\n' \
+          >"${0%/*}/brickgate"
+        chmod +x "${0%/*}/brickgate"
+      fi
+    done
+    [[ "${*: -1}" != *GPIO* && "${*: -1}" != rpi-lgpio ]] || echo "${*: -1}" >>"$FAKE_GPIO" ;;
+esac
+"""
+FAKE = r"""#!/usr/bin/env bash
+echo "${0##*/} $*" >>"$FAKE_CALLS"
+case "${0##*/} $*" in
+  "id -u") echo "${FAKE_UID:-0}" ;;
+  "dpkg --print-architecture") echo "${FAKE_ARCHITECTURE:-arm64}" ;;
+  "dpkg-query "*) grep -qx "${*: -1}" "$FAKE_PACKAGES" && echo installed ;;
+  "apt-cache policy "*) [[ " $FAKE_ARCHIVE " == *" $2 "* ]] && echo "  Candidate: 1.0" || echo "  Candidate: (none)" ;;
+  "apt-get "*" install "*)
+    for word; do case "$word" in -* | install) ;; *) echo "$word" >>"$FAKE_PACKAGES" ;; esac; done ;;
+  "getent "*) grep -qx "$1 $2" "$FAKE_USERS" ;;
+  "groupadd "*) echo "group ${*: -1}" >>"$FAKE_USERS" ;;
+  "useradd "*) printf 'passwd %s\ngroup %s\n' "${*: -1}" "${*: -1}" >>"$FAKE_USERS" ;;
+  "userdel "* | "groupdel "*) sed -i "/ ${*: -1}\$/d" "$FAKE_USERS" ;;
+  "systemctl --version") echo "systemd ${FAKE_SYSTEMD:-252} (x)" ;;
+  "systemctl --no-block start brickgate.service")
+    state="${FAKE_STATE:-sorting}"
+    ! grep -q SICK "$FAKE_ROOT/opt/brickgate/current/bin/source" || state=safe-mode
+    mkdir -p "$FAKE_ROOT/run/brickgate"
+    echo "{\"state\": \"$state\", \"reason\": \"\"}" >"$FAKE_ROOT/run/brickgate/state.json" ;;
+esac
+"""
+FAKES = ("id", "dpkg", "dpkg-query", "apt-cache", "apt-get", "getent", "groupadd", "useradd", "usermod", "userdel",
+         "groupdel", "systemctl", "systemd-tmpfiles", "udevadm", "chown")  # fmt: skip
+
+
+@dataclass
+class Pi:
+    """A Raspberry Pi for install.sh. `root` is its file system, `project` the checkout, `bin` its whole PATH."""
+
+    root: Path
+    project: Path
+    bin: Path
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [self.project / "install.sh", *arguments],
+            check=False,
+            capture_output=True,
+            text=True,
+            env={**self.environment, **environment},
+            timeout=120,
+        )
+
+    def installs(self, *arguments: str, **environment: str) -> str:
+        """Runs it, to a good end; what it said."""
+        result = self.run(*arguments, **environment)
+        assert result.returncode == 0, result.stderr
+        return result.stderr
+
+    @property
+    def calls(self) -> str:
+        file = Path(self.environment["FAKE_CALLS"])
+        return file.read_text() if file.exists() else ""
+
+    @property
+    def version(self) -> str:
+        return str((self.root / "opt/brickgate/current").readlink())
+
+    @property
+    def versions(self) -> set[str]:
+        return {
+            path.name for path in (self.root / "opt/brickgate").iterdir() if path.is_dir() and not path.is_symlink()
+        }
+
+    def change(self, words: str) -> None:
+        """The project as a newer one."""
+        with (self.project / "edge/cli.py").open("a") as file:
+            file.write(f"# {words}\n")
+
+    def files(self) -> set[str]:
+        return {str(path.relative_to(self.root)) for path in self.root.rglob("*") if not path.is_dir()}
+
+
+@pytest.fixture
+def pi(tmp_path: Path) -> Pi:
+    root, project, folder = tmp_path / "root", tmp_path / "my project", tmp_path / "bin"
+    for made in (root / "etc", root / "boot/firmware", root / "proc/device-tree", root / "run/systemd/system", folder):
+        made.mkdir(parents=True)
+    (root / "etc/os-release").write_text("VERSION_CODENAME=bookworm\n")
+    (root / "proc/device-tree/model").write_text("Raspberry Pi 4 Model B Rev 1.4\0")
+    (root / "boot/firmware/config.txt").write_text("camera_auto_detect=1\n#dtparam=i2c_arm=on\n[all]\n")
+    (project / "edge").mkdir(parents=True)
+    (project / "calibration").mkdir()
+    (project / "edge/cli.py").write_text("# the command line\n")
+    for name in ("install.sh", "pyproject.toml", "README.md"):
+        shutil.copy(REPOSITORY / name, project / name)
+    shutil.copytree(REPOSITORY / "edge/system", project / "edge/system", ignore=shutil.ignore_patterns("image"))
+    for tool in TOOLS:
+        where = shutil.which(tool)
+        if where is None:
+            pytest.skip(f"{tool} is not on this machine")
+        (folder / tool).symlink_to(where)
+    for name, content in {"python3": FAKE_PYTHON, **dict.fromkeys(FAKES, FAKE)}.items():
+        (folder / name).write_text(content)
+        (folder / name).chmod(0o755)
+    files = {name: tmp_path / name.lower() for name in ("FAKE_CALLS", "FAKE_PACKAGES", "FAKE_USERS", "FAKE_GPIO")}
+    files["FAKE_USERS"].write_text("group video\ngroup plugdev\n")
+    files["FAKE_PACKAGES"].touch()
+    return Pi(
+        root,
+        project,
+        folder,
+        {
+            "PATH": str(folder),
+            "BRICKGATE_DESTDIR": str(root),
+            "BRICKGATE_POLL_S": "0",
+            "FAKE_ROOT": str(root),
+            "FAKE_ARCHIVE": "python3-picamera2 python3-rpi.gpio python3-rpi-lgpio hailo-all libedgetpu1-std",
+            **{name: str(path) for name, path in files.items()},
+        },
+    )
+
+
+def test_one_command_makes_a_service_that_starts_with_the_machine(pi: Pi) -> None:
+    said = pi.installs()
+    assert "Board: Raspberry Pi 4 Model B Rev 1.4" in said
+    assert said.splitlines()[-1] == "Ready. Restart once, for I2C: sudo reboot"
+    etc = pi.root / "etc"
+    assert (etc / "systemd/system/brickgate.service").is_file()
+    assert (etc / "udev/rules.d/60-brickgate.rules").is_file()
+    assert (etc / "tmpfiles.d/brickgate.conf").is_file()
+    assert "systemctl enable brickgate.service brickgate-status.socket" in pi.calls
+    assert (pi.root / "opt/brickgate" / pi.version / "bin/brickgate").exists()
+    assert str((pi.root / "usr/local/bin/brickgate").readlink()) == "/opt/brickgate/current/bin/brickgate"
+    assert "usermod -aG video,i2c,gpio,plugdev brickgate" in pi.calls
+    assert (
+        pi.root / "boot/firmware/config.txt"
+    ).read_text() == "camera_auto_detect=1\n[all]\n\n[all]\ndtparam=i2c_arm=on\n"
+    assert (etc / "modules-load.d/brickgate.conf").read_text() == "i2c-dev\n"
+    assert "driver: cpu" in (etc / "brickgate/machine.yaml").read_text()
+    assert "useradd" in (pi.root / "var/log/brickgate-install.log").read_text()
+
+
+def test_every_line_it_says_is_one_and_nothing_is_left_in_the_project(pi: Pi) -> None:
+    before = sorted(pi.project.rglob("*"))
+    said = pi.installs()
+    assert all(0 < len(line) < 200 for line in said.splitlines())
+    assert sorted(pi.project.rglob("*")) == before
+
+
+def test_a_second_run_installs_nothing(pi: Pi) -> None:
+    pi.installs()
+    (files, calls) = pi.files(), pi.calls
+    said = pi.installs()
+    assert f"Version {pi.version} is installed already" in said
+    assert pi.files() == files
+    again = pi.calls[len(calls) :]
+    assert not [word for word in ("pip", "apt-get", "useradd", "groupadd", "enable", "stop") if f" {word} " in again]
+
+
+def test_what_is_mine_is_kept(pi: Pi) -> None:
+    (pi.root / "etc/brickgate").mkdir()
+    (pi.root / "etc/brickgate/machine.yaml").write_text("mine")
+    pi.installs()
+    assert (pi.root / "etc/brickgate/machine.yaml").read_text() == "mine"
+    assert (pi.root / "etc/brickgate/bins.yaml").read_text().startswith("# Four bins")
+
+
+@pytest.mark.parametrize(
+    ("model", "package"),
+    [("Raspberry Pi 4 Model B", "python3-rpi.gpio"), ("Raspberry Pi 5 Model B Rev 1.0", "python3-rpi-lgpio")],
+)
+def test_the_gpio_library_fits_the_board(pi: Pi, model: str, package: str) -> None:
+    (pi.root / "proc/device-tree/model").write_text(model + "\0")
+    pi.installs()
+    installed = Path(pi.environment["FAKE_PACKAGES"]).read_text().split()
+    assert [name for name in installed if "gpio" in name] == [package]
+
+
+def test_without_apts_package_the_gpio_library_comes_from_pip(pi: Pi) -> None:
+    pi.installs(FAKE_ARCHIVE="python3-picamera2")
+    assert "pip install --disable-pip-version-check --no-input rpi-lgpio" in pi.calls
+
+
+def test_no_pi_gets_the_service_and_no_drivers(pi: Pi) -> None:
+    (pi.root / "proc/device-tree/model").unlink()
+    said = pi.installs()
+    assert "Board: no Raspberry Pi" in said
+    assert "picamera2" not in pi.calls
+    assert "The service is up: sorting" in said
+
+
+def plug(pi: Pi, bus: str, **files: str) -> None:
+    device = pi.root / f"sys/bus/{bus}/devices/1"
+    device.mkdir(parents=True)
+    for name, value in files.items():
+        (device / name).write_text(value + "\n")
+
+
+def test_a_coral_gets_its_library_and_the_driver_when_the_model_is_compiled_for_it(pi: Pi) -> None:
+    plug(pi, "usb", idVendor="18d1", idProduct="9302")
+    assert "a Coral is there" in pi.installs(FAKE_SERVED="cpu edgetpu")
+    assert "libedgetpu1-std" in Path(pi.environment["FAKE_PACKAGES"]).read_text()
+    assert "driver: edgetpu" in (pi.root / "etc/brickgate/machine.yaml").read_text()
+
+
+def test_a_model_that_is_not_compiled_for_the_coral_runs_on_the_cpu_and_that_is_said(pi: Pi) -> None:
+    plug(pi, "pci", vendor="0x1ac1", device="0x089a")
+    assert "The shipped model is not compiled for this accelerator" in pi.installs()
+    assert "driver: cpu" in (pi.root / "etc/brickgate/machine.yaml").read_text()
+
+
+def test_a_hailo_gets_its_driver_and_a_restart(pi: Pi) -> None:
+    plug(pi, "pci", vendor="0x1e60", device="0x2864")
+    said = pi.installs(FAKE_SERVED="cpu hailo8l")
+    assert "hailo-all" in Path(pi.environment["FAKE_PACKAGES"]).read_text()
+    assert "driver: hailo" in (pi.root / "etc/brickgate/machine.yaml").read_text()
+    assert said.splitlines()[-1].startswith("Ready. Restart once, for ")
+
+
+@pytest.mark.parametrize(("bus", "ids", "word"), [
+    ("pci", {"vendor": "0x1e60"}, "hailo-all cannot be had here"),
+    ("usb", {"idVendor": "1a6e", "idProduct": "089a"}, "libedgetpu1-std cannot be had now"),
+])  # fmt: skip
+def test_a_driver_that_cannot_be_had_is_a_plain_word(pi: Pi, bus: str, ids: dict[str, str], word: str) -> None:
+    plug(pi, bus, **ids)
+    said = pi.installs(FAKE_ARCHIVE="python3-picamera2 python3-rpi.gpio")
+    assert word in said
+    assert "Ready." in said
+    assert not list(pi.root.glob("etc/apt/sources.list.d/*"))
+
+
+def test_an_update_is_beside_and_the_version_before_is_kept(pi: Pi) -> None:
+    pi.installs()
+    first = pi.version
+    pi.change("newer")
+    pi.installs("--update")
+    second = pi.version
+    assert {first, second} == pi.versions
+    pi.change("newest")
+    pi.installs("--update")
+    assert pi.versions == {second, pi.version}
+
+
+def test_a_broken_update_never_touches_the_running_version(pi: Pi) -> None:
+    pi.installs()
+    first = pi.version
+    (files, calls) = pi.files(), pi.calls
+    pi.change("BROKEN")
+    result = pi.run("--update")
+    assert result.returncode == 1
+    assert result.stderr.splitlines()[-1] == f"Version {first} is as it was"
+    assert pi.version == first
+    assert pi.files() == files
+    assert "systemctl stop" not in pi.calls[len(calls) :]
+
+
+def test_a_version_that_does_not_sort_any_more_is_switched_back(pi: Pi) -> None:
+    (pi.root / "boot/firmware/config.txt").write_text("dtparam=i2c_arm=on\ncamera_auto_detect=1\n")
+    pi.installs()
+    first = pi.version
+    files = pi.files()
+    pi.change("SICK")
+    result = pi.run("--update")
+    assert result.returncode == 1
+    assert "does not become healthy (before: sorting, now: safe-mode)" in result.stderr
+    assert f"Switching back to version {first}" in result.stderr
+    assert pi.version == first
+    assert pi.files() == files
+    assert '"sorting"' in (pi.root / "run/brickgate/state.json").read_text()
+
+
+def test_a_machine_that_stood_in_safe_mode_may_be_updated(pi: Pi) -> None:
+    pi.installs(FAKE_STATE="safe-mode")
+    pi.change("newer")
+    assert "The service is up: safe-mode" in pi.installs("--update", FAKE_STATE="safe-mode")
+
+
+def test_a_service_that_says_nothing_is_no_health(pi: Pi) -> None:
+    pi.installs()
+    first = pi.version
+    pi.change("newer")
+    result = pi.run("--update", FAKE_STATE="starting", BRICKGATE_HEALTHY_WITHIN_S="3")
+    assert result.returncode == 1
+    assert pi.version == first
+
+
+def test_a_failed_pip_leaves_the_old_version_and_nothing_half_made(pi: Pi) -> None:
+    pi.installs()
+    first = pi.version
+    pi.change("newer")
+    result = pi.run(FAKE_PIP_RC="1", FAKE_PIP_SAYS="NewConnectionError")
+    assert result.returncode == 1
+    assert "no network" in result.stderr
+    assert (pi.version, pi.versions) == (first, {first})
+
+
+def test_a_failed_first_installation_leaves_no_service(pi: Pi) -> None:
+    pi.change("BROKEN")
+    assert pi.run().returncode == 1
+    assert not (pi.root / "opt/brickgate/current").exists()
+    assert not (pi.root / "etc/systemd/system/brickgate.service").exists()
+    assert "systemctl enable" not in pi.calls
+
+
+def test_a_half_made_version_is_made_again(pi: Pi) -> None:
+    pi.installs()
+    (pi.root / "opt/brickgate" / pi.version / ".complete").unlink()
+    assert "Installing version" in pi.installs()
+
+
+def test_from_a_folder_of_wheels_nothing_is_fetched(pi: Pi, tmp_path: Path) -> None:
+    wheels = tmp_path / "wheels"
+    wheels.mkdir()
+    (wheels / "numpy-2.4.0-cp311.whl").touch()
+    pi.installs("--wheels", str(wheels))
+    installs = [line for line in pi.calls.splitlines() if "pip install" in line]
+    assert installs
+    assert all(f"--no-index --find-links {wheels}" in line for line in installs)
+    assert "apt-get -q update" not in pi.calls
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--wheels",), "--wheels needs a folder"),
+        (("--wheels", "/nowhere"), "--wheels: /nowhere is no folder"),
+        (("--wheels", "/"), "holds no wheels"),
+        (("--update",), "nothing is installed here yet"),
+        (("--update", "--fast"), "unknown option '--fast'"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line(pi: Pi, arguments: tuple[str, ...], words: str) -> None:
+    result = pi.run(*arguments)
+    assert result.returncode == 2
+    assert words in result.stderr
+    assert result.stderr.startswith("install.sh: ") or "System" in result.stderr
+    assert not (pi.root / "opt").exists()
+
+
+@pytest.mark.parametrize(
+    ("environment", "codename", "words"),
+    [
+        ({"FAKE_ARCHITECTURE": "armhf"}, "bookworm", "flash Raspberry Pi OS (64-bit)"),
+        ({}, "buster", "Raspberry Pi OS or Debian, Bookworm or Trixie, is needed"),
+        ({"BRICKGATE_DESTDIR": "", "FAKE_UID": "1000"}, "bookworm", "installing needs root: type 'sudo ./install.sh'"),
+    ],
+)
+def test_what_it_cannot_be_installed_on(pi: Pi, environment: dict[str, str], codename: str, words: str) -> None:
+    (pi.root / "etc/os-release").write_text(f"VERSION_CODENAME={codename}\n")
+    result = pi.run(**environment)
+    assert result.returncode != 0
+    assert words in result.stderr.splitlines()[-1]
+    assert not (pi.root / "opt").exists()
+
+
+def test_a_full_disk_is_said_before_anything_is_made(pi: Pi) -> None:
+    (pi.bin / "df").unlink()
+    (pi.bin / "df").write_text("#!/usr/bin/env bash\nprintf 'Filesystem\\n/dev/sda 100 90 10 90%% /\\n'\n")
+    (pi.bin / "df").chmod(0o755)
+    result = pi.run()
+    assert result.returncode == 1
+    assert "10 MB are free" in result.stderr
+    assert "useradd" not in pi.calls
+
+
+def test_uninstalling_leaves_the_configuration_and_the_journal(pi: Pi) -> None:
+    before = pi.files()
+    pi.installs()
+    (pi.root / "var/lib/brickgate/brickgate-journal.jsonl").write_text("one part\n")
+    pi.installs("--uninstall")
+    left = {name for name in pi.files() - before if name != "run/brickgate-install.lock"}
+    assert left == {
+        "etc/brickgate/machine.yaml",
+        "etc/brickgate/bins.yaml",
+        "var/lib/brickgate/brickgate-journal.jsonl",
+    }
+    assert Path(pi.environment["FAKE_USERS"]).read_text() == "group video\ngroup plugdev\n"
+    assert "Nothing is installed" in pi.installs("--uninstall")
+    assert pi.installs()
+
+
+def test_systemd_is_spared_what_it_does_not_know(pi: Pi) -> None:
+    unit = pi.root / "etc/systemd/system/brickgate.service"
+    pi.installs()
+    assert "RestartSteps" not in unit.read_text()
+    pi.installs("--uninstall")
+    pi.installs(FAKE_SYSTEMD="257")
+    assert "RestartSteps=4" in unit.read_text()
