@@ -55,16 +55,26 @@ def simulate(
     journal: JournalFile = None,
     video: Video = None,
     capture: CaptureFolder = None,
+    fault: Annotated[
+        list[str] | None, typer.Option("--fault", metavar="KIND[@FROM[-UNTIL]]", help="A fault, by second; or: list.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Runs the whole machine in simulation: parts on a belt, the network, the gates, the bins."""
     from edge.machine import read_plans
     from edge.signals import Interrupted, noted
-    from edge.simulate import SimulateOptions, print_result, run_simulation
+    from edge.sim.fault_orders import list_faults, read_orders
+    from edge.simulate import SimulateOptions, run_simulation
+    from edge.simulate_result import print_result
 
+    if fault == ["list"]:
+        typer.echo("\n".join(list_faults()))
+        return
+    faults = read_orders(fault or ())
     # The simulated machine is what the YAML says: there is nothing to correct.
     plans = read_plans(*_machine_files(config, bins), bundle, _warn, measured=False)
-    options = SimulateOptions(parts, ppm or plans.config.feeder.parts_per_min, seed, realtime, journal, video, capture)
+    rate = ppm or plans.config.feeder.parts_per_min
+    options = SimulateOptions(parts, rate, seed, realtime, journal, video, capture, faults)
     with noted() as stop, _progress("sorting", parts, hidden=as_json) as advance:
         result = run_simulation(plans, options, _warn, advance, stop)
     if stop.signal is not None:
@@ -72,7 +82,7 @@ def simulate(
     if as_json:
         typer.echo(json.dumps(result.to_json()))
     else:
-        print_result(result, plans, Console())
+        print_result(result, plans.bins, Console())
     raise typer.Exit(1 if result.unrecorded else 0)
 
 
@@ -123,7 +133,7 @@ def run(
         report = run_machine(plans, written, _warn, stop, observe)
     dropped = f" ({report.dropped_frames} dropped)" if report.dropped_frames else ""
     pictures = written.pictures_in_words()
-    typer.echo(f"{report.frames} frames{dropped}, {report.parts} parts{pictures}, recorded in {written.path}")
+    typer.echo(f"{report.frames} frames{dropped}, {report.parts_in_words()}{pictures}, recorded in {written.path}")
     if gates := report.gates_in_words():
         typer.echo(gates)
     if report.sensors:
@@ -223,7 +233,7 @@ def bins(
 
     plans = read_plans(*_machine_files(config, bins_file), bundle)
     for name in emptied or []:
-        if name not in (known := (*plans.bins.names, plans.bins.default_bin)):
+        if name not in (known := plans.bins.all_bins):
             raise InputError(f"--emptied {name}: no such bin{did_you_mean(name, known) or '; ' + ', '.join(known)}")
     file = journal or Path(plans.config.journal.file)
     print_fill(file, BinFill(plans.bins, plans.catalogue, lambda line: None), emptied or [], typer.echo)

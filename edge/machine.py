@@ -231,11 +231,14 @@ def _recorder(
 ) -> Callable[[PartState], None]:
     """What is done with a part that is to be recorded; its picture goes to the journal once it has left the view."""
 
+    parts, colours = plans.bundle.parts, plans.colours
+    comes_back_from = plans.bins.default_bin if plans.bins.recirculates else None
+
     def record(part: PartState) -> None:
         if part.time_s is None:
             part.time_s = wall_clock_s()
         if journal is not None:
-            part.part_id = journal.append(part_record(part, plans.bundle.parts, plans.colours, part.time_s))
+            part.part_id = journal.append(part_record(part, parts, colours, part.time_s, comes_back_from))
             if part.left_view and part.best_look is not None:
                 journal.keep_picture(part.part_id, part.best_look.crop_bgr)
         if part.left_view:

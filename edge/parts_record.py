@@ -10,6 +10,7 @@ import numpy as np
 from edge.bundle.manifest import BundlePart
 from edge.catalogue.colours import Colour
 from edge.config.schema import JournalConfig
+from edge.journal.file import Disk
 from edge.journal.journal import Journal
 from edge.journal.pictures import RingSize
 from edge.part_state import PartState
@@ -20,7 +21,12 @@ COLOURS = 3
 
 
 def open_journal(
-    config: JournalConfig, file: Path | None, warn: Callable[[str], None], *, threaded: bool = True
+    config: JournalConfig,
+    file: Path | None,
+    warn: Callable[[str], None],
+    *,
+    threaded: bool = True,
+    disk: Disk | None = None,
 ) -> Journal:
     """The machine's journal, as large as configured.
 
@@ -28,19 +34,27 @@ def open_journal(
         file: instead of the configured one.
         warn: told one line when something is wrong with it, from any thread.
         threaded: False for virtual time.
+        disk: the system calls.
 
     Raises:
         JournalError: it cannot be opened or written, or another process writes to it.
     """
     size = RingSize(config.max_pictures, int(config.max_pictures_mb * 1e6))
-    return Journal.open(file or Path(config.file), config.max_mb, warn, threaded=threaded, pictures=size)
+    return Journal.open(file or Path(config.file), config.max_mb, warn, threaded=threaded, disk=disk, pictures=size)
 
 
-def part_record(part: PartState, parts: Sequence[BundlePart], colours: Sequence[Colour], time_s: float) -> PartRecord:
+def part_record(
+    part: PartState,
+    parts: Sequence[BundlePart],
+    colours: Sequence[Colour],
+    time_s: float,
+    comes_back_from: str | None = None,
+) -> PartRecord:
     """The record of a decided part; its number is the part's own, or −1 for a new one.
 
     Args:
         time_s: of the decision, in seconds since 1970.
+        comes_back_from: the bin whose parts go back to the feeder.
     """
     assert part.decision is not None
     assert part.plan is not None
@@ -71,6 +85,7 @@ def part_record(part: PartState, parts: Sequence[BundlePart], colours: Sequence[
         ),
         confirmation=part.confirmation,
         seen_in=part.seen_in,
+        again=plan.bin == comes_back_from,
     )
 
 

@@ -259,3 +259,5 @@ class PartRecord:
     """What a sensor saw of it, as a `Confirmed`."""
     seen_in: str = ""
     """Where the sensors saw a part that was in the wrong place."""
+    again: bool = False
+    """It went back to the feeder, for `reason`: the same part comes once more, under another number."""

@@ -54,6 +54,9 @@ class RunReport:
     frames: int = 0
     dropped_frames: int = 0
     parts: int = 0
+    """Parts that were decided, each as often as it came."""
+    again: int = 0
+    """Those of them that went round to the feeder."""
     reason: str = ""
     fault: bool = False
     commands: int = 0
@@ -69,6 +72,10 @@ class RunReport:
         self.commands = sum(dispatcher.counts.values())
         self.late_commands = dispatcher.counts[CommandStatus.LATE]
         self.delays_s = tuple(dispatcher.delays_s)
+
+    def parts_in_words(self) -> str:
+        """How many parts were sorted; one that comes again counts when it is."""
+        return f"{self.parts - self.again} parts" + (f" ({self.again} came again)" if self.again else "")
 
     def gates_in_words(self) -> str | None:
         """How punctual the gates were, in one line; None when none was told anything."""
@@ -226,6 +233,7 @@ def _drive(drive: Drive) -> None:
         machine.pipeline.close()
         report.dropped_frames = slot.dropped
         report.count(machine.dispatcher)
+        report.again = machine.router.fill.again
         report.sensors = machine.confirmation.in_words()
 
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Discriminator, Field, Tag, ValidationInfo, model_validator
 
 from edge.config.fields import Number, Section, Text, Texts, Whole
+from edge.config.findings import KeyPath
 
 Way = tuple[tuple[str, str], ...]
 """(gate, position) from the first gate to a bin."""
@@ -115,6 +116,13 @@ class LayoutNode(Section):
             }
         return node
 
+    def nodes(self, path: KeyPath = ()) -> Iterator[tuple[LayoutNode, KeyPath]]:
+        """This gate and all behind it, in the YAML's order, each with the place where it stands below `path`."""
+        yield self, path
+        for position, exit_ in self.exits.items():
+            if isinstance(exit_, LayoutNode):
+                yield from exit_.nodes((*path, position))
+
     def ways(self, before: Way = ()) -> Iterator[tuple[str, Way]]:
         """Every leaf, in the YAML's order: the bin's name and the way to it."""
         for position, exit_ in self.exits.items():
@@ -129,13 +137,36 @@ class BinsConfig(Section):
     """bins.yaml. The first bin with a matching rule takes a part; bins with the same rule share it."""
 
     default_bin: Text
+    recirculates: Annotated[bool, Field(strict=True)] = False
+    """What reaches `default_bin` comes back to the feeder."""
+    leftover_bin: Text | None = None
+    """Of a belt that recirculates: where that goes which would go round for ever."""
+    unsure_rounds: Annotated[Whole, Field(ge=1, le=100)] = 5
+    """Of the parts that are unsure, one in so many goes to `leftover_bin`, the others round again."""
     layout: LayoutNode
     bins: Annotated[tuple[BinConfig, ...], Field(min_length=1)]
 
+    @model_validator(mode="after")
+    def _leftovers_of_a_round(self) -> BinsConfig:
+        if not self.recirculates:
+            for key in ("leftover_bin", "unsure_rounds"):
+                if key in self.model_fields_set:
+                    raise ValueError(f"{key} is for a belt with recirculates: true; take it out, or set that")
+        elif self.leftover_bin is None and "unsure_rounds" in self.model_fields_set:
+            raise ValueError("unsure_rounds needs a leftover_bin for what has gone round")
+        return self
+
     @property
     def names(self) -> tuple[str, ...]:
-        """Every bin but the default one, from the top."""
+        """Every bin that accepts something, from the top."""
         return tuple(name for bin_ in self.bins for name in bin_.names)
+
+    @property
+    def all_bins(self) -> tuple[str, ...]:
+        """Every place in which a part may stay: not the belt's end where that leads back to the feeder."""
+        leftover = () if self.leftover_bin is None else (self.leftover_bin,)
+        default = () if self.recirculates else (self.default_bin,)
+        return tuple(dict.fromkeys((*self.names, *leftover, *default)))
 
     def ways(self) -> dict[str, tuple[Way, ...]]:
         """The ways to each bin that the layout leads to."""

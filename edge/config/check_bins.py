@@ -22,18 +22,11 @@ def check_bins(config: BinsConfig, document: Document, more_categories: frozense
         *_bin_names(config, document),
         *_leaves(config, document),
         *_default_bin_has_no_end(config, document),
+        *_leftovers(config, document),
         *_gates_once(config.layout, ("layout",), document),
         *_colours(config, document),
         *_categories(config, document, sorted({*CATEGORIES, *more_categories})),
     ]
-
-
-def nodes(node: LayoutNode, path: KeyPath) -> Iterator[tuple[LayoutNode, KeyPath]]:
-    """Every gate of the layout with the place where it stands in the YAML."""
-    yield node, path
-    for position, exit_ in node.exits.items():
-        if isinstance(exit_, LayoutNode):
-            yield from nodes(exit_, (*path, position))
 
 
 def names(document: Document, path: KeyPath) -> Iterator[tuple[str, KeyPath]]:
@@ -62,7 +55,7 @@ def _bin_names(config: BinsConfig, document: Document) -> Iterator[Finding]:
 
 def _leaves(config: BinsConfig, document: Document) -> Iterator[Finding]:
     ways = config.ways()
-    known = [config.default_bin, *config.names]
+    known = [config.default_bin, *config.names, *filter(None, [config.leftover_bin])]
     if config.default_bin not in ways:
         hint = did_you_mean(config.default_bin, ways) or "; doubts and refusals must end somewhere"
         yield document.finding(
@@ -70,7 +63,7 @@ def _leaves(config: BinsConfig, document: Document) -> Iterator[Finding]:
             f"the layout leads nowhere to '{config.default_bin}'{hint}",
             value=config.default_bin,
         )
-    for node, path in nodes(config.layout, ("layout",)):
+    for node, path in config.layout.nodes(("layout",)):
         for position, exit_ in node.exits.items():
             if isinstance(exit_, str) and exit_ not in known:
                 yield document.finding(
@@ -107,9 +100,32 @@ def _default_bin_has_no_end(config: BinsConfig, document: Document) -> Iterator[
                 )
 
 
+def _leftovers(config: BinsConfig, document: Document) -> Iterator[Finding]:
+    """A belt that recirculates needs a way out for what no bin asks for, or cannot be recognised."""
+    leftover, here = config.leftover_bin, ("leftover_bin",)
+    if leftover is None:
+        if config.recirculates:
+            yield document.finding(
+                ("recirculates",),
+                "parts that no bin asks for, and what cannot be recognised, go round for ever; name a leftover_bin of"
+                " the layout for them",
+                Severity.WARNING,
+                "true",
+            )
+    elif leftover == config.default_bin:
+        yield document.finding(here, f"'{leftover}' is default_bin, which comes back; name another bin", value=leftover)
+    elif leftover in config.names:
+        yield document.finding(
+            here, f"'{leftover}' is a bin with rules; leftovers need one of their own", value=leftover
+        )
+    elif leftover not in (ways := config.ways()):
+        hint = did_you_mean(leftover, ways) or "; add it to the layout"
+        yield document.finding(here, f"the layout leads nowhere to '{leftover}'{hint}", value=leftover)
+
+
 def _gates_once(layout: LayoutNode, path: KeyPath, document: Document) -> Iterator[Finding]:
     first: dict[str, int] = {}
-    for node, place in nodes(layout, path):
+    for node, place in layout.nodes(path):
         here = (*place, "gate")
         if node.gate in first:
             yield document.finding(

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 
 from edge.catalogue.spelling import did_you_mean
 from edge.config.bins import BinsConfig, LayoutNode
-from edge.config.check_bins import nodes
 from edge.config.document import Document
 from edge.config.findings import Finding, KeyPath, Severity
 from edge.config.gates import GateBase
@@ -28,7 +27,7 @@ def check_layout(machine: MachineConfig, bins: BinsConfig, document: Document) -
 
 
 def _names(gates: Mapping[str, GateBase], bins: BinsConfig, document: Document) -> Iterator[Finding]:
-    for node, path in nodes(bins.layout, _START):
+    for node, path in bins.layout.nodes(_START):
         gate = gates.get(node.gate)
         if gate is None:
             hint = did_you_mean(node.gate, gates) or f"; it has {', '.join(gates)}"
@@ -60,7 +59,7 @@ def _order(gates: Mapping[str, GateBase], node: LayoutNode, path: KeyPath, docum
 
 
 def _chutes_end_the_belt(gates: Mapping[str, GateBase], bins: BinsConfig, document: Document) -> Iterator[Finding]:
-    for node, path in nodes(bins.layout, _START):
+    for node, path in bins.layout.nodes(_START):
         gate = gates.get(node.gate)
         for position, exit_ in node.exits.items():
             if gate is not None and gate.kind == "chute" and isinstance(exit_, LayoutNode):
@@ -97,7 +96,7 @@ def _rest(gates: Mapping[str, GateBase], bins: BinsConfig, document: Document) -
 
 
 def _unused(gates: Mapping[str, GateBase], bins: BinsConfig, document: Document) -> Iterator[Finding]:
-    used = {node.gate for node, _ in nodes(bins.layout, _START)}
+    used = {node.gate for node, _ in bins.layout.nodes(_START)}
     for name in gates:
         if name not in used:
             yield document.finding(

@@ -70,7 +70,7 @@ class Places:
         self._x_mm = {gate.name: gate.x_mm for gate in machine.gates}
         self._rest = {gate.name: gate.rest for gate in machine.gates}
         self._ways = bins.ways()
-        self._nodes = dict(_nodes(bins.layout))
+        self._nodes = {node.gate: node for node, _ in bins.layout.nodes()}
         self._main_way, _ = self._ride_on(bins.layout)
 
     def is_rest(self, gate: str, position: str) -> bool:
@@ -158,8 +158,3 @@ class Places:
             if isinstance(exit_, str):
                 return tuple(way), exit_
             node = exit_
-
-
-def _nodes(node: LayoutNode) -> list[tuple[str, LayoutNode]]:
-    below = [found for exit_ in node.exits.values() if isinstance(exit_, LayoutNode) for found in _nodes(exit_)]
-    return [(node.gate, node), *below]

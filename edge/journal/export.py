@@ -22,7 +22,7 @@ FORMATS = ("csv", "jsonl")
 COLUMNS = (
     "part_id", "time", "bin", "bin_wanted", "reason", "detail", "part", "part_score", "colour", "colour_score",
     "probability", "looks", "frame_first", "frame_last", "length_mm", "width_mm", "gates", "decision_latency_s",
-    "lateness_s", "gate_reports", "confirmation", "seen_in", "picture",
+    "lateness_s", "gate_reports", "confirmation", "seen_in", "again", "picture",
 )  # fmt: skip
 
 
@@ -69,7 +69,7 @@ def _table(out: TextIO) -> Callable[[PartRecord, str], object]:
                 part_score, colour, colour_score, record.probability, record.looks, record.frame_first,
                 record.frame_last, record.length_mm, record.width_mm, " ".join(record.gates),
                 record.decision_latency_s, record.lateness_s, " ".join(reports), record.confirmation,
-                record.seen_in, picture,
+                record.seen_in, "yes" if record.again else "", picture,
             )
         )  # fmt: skip
 

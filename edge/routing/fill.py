@@ -22,9 +22,9 @@ class BinFill:
     """Counts what was sent to each bin since the start or since it was emptied, and says once when one is full."""
 
     def __init__(self, bins: BinsConfig, catalogue: PartCatalogue, warn: Callable[[str], None]) -> None:
-        self._default_bin = bins.default_bin
+        self._elsewhere = bins.leftover_bin or bins.default_bin
         self._warn = warn
-        names = dict.fromkeys((*bins.names, bins.default_bin))
+        names = bins.all_bins
         self._counts = dict.fromkeys(names, 0)
         self._litres = dict.fromkeys(names, 0.0)
         limited = [(name, bin_) for bin_ in bins.bins for name in bin_.names if name != bins.default_bin]
@@ -32,11 +32,17 @@ class BinFill:
         self._holds_l = {name: bin_.holds_l for name, bin_ in limited if bin_.holds_l is not None}
         self._litres_of = part_litres(catalogue)
         self._told: set[str] = set()
+        self._again = 0
 
     @property
     def counts(self) -> dict[str, int]:
         """Parts in each bin."""
         return dict(self._counts)
+
+    @property
+    def again(self) -> int:
+        """Parts of this run that were sent round to the feeder, each time that they were."""
+        return self._again
 
     @property
     def litres(self) -> dict[str, float]:
@@ -65,11 +71,16 @@ class BinFill:
         return sorted(names, key=lambda name: shares[name] or 0.0)
 
     def sent(self, bin_name: str, instead_of: str | None, part_posterior: Scores | None) -> None:
-        """Counts a part that goes to one bin, and no longer to the other."""
+        """Counts a part that goes to one bin, and no longer to the other. What goes round to the feeder is in none."""
         litres = 0.0 if part_posterior is None else float(part_posterior @ self._litres_of)
-        if instead_of is not None:
+        if instead_of is not None and instead_of not in self._counts:
+            self._again -= 1
+        elif instead_of is not None:
             self._counts[instead_of] = max(self._counts[instead_of] - 1, 0)
             self._litres[instead_of] = max(self._litres[instead_of] - litres, 0.0)
+        if bin_name not in self._counts:
+            self._again += 1
+            return
         self._counts[bin_name] += 1
         self._litres[bin_name] += litres
         self._tell_when_full(bin_name)
@@ -95,7 +106,7 @@ class BinFill:
             self._told.add(bin_name)
             self._warn(
                 f"bin {bin_name} is full: {self._counts[bin_name]} parts, about {self._litres[bin_name]:.2g} l; its"
-                f" parts now go to bins with the same rule, or to {self._default_bin}, until it is emptied"
+                f" parts now go to bins with the same rule, or to {self._elsewhere}, until it is emptied"
                 f" (brickgate bins --emptied {bin_name})"
             )
 

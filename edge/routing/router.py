@@ -26,6 +26,11 @@ class Router:
     with posterior mass m then costs (1 − m) / (1 − `sure_above`): less than the default bin exactly when m
     is above `sure_above`.
 
+    On a belt that recirculates the default bin is no end: what no bin asks for, or finds its bins full, goes to the
+    leftover bin at once, and of the unsure parts those do whose track number is a multiple of `unsure_rounds`. Nobody
+    can tell a part that comes again, so this is what keeps one that cannot be recognised from going round for ever: it
+    does so `unsure_rounds` times on the average.
+
     `decide` changes nothing and may be asked about one part again and again; tell `sent` once where it went.
     """
 
@@ -46,6 +51,8 @@ class Router:
         """
         self.table = compile_rules(bins, catalogue, colours)
         self._default_bin = bins.default_bin
+        self._leftover_bin = bins.leftover_bin or bins.default_bin
+        self._unsure_rounds = bins.unsure_rounds
         self._sure_above = sure_above
         self.fill = BinFill(bins, catalogue, warn)
         self._reachable = set(bins.ways())
@@ -95,12 +102,12 @@ class Router:
         best = int(by_bin.argmax())
         nobody = float(masses[NOBODY])
         if verdict.unsure:
-            return self._to_default(verdict, DecisionReason.UNSURE, nobody, verdict.reason)
+            return self._unsure(verdict, nobody, verdict.reason)
         if self._is_sure(nobody) and nobody >= by_bin[best]:
-            return self._to_default(verdict, DecisionReason.NO_RULE, nobody, "no bin asks for it")
+            return self._left_over(verdict, DecisionReason.NO_RULE, nobody, "no bin asks for it")
         if not self._is_sure(by_bin[best]):
             detail = f"{self.table.bins[best]} {by_bin[best]:.2f}, below {self._sure_above:.2f}"
-            return self._to_default(verdict, DecisionReason.UNSURE, nobody, detail)
+            return self._unsure(verdict, nobody, detail)
         right = [
             name
             for name, mass in zip(self.table.bins, by_bin, strict=True)
@@ -112,7 +119,7 @@ class Router:
         usable = [name for name in right if name in self._reachable and not self.is_full(name)]
         if not usable:
             detail = "; ".join(f"{name} is {'full' if self.is_full(name) else 'not available'}" for name in right)
-            return self._to_default(verdict, DecisionReason.REFUSED, nobody, detail)
+            return self._left_over(verdict, DecisionReason.REFUSED, nobody, detail)
         usable = self.fill.emptiest_first(usable)
         return BinDecision(
             track_id=verdict.track_id,
@@ -126,5 +133,10 @@ class Router:
     def _is_sure(self, mass: float) -> bool:
         return bool(mass >= self._sure_above - _ROUNDING)
 
-    def _to_default(self, verdict: Verdict, reason: DecisionReason, probability: float, detail: str) -> BinDecision:
-        return BinDecision(verdict.track_id, self._default_bin, reason, probability, detail)
+    def _unsure(self, verdict: Verdict, probability: float, detail: str) -> BinDecision:
+        leaves = verdict.track_id % self._unsure_rounds == 0
+        bin_ = self._leftover_bin if leaves else self._default_bin
+        return BinDecision(verdict.track_id, bin_, DecisionReason.UNSURE, probability, detail)
+
+    def _left_over(self, verdict: Verdict, reason: DecisionReason, probability: float, detail: str) -> BinDecision:
+        return BinDecision(verdict.track_id, self._leftover_bin, reason, probability, detail)

@@ -22,6 +22,8 @@ class SimBelt:
         self.slip = 0.0
         """A fault: the share of the roller's way that the belt does not follow."""
         self.time_s = 0.0
+        self.on_s = 0.0
+        """How long the motor has been on."""
         self.running = False
         self.stalled = False
         """A fault: belt and roller are blocked, whatever the motor does."""
@@ -45,6 +47,7 @@ class SimBelt:
         step = duration_s / self.settings.ramp_s if self.settings.ramp_s > 0 else 1.0
         self._level = min(self._level + step, 1.0) if self.running else max(self._level - step, 0.0)
         self.time_s += duration_s
+        self.on_s += duration_s * self.running
         turned_mm = self.speed_mm_per_s * duration_s
         self.motor_mm += turned_mm
         self.travel_mm += turned_mm * (1 - self.slip)
@@ -56,6 +59,10 @@ class SimBeltMotor:
     def __init__(self, belt: SimBelt) -> None:
         self._belt = belt
         self._closed = False
+
+    def running_s(self) -> float:
+        """How long it has been on, in all."""
+        return self._belt.on_s
 
     def start(self) -> None:
         if self._closed:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -27,6 +27,7 @@ from edge.sim.settings import (
     FeedSettings,
     GateSettings,
     Layout,
+    ReturnSettings,
     SimSettings,
 )
 from edge.sim.sprites import SpriteAtlas
@@ -36,6 +37,8 @@ JITTERS = 3
 """Standard deviations that a gate's `repeatability_s` is taken for."""
 BURNS = 1.5
 """A simulated coil stands so much more than its `max_on_s`."""
+LINGER_MM = 450.0
+"""Belt that passes after the last part has ended, until the sensors have told what they know of it."""
 PATIENT_INTERVALS = 10
 """Mean intervals between two parts in which nothing may happen before a run counts as over."""
 
@@ -120,10 +123,12 @@ def sim_settings(
     interval_s = 60 / fed.parts_per_min if fed.parts_per_min > 0 else 0.0
     return SimSettings(
         gates=tuple(_gate(gate, machine.belt.belt_mm_per_s) for gate in machine.gates),
-        layout=Layout(bins.layout.gate, dict(_exits(bins.layout)), bins.default_bin),
+        layout=Layout(bins.layout.gate, _exits(bins.layout), bins.default_bin),
         belt=BeltSettings(belt_mm_per_s=machine.belt.belt_mm_per_s),
         feed=fed,
         camera=camera,
+        linger_s=LINGER_MM / machine.belt.belt_mm_per_s if machine.sensors else 0.0,
+        returns=ReturnSettings() if bins.recirculates else None,
         patience_s=max(PATIENCE_S, PATIENT_INTERVALS * interval_s),
     )
 
@@ -152,15 +157,20 @@ def build(
     return SimMachine(world, camera, FaultBoard(world, camera))
 
 
-def _exits(node: LayoutNode) -> Iterator[tuple[str, dict[str, str]]]:
+def _exits(layout: LayoutNode) -> dict[str, dict[str, str]]:
     """Each gate of the layout and where its positions lead."""
-    yield (
-        node.gate,
-        {position: exit_.gate if isinstance(exit_, LayoutNode) else exit_ for position, exit_ in node.exits.items()},
-    )
-    for exit_ in node.exits.values():
-        if isinstance(exit_, LayoutNode):
-            yield from _exits(exit_)
+    return {
+        node.gate: {
+            position: exit_.gate if isinstance(exit_, LayoutNode) else exit_ for position, exit_ in node.exits.items()
+        }
+        for node, _ in layout.nodes()
+    }
+
+
+def _belt(machine: MachineConfig) -> BeltSettings:
+    encoder, settings = machine.belt.encoder, BeltSettings(belt_mm_per_s=machine.belt.belt_mm_per_s)
+    known = isinstance(encoder, GpioEncoderConfig | SimEncoderConfig)
+    return replace(settings, mm_per_tick=encoder.mm_per_tick) if known else settings
 
 
 def _gate(gate: GateBase, belt_mm_per_s: float) -> GateSettings:

@@ -36,6 +36,11 @@ class SimDisk(Disk):
         self._fault = fault
         self._free.clear() if fault is DiskFault.STALLED else self._free.set()
 
+    def let_go(self) -> None:
+        """Ends a stall, for a run that ends."""
+        if self._fault is DiskFault.STALLED:
+            self.break_down(DiskFault.NONE)
+
     def write(self, fd: int, data: bytes) -> int:
         self._suffer()
         return super().write(fd, data)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from edge.errors import HardwareError
+from edge.errors import HardwareError, InputError
 from edge.sim.accelerator import AcceleratorFault, SimAccelerator
 from edge.sim.belt import EncoderFault
 from edge.sim.camera import CameraFault, SimCamera
@@ -29,6 +29,7 @@ class FaultBoard:
         gate_name: the gate that the gates' faults break, the first one.
         accelerator: where one was made to be spoilt; likewise `disk` and `sensors`.
         wall_off_s: how far the wall clock was put forward.
+        say: told of everything that is broken or repaired, as it happens.
     """
 
     world: SimWorld
@@ -39,6 +40,7 @@ class FaultBoard:
     disk: SimDisk | None = None
     sensors: Mapping[str, SimSensor] = field(default_factory=dict)
     wall_off_s: float = 0.0
+    say: Callable[[str], None] = lambda line: None
     _planned: list[tuple[float, Fault]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -59,7 +61,7 @@ class FaultBoard:
 
     def break_gate(self, fault: GateFault, name: str | None = None) -> None:
         name = name or self.gate_name
-        self._note(f"gate {name} {fault}")
+        self._note(f"gate {name} {_now(fault)}")
         self.world.gates[name].break_down(fault)
 
     def seize_gate(self, *, at_rest: bool) -> None:
@@ -72,24 +74,26 @@ class FaultBoard:
             self._planned.append((now_s, lambda board: board.seize_gate(at_rest=at_rest)))
 
     def break_accelerator(self, fault: AcceleratorFault) -> None:
-        self._note(f"accelerator {fault}")
+        self._note(f"accelerator {_now(fault)}")
         if self.accelerator is None:
             raise HardwareError("faults: this machine's accelerator is no simulated one")
         self.accelerator.fault = fault
 
     def break_disk(self, fault: DiskFault) -> None:
-        self._note(f"disk {fault}")
+        self._note(f"disk {_now(fault)}")
         if self.disk is None:
             raise HardwareError("faults: this machine keeps no journal on a simulated disk")
         self.disk.break_down(fault)
 
     def break_feeder(self, fault: FeederFault) -> None:
-        self._note(f"feeder {fault}")
+        self._note(f"feeder {_now(fault)}")
         self.world.feeder.fault = fault
 
     def break_sensor(self, fault: SensorFault) -> None:
         """Break the first of the sensors."""
-        self._note(f"sensor {fault}")
+        self._note(f"sensor {_now(fault)}")
+        if not self.sensors:
+            raise InputError("a sensor's fault: this machine has no sensors")
         for sensor in list(self.sensors.values())[:1]:
             sensor.break_down(fault)
 
@@ -109,7 +113,7 @@ class FaultBoard:
         self.world.belt.slip = share
 
     def break_encoder(self, fault: EncoderFault) -> None:
-        self._note(f"encoder {fault}")
+        self._note(f"encoder {_now(fault)}")
         self.world.encoder.break_down(fault)
 
     def jam_in_view(self) -> None:
@@ -151,3 +155,8 @@ class FaultBoard:
 
     def _note(self, what: str) -> None:
         self.log.append((self.world.clock.now_s(), what))
+        self.say(f"(fault: {what})")
+
+
+def _now(fault: str) -> str:
+    return "works again" if fault == "none" else fault

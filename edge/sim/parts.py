@@ -77,6 +77,10 @@ class SimPart:
     why: str = ""
     """The gates' positions that brought it there."""
     ended_s: float | None = None
+    rounds: int = 0
+    """How often it was fed before: each time it is a `SimPart` of its own."""
+    fed_again_as: int | None = None
+    """The number under which it came next, once it did."""
     bar: bool = False
     """A plain bar of its outline, in place of a part of its family."""
     struck: tuple[str, ...] = field(default=())
@@ -131,6 +135,17 @@ class PartMaker:
             shape = self._shape(wanted.family)
         if wanted.colour is not None:
             colour = self._colour(wanted.colour)
+        return self._lay(part_id, shape, colour)
+
+    def make_again(self, part_id: int, part: SimPart) -> SimPart:
+        """The same part once more, as it comes to lie this time."""
+        shape = next(shape for shape in self._shapes if (shape.family, shape.mould) == (part.family, part.mould))
+        again = self._lay(part_id, shape, part.colour)
+        again.rounds, part.fed_again_as = part.rounds + 1, part_id
+        return again
+
+    def _lay(self, part_id: int, shape: PartShape, colour: Colour) -> SimPart:
+        rng = self._rng
         chances = np.array([pose.probability for pose in shape.poses])
         pose = int(rng.choice(len(chances), p=chances / chances.sum()))
         yaw_deg = float(rng.uniform(0, 360))

@@ -19,7 +19,7 @@ class Fate(StrEnum):
     WRONG = "wrong"
     """In a named bin in which it does not belong."""
     UNSURE = "unsure"
-    """In the default bin, by the network's doubt or because nobody saw it."""
+    """In the default bin, by the network's doubt or because nobody saw it; or likewise in the leftover bin."""
     REFUSED = "refused"
     """In the default bin, because the planner could not serve it."""
     LOST = "lost"
@@ -35,7 +35,7 @@ class Decided:
     part: str
     refused: bool
     best_bin: str
-    """The bin with the most posterior mass, whether it was sure or not; the default bin's name for none."""
+    """The bin with the most posterior mass, whether it was sure or not; where no rule wants it, that of such parts."""
 
 
 @dataclass(slots=True)
@@ -52,6 +52,9 @@ class Score:
     """The sum of a run. right + wrong + unsure + refused + lost = parts_fed."""
 
     parts_fed: int = 0
+    """Those that came again not counted again: what counts is where they were last."""
+    again: int = 0
+    """How often a part came again."""
     fates: dict[Fate, int] = field(default_factory=lambda: dict.fromkeys(Fate, 0))
     bins: dict[str, BinTally] = field(default_factory=dict)
     matched: int = 0
@@ -88,6 +91,7 @@ def score(
     belongs: Callable[[SimPart], tuple[str, ...]],
     bins: Sequence[str],
     default_bin: str,
+    leftover_bin: str | None = None,
 ) -> Score:
     """Compares where each part ended with where it belongs.
 
@@ -97,40 +101,51 @@ def score(
         belongs: the named bins in which a part belongs; empty for one that no rule wants.
         bins: the named bins.
         default_bin: for doubts, refusals and parts that no rule wants.
+        leftover_bin: for the last of them, and some of the doubts, where the default bin comes back to the feeder.
     """
-    result = Score(parts_fed=len(truth), bins={name: BinTally() for name in (*bins, default_bin)})
+    home = leftover_bin or default_bin
+    last = [part for part in truth if part.fed_again_as is None]
+    unnamed = tuple(dict.fromkeys((home, default_bin)))
+    result = Score(len(last), len(truth) - len(last), bins={name: BinTally() for name in (*bins, *unnamed)})
     tracks = match(truth, decided)
-    for part in truth:
+    for part in last:
         wanted = belongs(part)
         track = tracks.get(part.part_id)
-        fate = fate_of(part, wanted, track, default_bin)
+        fate = fate_of(part, wanted, track, *unnamed)
         result.fates[fate] += 1
-        _tally(result, part, wanted, fate, default_bin)
+        _tally(result, part, wanted, fate, unnamed)
         if track is not None:
             result.matched += 1
             result.part_right += track.part == part.family
-            result.bin_right += track.best_bin in (wanted or (default_bin,))
+            result.bin_right += track.best_bin in (wanted or (home,))
     return result
 
 
-def fate_of(part: SimPart, wanted: tuple[str, ...], track: Decided | None, default_bin: str) -> Fate:
-    """What became of one part."""
+def fate_of(part: SimPart, wanted: tuple[str, ...], track: Decided | None, home: str, *comes_back: str) -> Fate:
+    """What became of one part.
+
+    Args:
+        wanted: the named bins in which it belongs.
+        track: what the machine made of it.
+        home: the bin of parts that no rule wants.
+        comes_back: the default bin, where that is another.
+    """
     if part.bin is None:
         return Fate.LOST
-    if part.bin in (wanted or (default_bin,)):
+    if part.bin in (wanted or (home,)):
         return Fate.RIGHT
-    if part.bin != default_bin:
+    if part.bin not in (home, *comes_back):
         return Fate.WRONG
     return Fate.REFUSED if track is not None and track.refused else Fate.UNSURE
 
 
-def _tally(result: Score, part: SimPart, wanted: tuple[str, ...], fate: Fate, default_bin: str) -> None:
-    named = part.bin is not None and part.bin != default_bin
+def _tally(result: Score, part: SimPart, wanted: tuple[str, ...], fate: Fate, unnamed: tuple[str, ...]) -> None:
+    named = part.bin is not None and part.bin not in unnamed
     result.in_named += named
     result.right_in_named += named and fate is Fate.RIGHT
     result.belong_in_named += bool(wanted)
     # A part that several bins may have counts once: where it is, or, elsewhere, for the first of them.
-    home = part.bin if fate is Fate.RIGHT and part.bin else (*wanted, default_bin)[0]
+    home = part.bin if fate is Fate.RIGHT and part.bin else (*wanted, unnamed[0])[0]
     result.bins[home].wanted += 1
     if part.bin in result.bins:
         tally = result.bins[part.bin]

@@ -120,6 +120,16 @@ class CameraSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ReturnSettings:
+    """How parts come back from the belt's end to the feeder."""
+
+    way_s: float = 6.0
+    """From the belt's end until it lies on top in the feeder."""
+    most_rounds: int = 10
+    """A part that has gone round so often is taken out by hand."""
+
+
+@dataclass(frozen=True, slots=True)
 class SimSettings:
     """The whole simulated machine."""
 
@@ -128,5 +138,9 @@ class SimSettings:
     belt: BeltSettings = field(default_factory=BeltSettings)
     feed: FeedSettings = field(default_factory=FeedSettings)
     camera: CameraSettings = field(default_factory=CameraSettings)
+    returns: ReturnSettings | None = None
+    """Of a belt that recirculates: what ends in the default bin is fed again."""
+    linger_s: float = 0.0
+    """Virtual time for which a run goes on when the last part has ended: sensors have yet to tell of it."""
     patience_s: float = PATIENCE_S
     """Virtual time without any part fed or ended after which a run is over and what is left counts as lost."""

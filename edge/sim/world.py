@@ -50,7 +50,8 @@ class SimWorld:
 
     Attributes:
         clock: moves only through `advance_to`.
-        truth: every part fed so far, in order.
+        truth: every part fed so far, in order; one that came again is there once more.
+        fed: how many parts were fed, those that came again not counted again.
         read_belt_mm: the belt travel as the machine that is tested believes it; set it to the machine's own reading,
             so that frames carry it and truth can be matched with tracks. The true travel until then.
     """
@@ -59,6 +60,7 @@ class SimWorld:
         self.settings = settings
         self.clock = VirtualClock()
         self.truth: list[SimPart] = []
+        self.fed = 0
         belt_rng, encoder_rng, gate_rng, feed_rng, self._touch_rng = map(
             np.random.default_rng, np.random.SeedSequence([seed, 1]).spawn(5)
         )
@@ -80,6 +82,8 @@ class SimWorld:
         self._lead_s: dict[tuple[int, str], float] = {}
         self._middle_s: dict[tuple[int, str], float] = {}
         self._on_way: dict[int, SimPart] = {}
+        self._coming_back: deque[tuple[float, SimPart]] = deque()
+        """(when it is back in the feeder, part)."""
         self._last_trail_mm = -math.inf
         self._next_tick = 1
         self._last_news_s = 0.0
@@ -93,7 +97,8 @@ class SimWorld:
     def finished(self) -> bool:
         """Whether every part has been fed and has ended, or nothing has happened for `patience_s`."""
         idle_s = self.clock.now_s() - self._last_news_s
-        done = len(self.truth) >= self.settings.feed.parts and not self._on_way
+        done = self.fed >= self.settings.feed.parts and not (self._on_way or self._coming_back)
+        done = done and idle_s >= self.settings.linger_s
         return done or idle_s > self.settings.patience_s
 
     def drop(self, parts: Iterable[Wanted], every_s: float) -> None:
@@ -169,12 +174,20 @@ class SimWorld:
     @property
     def _has_parts(self) -> bool:
         """Whether anything lies in the feeder."""
-        return len(self.truth) < self.settings.feed.parts and self.hopper != deque()
+        return (self.fed < self.settings.feed.parts and self.hopper != deque()) or self._is_back
+
+    @property
+    def _is_back(self) -> bool:
+        return bool(self._coming_back) and self._coming_back[0][0] <= self.belt.time_s
 
     def _next_part(self) -> SimPart:
+        """What has come back lies on top."""
+        if self._is_back:
+            return self._maker.make_again(len(self.truth), self._coming_back.popleft()[1])
         return self._made(ANY if self.hopper is None else self.hopper.popleft())
 
     def _made(self, wanted: Wanted) -> SimPart:
+        self.fed += 1
         return self._maker.make(len(self.truth), wanted)
 
     def _add(self, part: SimPart) -> None:
@@ -236,6 +249,13 @@ class SimWorld:
         part.bin, part.ended_s = bin_, self.clock.now_s()
         self._last_news_s = part.ended_s
         del self._on_way[part.part_id], self._at[part.part_id]
+        if bin_ == self.settings.layout.default_bin:
+            self._send_back(part)
         for gate in self.gates:
             self._lead_s.pop((part.part_id, gate), None)
             self._middle_s.pop((part.part_id, gate), None)
+
+    def _send_back(self, part: SimPart) -> None:
+        returns = self.settings.returns
+        if returns is not None and part.rounds < returns.most_rounds:
+            self._coming_back.append((self.clock.now_s() + returns.way_s, part))

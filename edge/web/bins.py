@@ -58,7 +58,7 @@ def _limits_in(bins_file: Path) -> dict[str, tuple[int | None, float | None]]:
         # The service says what is wrong with it; the counts stand without it.
         return {}
     limits = {name: (bin_.full_after, bin_.holds_l) for bin_ in bins.bins for name in bin_.names}
-    return {**limits, bins.default_bin: (None, None)}
+    return {name: limits.get(name, (None, None)) for name in bins.all_bins}
 
 
 def _level(name: str, parts: int, litres: float, full_after: int | None, holds_l: float | None) -> BinLevel:

@@ -11,6 +11,7 @@ import pytest
 
 from edge.journal.read import read_journal
 from edge.records import DecisionReason
+from edge.sim.faults import FAULTS
 
 KEYS = {
     "parts_fed", "right", "wrong", "unsure", "refused", "lost", "purity", "recovery", "ppm", "part_top1",
@@ -136,3 +137,103 @@ def test_a_second_signal_on_the_way_out_ends_it_without_a_traceback(tmp_path):
     script.write_text(INTERRUPTED_TWICE)
     result = subprocess.run([sys.executable, script], check=False, capture_output=True, text=True, timeout=120)
     assert (result.returncode, result.stderr) == (-signal.SIGINT, "")
+
+
+ROUND = """\
+default_bin: back
+recirculates: true
+leftover_bin: rest
+unsure_rounds: 2
+layout: {gate: g1, left: bricks, right: rest, pass: back}
+bins:
+  - name: bricks
+    accept:
+      - {parts: [3001]}
+"""
+
+
+def test_on_a_belt_that_recirculates_every_part_ends_once_and_the_journal_says_which_went_round(
+    brickgate, simulated, tmp_path
+):
+    (simulated.parent / "bins.yaml").write_text(ROUND)
+    file = tmp_path / "round.jsonl"
+    arguments = ("--config", simulated, "--parts", 6, "--seed", 5, "--json", "--journal", file)
+    figures = json.loads(brickgate("simulate", *arguments).out)
+    assert sum(figures[fate] for fate in ("right", "wrong", "unsure", "refused", "lost")) == figures["parts_fed"] == 6
+    assert figures["again"] > 0
+    assert set(figures["bins"]) == {"bricks", "rest", "back"}
+    records = list(read_journal(file))
+    again = [record for record in records if record.again]
+    assert len(again) == figures["again"]
+    assert {record.bin for record in again} == {"back"}
+    assert {record.reason for record in again} <= {DecisionReason.UNSURE, DecisionReason.REFUSED}
+    assert "back" not in {record.bin for record in records if not record.again}
+    assert "went round from back" in brickgate("simulate", *arguments[:-3]).out
+
+
+@pytest.mark.parametrize(("encoder", "stops"), [("constant", "where time and belt_mm_per_s say"), ("tracker", None)])
+def test_a_belt_without_an_encoder_is_followed_as_on_the_real_machine(brickgate, simulated, encoder, stops):
+    simulated.write_text(
+        simulated.read_text().replace(
+            "belt_mm_per_s: 100", f"belt_mm_per_s: 100\n  motor: {{driver: sim}}\n  encoder: {{driver: {encoder}}}"
+        )
+    )
+    arguments = ("--config", simulated, "--parts", 8, "--seed", 5, "--ppm", 90, "--json")
+    figures = json.loads(brickgate("simulate", *arguments).out)
+    assert (figures["stopped"], figures["lost"], figures["parts_fed"]) == (None, 0, 8)
+    stopped = json.loads(brickgate("simulate", *arguments, "--fault", "belt-slows-down@4").out)["stopped"]
+    assert stops in stopped if stops else stopped is None
+
+
+def test_a_fault_is_ordered_by_name_and_second_and_told_with_its_time(brickgate, simulated):
+    arguments = ("--config", simulated, "--parts", 4, "--seed", 5, "--json", "--fault", "gate-slow@3-5")
+    result = brickgate("simulate", *arguments)
+    figures = json.loads(result.out)
+    assert [what for _, what in figures["faults"]] == ["gate g1 slow", "gate g1 works again"]
+    assert [time_s for time_s, _ in figures["faults"]] == pytest.approx([3.0, 5.0], abs=0.01)
+    assert "3.0 s: (fault: gate g1 slow)" in result.err
+    assert (figures["stopped"], figures["lost"]) == (None, 0)
+
+
+def test_a_broken_accelerator_is_replaced_by_the_cpu_as_on_the_real_machine(brickgate, simulated):
+    result = brickgate("simulate", "--config", simulated, "--parts", 3, "--json", "--fault", "accelerator-gone@3")
+    assert "goes on, more slowly" in result.err
+    assert json.loads(result.out)["stopped"] is None
+
+
+def test_a_fault_that_stops_the_machine_ends_the_run_and_is_said(brickgate, simulated):
+    result = brickgate("simulate", "--config", simulated, "--parts", 3, "--json", "--fault", "camera-unplugged@3")
+    assert "no frame within" in json.loads(result.out)["stopped"]
+    assert "the machine stopped itself" in result.err
+
+
+def test_the_card_breaks_under_a_journal(brickgate, simulated, tmp_path):
+    arguments = ("--config", simulated, "--parts", 3, "--json", "--fault", "card-full@2")
+    assert "name a journal" in brickgate("simulate", *arguments).err
+    file = tmp_path / "full.jsonl"
+    result = brickgate("simulate", *arguments, "--journal", file)
+    assert result.code == 1
+    assert "records could not be saved" in result.err
+
+
+@pytest.mark.parametrize(
+    ("order", "says"),
+    [
+        ("gate-ded", "did you mean 'gate-dead'?"),
+        ("gate-dead@soon", "'soon' is no time"),
+        ("gate-dead@-3", "no time"),
+        ("gate-dead@9-4", "would end before it begins"),
+        ("double-feed@3-9", "double-feed has no end"),
+        ("sensor-blind@1", "no sensors"),
+    ],
+)
+def test_a_fault_that_cannot_be_is_refused_in_one_line(brickgate, simulated, order, says):
+    result = brickgate("simulate", "--config", simulated, "--parts", 2, "--fault", order)
+    assert result.code
+    assert says in result.err
+    assert "Traceback" not in result.err
+
+
+def test_the_faults_are_listed(brickgate):
+    lines = brickgate("simulate", "--fault", "list").out.splitlines()
+    assert [line.split()[0] for line in lines] == list(FAULTS)

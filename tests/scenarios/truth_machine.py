@@ -9,7 +9,7 @@ is cut off has no end yet, and two that touch are one.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +37,7 @@ from edge.sim.parts import PartMaker, PartShape, PoseShape, SimPart
 from edge.sim.scene import BeltScene
 from edge.sim.sensors import sim_sensors
 from edge.sim.world import SimWorld
-from edge.simulate import EPOCH_S, couple
+from edge.simulate import EPOCH_S, couple, start
 from edge.tracking.associate import Extent
 from edge.tracking.settings import TrackingSettings
 from edge.tracking.standing import Standing
@@ -287,14 +287,6 @@ SHAPES = [
 ]
 
 
-class LingeringWorld(SimWorld):
-    """Goes on for a while when the last part has ended: sensors and camera have yet to tell of it."""
-
-    @property
-    def finished(self) -> bool:
-        return super().finished and self.clock.now_s() - self._last_news_s > LINGER_S
-
-
 @dataclass
 class TruthMachine:
     """The machine, and what came of a run."""
@@ -316,9 +308,11 @@ class TruthMachine:
         config = machine_config(sensors=self.sensors)
         plans = self.plans = make_plans(config)
         settings = sim_settings(config, plans.bins, parts=self.parts, touching_share=0.0)
+        # Without sensors, too: the camera has yet to tell of the last part.
+        settings = replace(settings, linger_s=LINGER_S)
         rng = np.random.default_rng([self.seed, 9])
         maker = PartMaker(SHAPES, plans.colours, 0.05, 30.0, rng)
-        world = self.world = LingeringWorld(settings, maker, self.seed)
+        world = self.world = SimWorld(settings, maker, self.seed)
         world.read_belt_mm = world.encoder.belt_mm
         view_mm = config.camera.station_mm, config.camera.station_mm + config.camera.seen_mm
         actors = TruthActors(view_mm)
@@ -362,12 +356,7 @@ class TruthMachine:
 
     def _drive(self, longest_s: float) -> None:
         machine = self.machine
-        self.camera.start()
-        self.world.encoder.start()
-        for sensor in self.faults.sensors.values():
-            sensor.start()
-        machine.safety.start_belt()
-        machine.feeding.start(self.plans.config.feeder.parts_per_min)
+        start(self.camera, machine, self.plans.config.feeder.parts_per_min)
         while machine.safety.reason is None and self.world.clock.now_s() < longest_s:
             frame = self.camera.next_frame(timeout_s=2.0)
             if frame is None:
