@@ -34,13 +34,14 @@ class GateFault(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A part's way past a gate: when its leading edge came into the gate's reach, when its middle was at `x_mm`, when
-    its trailing edge had left the reach (and had fallen through, at a chute)."""
+    """A part's way past a gate: when its leading edge came into the gate's reach, when its middle came into it, was at
+    `x_mm` and left it, when its trailing edge had left the reach (and had fallen through, at a chute)."""
 
     lead_s: float
+    enter_s: float
     middle_s: float
+    leave_s: float
     trail_s: float
-    length_mm: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +96,11 @@ class SimGate:
         return self._settings.x_mm
 
     @property
-    def meets_mm(self) -> tuple[float, float, float]:
-        """Stations at which a part's leading edge, middle and trailing edge count for a `Passage`."""
+    def meets_mm(self) -> tuple[float, float, float, float, float]:
+        """Stations of a `Passage`: of the part's leading edge, three of its middle, and of its trailing edge."""
         own = self._settings
-        return own.x_mm - own.reach_mm, own.x_mm, own.x_mm + own.reach_mm + own.beyond_mm
+        first_mm, last_mm = own.x_mm - own.reach_mm, own.x_mm + own.reach_mm
+        return first_mm, first_mm, own.x_mm, last_mm, last_mm + own.beyond_mm
 
     def move_to(self, position: str) -> None:
         if self._closed:
@@ -157,10 +159,8 @@ class SimGate:
         return self.positions[index] if all(abs(place - index) <= SETTLED for place in where) else None
 
     def _push(self, passage: Passage) -> tuple[str, bool]:
-        settings = self._settings
         rest = float(self.positions.index(self.rest))
-        reach_s = settings.reach_mm * (passage.trail_s - passage.lead_s) / (passage.length_mm + 2 * settings.reach_mm)
-        in_front = passage.middle_s - reach_s, passage.middle_s + reach_s
+        in_front = passage.enter_s, passage.leave_s
         strokes = [s for s in self._strokes if s.end_s > passage.lead_s and s.start_s < passage.trail_s]
         if not strokes and self.held(passage.lead_s, passage.trail_s) == self.rest:
             return self.rest, True
@@ -194,7 +194,8 @@ class SimGate:
     def _travel_s(self, here: float, there: float) -> float:
         settings = self._settings
         if not settings.angles_deg:
-            return settings.travel_s
+            # What is called back half-way is back the sooner; a longer way than to the next position takes no longer.
+            return settings.travel_s * min(abs(there - here), 1.0)
         from_deg, to_deg = np.interp((here, there), range(len(self.positions)), settings.angles_deg)
         return settings.travel_s * abs(float(to_deg - from_deg)) / (max(settings.angles_deg) - min(settings.angles_deg))
 

@@ -25,11 +25,13 @@ TickHook = Callable[[float], None]
 
 
 class _Meeting(IntEnum):
-    """What of a part meets a place of the machine."""
+    """What of a part meets a place of the machine: `edge.sim.gates.Passage` says where."""
 
     LEAD = 0
-    MIDDLE = 1
-    TRAIL = 2
+    ENTER = 1
+    MIDDLE = 2
+    LEAVE = 3
+    TRAIL = 4
 
 
 @dataclass(order=True, slots=True)
@@ -79,8 +81,7 @@ class SimWorld:
         self._events: list[_Event] = []
         self._numbers = 0
         self._at: dict[int, str] = {}
-        self._lead_s: dict[tuple[int, str], float] = {}
-        self._middle_s: dict[tuple[int, str], float] = {}
+        self._met_s: dict[tuple[int, str], list[float]] = {}
         self._on_way: dict[int, SimPart] = {}
         self._coming_back: deque[tuple[float, SimPart]] = deque()
         """(when it is back in the feeder, part)."""
@@ -210,7 +211,9 @@ class SimWorld:
     def _place_mm(self, event: _Event) -> float:
         """The travel at which it comes, as the part lies now: one that stood still has been left behind."""
         part = event.part
-        return event.x_mm + (part.lead_belt_mm, part.x_belt_mm, part.trail_belt_mm)[event.meeting]
+        if event.meeting is _Meeting.LEAD:
+            return event.x_mm + part.lead_belt_mm
+        return event.x_mm + (part.trail_belt_mm if event.meeting is _Meeting.TRAIL else part.x_belt_mm)
 
     def _meet(self, event: _Event) -> None:
         part, now_s = event.part, self.clock.now_s()
@@ -219,20 +222,15 @@ class SimWorld:
                 part.seen_belt_mm = part.x_belt_mm + self.read_belt_mm() - self.belt.travel_mm
         elif part.part_id not in self._on_way:
             return
-        elif event.meeting is _Meeting.LEAD:
-            self._lead_s[part.part_id, event.gate] = now_s
-        elif event.meeting is _Meeting.MIDDLE:
-            self._middle_s[part.part_id, event.gate] = now_s
         else:
-            lead_s = self._lead_s.pop((part.part_id, event.gate))
-            middle_s = self._middle_s.pop((part.part_id, event.gate))
-            if self._at[part.part_id] == event.gate:
-                self._pass(part, self.gates[event.gate], lead_s, middle_s)
+            met_s = self._met_s.setdefault((part.part_id, event.gate), [])
+            met_s.append(now_s)
+            if len(met_s) == len(_Meeting) and self._at[part.part_id] == event.gate:
+                self._pass(part, self.gates[event.gate], Passage(*met_s))
 
-    def _pass(self, part: SimPart, gate: SimGate, lead_s: float, middle_s: float) -> None:
+    def _pass(self, part: SimPart, gate: SimGate, passage: Passage) -> None:
         """Let the gate decide about a part that has just passed it with its whole extent."""
-        length_mm = part.trail_belt_mm - part.lead_belt_mm
-        position, clean = gate.serve(Passage(lead_s, middle_s, self.clock.now_s(), length_mm))
+        position, clean = gate.serve(passage)
         if not clean:
             part.struck = (*part.struck, gate.name)
         part.why = f"{part.why} {gate.name}={position}".strip()
@@ -252,8 +250,7 @@ class SimWorld:
         if bin_ == self.settings.layout.default_bin:
             self._send_back(part)
         for gate in self.gates:
-            self._lead_s.pop((part.part_id, gate), None)
-            self._middle_s.pop((part.part_id, gate), None)
+            self._met_s.pop((part.part_id, gate), None)
 
     def _send_back(self, part: SimPart) -> None:
         returns = self.settings.returns

@@ -292,3 +292,30 @@ def test_a_part_without_sprites_cannot_be_dropped(make_world):
     world.drop([Wanted("9999")], every_s=2.0)
     with pytest.raises(InputError, match="no sprites of part 9999"):
         world.advance_to(1.0)
+
+
+@pytest.mark.parametrize(("back_s", "bin_"), [(0.04, "rest"), (0.07, "a")])
+def test_a_gate_that_is_called_back_half_way_turns_round(make_world, back_s, bin_):
+    """It takes the part only where it got past the middle between two positions, 0.05 s after it began to move."""
+    world = make_world()
+    part = _feed_one(world)
+    meets_s = _meets_s(world, part, part.x_belt_mm, 400.0)
+    world.advance_to(meets_s - 0.02 - back_s)
+    world.gates["g1"].move_to("left")
+    world.advance_to(meets_s - 0.02)
+    world.gates["g1"].move_to("pass")
+    world.run()
+    assert part.bin == bin_
+
+
+@pytest.mark.parametrize(("short_mm", "bin_"), [(3.0, "a"), (-3.0, "rest")])
+def test_a_gate_that_moves_while_the_belt_stands_takes_what_has_not_come_to_it(make_world, short_mm, bin_):
+    world = make_world()
+    part = _feed_one(world)
+    world.advance_to(_meets_s(world, part, part.x_belt_mm, 400.0 - short_mm))
+    world.belt_motor.stop()
+    world.gates["g1"].move_to("left")
+    world.advance_to(world.clock.now_s() + 1.0)
+    world.belt_motor.start()
+    world.run()
+    assert part.bin == bin_
