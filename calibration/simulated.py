@@ -7,6 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
+import numpy as np
+
+from calibration.laying import clear, lay_bricks, lay_sheet
 from calibration.rig import Rig, Task
 from edge.catalogue.colours import load_colours
 from edge.config.bins import BinsConfig
@@ -28,6 +31,8 @@ class SimOperator:
     truth: HiddenTruth
     say_to: Callable[[str], None] = lambda line: None
     tasks: list[Task] = field(default_factory=list)
+    rng: np.random.Generator = field(default_factory=lambda: np.random.default_rng(0))
+    """How well hands lay things."""
 
     @property
     def took_s(self) -> float:
@@ -42,7 +47,11 @@ class SimOperator:
         self.say_to(line)
 
 
-_HANDS: dict[str, Callable[[SimOperator, Task], str]] = {}
+_HANDS: dict[str, Callable[[SimOperator, Task], str]] = {
+    "clear": clear,
+    "lay-sheet": lay_sheet,
+    "lay-bricks": lay_bricks,
+}
 """What each kind of task comes to in the simulated world."""
 
 
@@ -75,14 +84,14 @@ def simulated_rig(
         bins=bins,
         calibration=calibration or Calibration(),
         camera=sim.camera,
-        controls=None,
+        controls=sim.camera,
         gates=world.gates,
         sensors=sensors,
         feeder=world.feeder,
         belt_motor=world.belt_motor,
         encoder=world.encoder,
         clock=world.clock,
-        operator=SimOperator(sim, truth, say),
+        operator=SimOperator(sim, truth, say, rng=np.random.default_rng([seed, 78])),
         wait_until=world.advance_to,
         source=f"simulated machine {seed}",
         now=lambda: datetime.fromtimestamp(EPOCH_S + world.clock.now_s(), UTC),

@@ -37,6 +37,17 @@ class Frame:
 
 
 @dataclass(frozen=True, slots=True)
+class CameraLock:
+    """How a camera is locked. `white_balance` is its red and blue gains; `focus_dioptres` None where the lens has no
+    motor."""
+
+    exposure_s: float
+    gain: float
+    white_balance: tuple[float, float]
+    focus_dioptres: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Detection:
     """One blob in one view of one frame. Lengths along the belt are stations; `length_mm >= width_mm` are the sides
     of the smallest enclosing rectangle on the belt plane, whatever its angle."""

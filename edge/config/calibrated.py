@@ -53,6 +53,8 @@ def _camera(calibration: Calibration) -> dict[str, object]:
     changes: dict[str, object] = {}
     if locked := calibration.camera:
         changes |= {"exposure_s": locked.exposure_s, "gain": locked.gain, "white_balance": locked.white_balance}
+        if locked.focus_dioptres is not None:
+            changes["focus_dioptres"] = locked.focus_dioptres
     if plane := calibration.plane:
         changes["px_per_mm"] = plane.px_per_mm
     return changes

@@ -94,9 +94,9 @@ def _settings_replaced(machine: MachineConfig, calibration: Calibration, documen
     """Somebody who edits machine.yaml after calibrating must not wonder why nothing changes."""
     if not (measured := calibration.camera):
         return
-    for key in ("exposure_s", "gain", "white_balance"):
+    for key in ("exposure_s", "gain", "white_balance", "focus_dioptres"):
         written, found = getattr(machine.camera, key), getattr(measured, key)
-        if written is not None and written != found:
+        if written is not None and found is not None and written != found:
             yield document.finding(
                 ("camera", key),
                 f"holds, not machine.yaml's camera.{key} {_plain(written)}: brickgate-calibrate camera, or take the"

@@ -53,6 +53,8 @@ class CameraConfig(Section):
     gain: Gain | None = None
     white_balance: tuple[Gain, Gain] | None = None
     """Red and blue gains; with exposure and gain they lock a real camera."""
+    focus_dioptres: Annotated[Number, Field(ge=0, le=50)] | None = None
+    """Of a lens with a motor: 1 ÷ the distance in m at which it is sharp."""
     views: tuple[ViewConfig, ...] = ()
 
     @property

@@ -13,7 +13,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.records import Frame
+from edge.records import CameraLock, Frame
 
 
 class Camera(Protocol):
@@ -26,17 +26,6 @@ class Camera(Protocol):
     def next_frame(self, timeout_s: float) -> Frame | None: ...
 
     def close(self) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class CameraLock:
-    """How a camera is locked. `white_balance` is its red and blue gains; `focus_dioptres` None where the lens has no
-    motor."""
-
-    exposure_s: float
-    gain: float
-    white_balance: tuple[float, float]
-    focus_dioptres: float | None = None
 
 
 @runtime_checkable
@@ -63,7 +52,7 @@ class TensorSpec:
     shape: tuple[int, ...]
     dtype: np.dtype
     scale: float = 0.0
-    zero_point: int = 0
+    zero_point: float = 0
 
 
 class Accelerator(Protocol):

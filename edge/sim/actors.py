@@ -16,6 +16,7 @@ from edge.sim.light import Light
 from edge.sim.parts import SimPart
 from edge.sim.scene import TURN_DEG, BeltScene
 from edge.sim.sprites import Sprite, SpriteAtlas
+from edge.sim.view import Eye
 
 Floats = NDArray[np.float32]
 
@@ -31,10 +32,11 @@ class _Costume:
 
 class Actors:
     """Draws parts over the belt; a part's pictures are made when it is first seen under an angle and dropped when it
-    has left."""
+    has left. `eye` is where the camera is; None: above the middle of the region."""
 
-    def __init__(self, atlas: SpriteAtlas, scene: BeltScene, light: Light) -> None:
+    def __init__(self, atlas: SpriteAtlas, scene: BeltScene, light: Light, eye: Eye | None = None) -> None:
         self._atlas = atlas
+        self._eye_mm = scene.along_mm(eye.u_px, eye.v_px) if eye else scene.settings.seen_mm / 2
         self._scene = scene
         self._light = light
         self._turn_deg = TURN_DEG[scene.settings.direction]
@@ -73,7 +75,7 @@ class Actors:
         costume = self._costumes.get(part.part_id)
         if costume is None:
             costume = self._costumes[part.part_id] = self._costume(part)
-        offset_mm = self._scene.settings.seen_mm / 2 - along_mm
+        offset_mm = self._eye_mm - along_mm
         # The camera stands downstream of a part that has yet to reach the middle.
         tilt_deg = costume.sign * math.degrees(math.atan2(offset_mm, self._scene.settings.height_mm))
         tilts = self._atlas.tilts_deg(part.colour.transparent)

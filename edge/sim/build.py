@@ -31,6 +31,7 @@ from edge.sim.settings import (
     SimSettings,
 )
 from edge.sim.sprites import SpriteAtlas
+from edge.sim.view import View
 from edge.sim.world import SimWorld
 
 JITTERS = 3
@@ -151,9 +152,13 @@ def build(
     maker = PartMaker(shapes, colours, feed.transparent_share, feed.half_width_mm, part_rng)
     world = SimWorld(settings, maker, seed)
     world.read_belt_mm = world.encoder.belt_mm
-    light = Light(settings.camera, light_rng)
-    scene = BeltScene(settings.camera, settings.belt.belt_mm_per_s, light.pedestal, scene_rng)
-    camera = SimCamera(world, settings.camera, scene, Actors(atlas, scene, light), light, seed)
+    view = View(settings.camera, settings.camera.hidden) if settings.camera.hidden else None
+    drawn = view.canvas if view else settings.camera
+    light = Light(drawn, light_rng)
+    # Behind a view the belt is blurred as it moves at each exposure, and not once for all.
+    scene = BeltScene(drawn, 0.0 if view else settings.belt.belt_mm_per_s, light.pedestal, scene_rng)
+    actors = Actors(atlas, scene, light, view.eye if view else None)
+    camera = SimCamera(world, settings.camera, scene, actors, light, seed, view)
     return SimMachine(world, camera, FaultBoard(world, camera))
 
 

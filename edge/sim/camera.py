@@ -10,11 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.errors import HardwareError
-from edge.records import Frame, ImageBgr
+from edge.records import CameraLock, Frame, ImageBgr
 from edge.sim.actors import Actors
+from edge.sim.appearance import blur_kernel
+from edge.sim.imager import FOCUS_DIOPTRES, SETTLE_FRAMES, Imager
+from edge.sim.laid import Laid, LaidDrawer
 from edge.sim.light import Light
 from edge.sim.scene import BeltScene
 from edge.sim.settings import CameraSettings
+from edge.sim.view import Eye, View
 from edge.sim.world import SimWorld
 
 DARK = 0.12
@@ -24,6 +28,8 @@ FADED = 0.45
 KNOCKED_MM = 6.0
 DROPPED_SHARE = 0.5
 STARVED_S = 0.4
+SMEARED_PX = 0.3
+"""A shorter way of the belt during the exposure is not seen."""
 
 
 class CameraFault(StrEnum):
@@ -50,13 +56,29 @@ class CameraFault(StrEnum):
 
 
 class SimCamera:
-    """Frames of the simulated belt, in virtual time; implements `edge.hardware.interfaces.Camera`.
+    """Frames of the simulated belt, in virtual time; implements `Camera` and `CameraControls` of
+    `edge.hardware.interfaces`.
 
     `next_frame` lets the world's time pass until the next exposure. It returns None once the run is finished.
+
+    Args:
+        scene: drawn by the settings, or by the view's canvas where there is a view; likewise light and actors.
+        view: how the camera really looks at it; None: straight.
+
+    Attributes:
+        laid: what somebody has laid on the belt.
+        imager: the sensor and the lens motor.
     """
 
     def __init__(
-        self, world: SimWorld, settings: CameraSettings, scene: BeltScene, actors: Actors, light: Light, seed: int
+        self,
+        world: SimWorld,
+        settings: CameraSettings,
+        scene: BeltScene,
+        actors: Actors,
+        light: Light,
+        seed: int,
+        view: View | None = None,
     ) -> None:
         self._world = world
         self._settings = settings
@@ -69,6 +91,27 @@ class SimCamera:
         self._state = "not started"
         self._last: ImageBgr | None = None
         self._faults: dict[CameraFault, float] = {}
+        self._view = view
+        self.laid: list[Laid] = []
+        self.imager = Imager(settings, light.pedestal)
+        eye = view.eye if view else _straight_eye(settings)
+        self._drawer = LaidDrawer(scene, light, eye)
+
+    @property
+    def settle_frames(self) -> int:
+        return SETTLE_FRAMES
+
+    @property
+    def focus_range_dioptres(self) -> tuple[float, float] | None:
+        return FOCUS_DIOPTRES
+
+    def locked(self) -> CameraLock:
+        self._must_be_started("asked how it is locked")
+        return self.imager.wanted
+
+    def lock(self, wanted: CameraLock) -> None:
+        self._must_be_started("locked")
+        self.imager.lock(wanted)
 
     @property
     def faults(self) -> frozenset[CameraFault]:
@@ -91,8 +134,7 @@ class SimCamera:
         self._state = "started"
 
     def next_frame(self, timeout_s: float) -> Frame | None:
-        if self._state != "started":
-            raise HardwareError(f"camera (sim): asked for a frame while {self._state}: start the machine first")
+        self._must_be_started("asked for a frame")
         deadline_s = self._world.clock.now_s() + timeout_s
         while not self._world.finished:
             exposure_s = self._next_exposure_s()
@@ -119,6 +161,7 @@ class SimCamera:
         image = self._scene.belt(travel_mm)
         region = self._scene.region(image)
         cv2.multiply(region, self._light.shading(gains), dst=region, scale=self._light.scale)
+        self._drawer.draw(image, self.laid, travel_mm, gains)
         self._actors.draw(image, self._world.on_way, travel_mm, gains)
         if CameraFault.GLARING in self._faults:
             # The shading has no room above its scale: a glare is laid over the finished picture.
@@ -126,7 +169,26 @@ class SimCamera:
         if CameraFault.KNOCKED in self._faults:
             across = 1 if self._settings.direction in ("up", "down") else 0
             image = np.roll(image, round(KNOCKED_MM * self._settings.px_per_mm), axis=across)
-        return self._light.add_noise(image)
+        if self._view:
+            image = self._view.raw(self._smear(image))
+        image = self.imager.develop(self.imager.focus(image))
+        return self._light.add_noise(image, self.imager.noise)
+
+    def _smear(self, image: ImageBgr) -> ImageBgr:
+        """The belt's way during the exposure; without a view it is in the scene as it is drawn."""
+        exposure_s = self.imager.holds.exposure_s
+        way_px = exposure_s * self._world.belt.speed_mm_per_s * self._settings.px_per_mm
+        if way_px < SMEARED_PX:
+            return image
+        along_v = self._settings.direction in ("up", "down")
+        kernel = blur_kernel(0.3, way_px, along_v)
+        middle = kernel.shape[0] // 2
+        line = kernel[:, middle : middle + 1] if along_v else kernel[middle : middle + 1]
+        return np.asarray(cv2.filter2D(image, -1, line / line.sum()), np.uint8)
+
+    def _must_be_started(self, what: str) -> None:
+        if self._state != "started":
+            raise HardwareError(f"camera (sim): {what} while {self._state}: start the machine first")
 
     def _wrong_gains(self, time_s: float) -> NDArray[np.float32]:
         gains = np.ones(3)
@@ -149,7 +211,13 @@ class SimCamera:
         return self._exposures / fps
 
     def _expose(self) -> ImageBgr:
+        self.imager.next_picture()
         if CameraFault.FROZEN in self._faults and self._last is not None:
             return self._last.copy()
         self._last = self.picture()
         return self._last
+
+
+def _straight_eye(settings: CameraSettings) -> Eye:
+    middle = (settings.width_px - 1) / 2, (settings.height_px - 1) / 2
+    return Eye(*middle, settings.height_mm * settings.px_per_mm)

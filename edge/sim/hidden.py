@@ -7,12 +7,12 @@ the machine, read them.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
 from edge.config.schema import MachineConfig
-from edge.sim.settings import GateSettings, SimSettings
+from edge.sim.settings import GateSettings, HiddenCamera, SimSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +96,23 @@ def _draw_gate(gate: GateSettings, rng: np.random.Generator) -> HiddenGate:
 
 def hide(settings: SimSettings, truth: HiddenTruth) -> SimSettings:
     """The simulated machine as it really is."""
-    belt = replace(settings.belt, belt_mm_per_s=truth.belt_mm_per_s)
+    belt = replace(
+        settings.belt,
+        belt_mm_per_s=truth.belt_mm_per_s,
+        mm_per_tick=truth.mm_per_tick,
+        believed_mm_per_tick=settings.belt.mm_per_tick,
+        tick_error=0.0,
+    )
+    # The lens is the one that was bought; the scale is off because of the height at which it was mounted.
+    height_mm = settings.camera.height_mm * settings.camera.px_per_mm / truth.px_per_mm
+    camera = replace(settings.camera, px_per_mm=truth.px_per_mm, height_mm=height_mm, hidden=_hidden_camera(truth))
     gates = tuple(
         replace(gate, x_mm=own.x_mm, latency_s=own.latency_s, travel_s=own.travel_s)
         for gate in settings.gates
         for own in (truth.gates[gate.name],)
     )
-    return replace(settings, belt=belt, gates=gates)
+    return replace(settings, belt=belt, camera=camera, gates=gates)
+
+
+def _hidden_camera(truth: HiddenTruth) -> HiddenCamera:
+    return HiddenCamera(**{field.name: getattr(truth, field.name) for field in fields(HiddenCamera)})

@@ -34,6 +34,7 @@ class Light:
         self._made: Floats | None = None
         self._shading: Bytes = np.zeros((0, 0, 3), np.uint8)
         self._bank = _noise_bank(settings, rng)
+        self._banks = {1.0: self._bank}
         self._offset = int(self._bank.mean() + 0.5)
 
     @property
@@ -62,13 +63,16 @@ class Light:
         u, v = min(max(int(u_px), u0), u1 - 1), min(max(int(v_px), v0), v1 - 1)
         return float(self._lens[v - v0, u - u0])
 
-    def add_noise(self, image: ImageBgr) -> ImageBgr:
-        """Adds noise from a random place of the bank, in place."""
+    def add_noise(self, image: ImageBgr, strength: float = 1.0) -> ImageBgr:
+        """Adds noise from a random place of the bank, in place; `strength` is against that of the settings."""
         height, width = image.shape[:2]
+        bank = self._banks.get(strength)
+        if bank is None:
+            noise = (self._bank.astype(np.float32) - self._offset) * strength + self._offset
+            bank = np.clip(noise + 0.5, 0, 255).astype(np.uint8)
+            self._banks = {1.0: self._bank, strength: bank}
         down, across = (int(k) for k in self._rng.integers(0, NOISE_ROOM_PX, 2))
-        return np.asarray(
-            cv2.add(image, self._bank[down : down + height, across : across + width], dst=image), np.uint8
-        )
+        return np.asarray(cv2.add(image, bank[down : down + height, across : across + width], dst=image), np.uint8)
 
 
 def _lens_shading(settings: CameraSettings, rng: np.random.Generator) -> Floats:

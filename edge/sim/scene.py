@@ -54,6 +54,12 @@ class BeltScene:
             "up": (middle_u + across, v1 - along),
         }[self.settings.direction]
 
+    def along_mm(self, u_px: float, v_px: float) -> float:
+        """How far a px is from the upstream edge of the region, along the belt."""
+        u0, v0, u1, v1 = self.settings.region_px
+        along_px = {"right": u_px - u0, "left": u1 - u_px, "down": v_px - v0, "up": v1 - v_px}[self.settings.direction]
+        return along_px / self.settings.px_per_mm
+
     def region(self, image: ImageBgr) -> ImageBgr:
         """The belt's part of a picture, not copied."""
         u0, v0, u1, v1 = self.settings.region_px

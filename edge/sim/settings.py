@@ -26,6 +26,8 @@ class BeltSettings:
     ramp_s: float = 0.3
     """From standstill to full speed."""
     mm_per_tick: float = 0.25
+    believed_mm_per_tick: float | None = None
+    """What the machine takes a tick for; None: what it is."""
     tick_error: float = 0.001
     """Standard deviation of the encoder's scale error, drawn once a machine."""
 
@@ -82,8 +84,22 @@ class Layout:
 
 
 @dataclass(frozen=True, slots=True)
+class HiddenCamera:
+    """How a camera really looks at the belt, as `edge.sim.hidden.HiddenTruth` has it."""
+
+    pitch_deg: float = 0.0
+    roll_deg: float = 0.0
+    yaw_deg: float = 0.0
+    k1: float = 0.0
+    k2: float = 0.0
+    lamp_k: float = 5500.0
+    lamp: float = 1.0
+    focus_dioptres: float = 1000 / 300
+
+
+@dataclass(frozen=True, slots=True)
 class CameraSettings:
-    """The camera and the light above the belt."""
+    """The camera and the light above the belt: a picture seen straight from above, unless something is hidden."""
 
     width_px: int = 1280
     height_px: int = 720
@@ -105,6 +121,9 @@ class CameraSettings:
     drift_period_s: float = 90.0
     belt_colour: str | None = None
     """One of `edge.sim.texture.COLOURS_RGB`; None: the seed chooses among the pale ones."""
+    hidden: HiddenCamera | None = None
+    """What the raw picture is bent and lit by; None: it is as straight as these settings say. Either way `px_per_mm`,
+    `region_px` and `station_mm` hold in the straight picture, whose middle is the raw one's."""
 
     @property
     def seen_mm(self) -> float:

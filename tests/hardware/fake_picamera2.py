@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -15,8 +16,19 @@ CONTROLS: dict[str, type] = {
     "AnalogueGain": float,
     "ColourGains": tuple,
     "FrameDurationLimits": tuple,
+    "AfMode": int,
+    "LensPosition": float,
 }
+RANGES: dict[str, tuple[Any, Any, Any]] = {
+    "ExposureTime": (100, 5_000_000, None),
+    "AnalogueGain": (1.0, 16.0, None),
+    "ColourGains": (0.0, 32.0, None),
+    "LensPosition": (0.0, 15.0, 1.0),
+}
+"""As `camera_controls` gives them: least, most and default."""
 BUFFERS = 6
+SENSOR_FRAMES = 2
+"""That a sensor needs until new controls hold, once their request is its turn."""
 AGE_NS = 40_000_000
 
 
@@ -71,6 +83,9 @@ class FakePicamera2:
         self.state = "created"
         self.size = (0, 0)
         self.controls: dict[str, Any] = {}
+        self.taken_with: dict[str, Any] = {}
+        """What the last picture was taken with: controls that were set wait for the pictures under way."""
+        self._under_way: deque[dict[str, Any]] = deque()
         self.held = 0
         self._number = 0
 
@@ -94,10 +109,17 @@ class FakePicamera2:
                 raise RuntimeError(f"Control {name} is not advertised by libcamera")
             if type(value) is not CONTROLS[name]:
                 raise RuntimeError(f"{name} is a {type(value).__name__}")
+            if name not in self.camera_controls and name in RANGES:
+                raise RuntimeError(f"Control {name} is not advertised by libcamera")
         self.controls.update(controls)
+
+    @property
+    def camera_controls(self) -> dict[str, tuple[Any, Any, Any]]:
+        return {name: range_ for name, range_ in RANGES.items() if name != "LensPosition" or self._module.lens_motor}
 
     def start(self) -> None:
         self._must_be("configured")
+        self._under_way.extend([dict(self.controls)] * (BUFFERS + SENSOR_FRAMES))
         self.state = "started"
 
     def capture_request(self, wait: bool) -> FakeJob:
@@ -118,6 +140,8 @@ class FakePicamera2:
         self._module.on_frame()
         self.held += 1
         self._number += 1
+        self._under_way.append(dict(self.controls))
+        self.taken_with = self._under_way.popleft()
         return FakeRequest(self, self._number, self._metadata())
 
     def stop(self) -> None:
@@ -137,15 +161,16 @@ class FakePicamera2:
     def _metadata(self) -> dict[str, Any]:
         """Automatics never stand still here; what is locked does."""
         drift = self._number
-        locked = not self.controls.get("AeEnable", True)
-        white = not self.controls.get("AwbEnable", True)
-        exposure_us = self.controls.get("ExposureTime", 8000 + drift)
-        gain = self.controls["AnalogueGain"] if locked else 1.0 + 0.01 * drift
+        controls = self.taken_with
+        locked = not controls.get("AeEnable", True)
+        white = not controls.get("AwbEnable", True)
+        exposure_us = controls.get("ExposureTime", 8000 + drift)
+        gain = controls["AnalogueGain"] if locked else 1.0 + 0.01 * drift
         return {
             "SensorTimestamp": self._module.now_ns - AGE_NS + self._module.sensor_offset_ns,
             "ExposureTime": exposure_us,
             "AnalogueGain": gain,
-            "ColourGains": self.controls["ColourGains"] if white else (2.0 + 0.01 * drift, 1.5),
+            "ColourGains": controls["ColourGains"] if white else (2.0 + 0.01 * drift, 1.5),
         }
 
     def _must_be(self, state: str) -> None:
@@ -158,6 +183,7 @@ class FakeModule:
 
     def __init__(self) -> None:
         self.camera_connected = True
+        self.lens_motor = True
         self.stalled = False
         """No more frames come."""
         self.now_ns = 1_000_000_000

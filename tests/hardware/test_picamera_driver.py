@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
 import fake_picamera2
 import pytest
@@ -179,3 +180,33 @@ def test_no_camera_and_no_library_are_told(
     monkeypatch.setitem(sys.modules, "picamera2", None)
     with pytest.raises(HardwareError, match="apt install python3-picamera2"):
         camera_of(module, clock).start()
+
+
+def test_a_configured_focus_is_locked_where_the_lens_has_a_motor(module: FakeModule, clock: VirtualClock) -> None:
+    camera_of(module, clock, **LOCKED, focus_dioptres=3.5).start()
+    assert (controls(module)["AfMode"], controls(module)["LensPosition"]) == (0, 3.5)
+
+
+def test_a_lens_without_a_motor_has_no_focus_to_lock(module: FakeModule, clock: VirtualClock) -> None:
+    module.lens_motor = False
+    camera = camera_of(module, clock, **LOCKED, focus_dioptres=3.5)
+    camera.start()
+    assert "LensPosition" not in controls(module)
+    assert camera.focus_range_dioptres is None
+    assert camera.locked().focus_dioptres is None
+    with pytest.raises(ValueError, match="focus_dioptres"):
+        camera.lock(replace(camera.locked(), focus_dioptres=3.0))
+
+
+def test_the_exposure_must_fit_between_two_frames(module: FakeModule, clock: VirtualClock) -> None:
+    camera = camera_of(module, clock, **LOCKED)
+    camera.start()
+    with pytest.raises(ValueError, match=r"exposure_s 0\.2 is not within 0\.0001…0\.1"):
+        camera.lock(replace(camera.locked(), exposure_s=0.2))
+
+
+def test_what_the_automatics_settled_on_is_told_as_the_lock(module: FakeModule, clock: VirtualClock) -> None:
+    camera = camera_of(module, clock)
+    camera.start()
+    assert camera.locked().exposure_s == pytest.approx(0.00802)
+    assert camera.locked().gain == pytest.approx(1.2)

@@ -14,7 +14,7 @@ from edge.hardware.interfaces import Camera
 from edge.sim.build import SimMachine, build
 from edge.sim.camera import CameraFault
 from edge.sim.parts import SimPart, turn_outline
-from edge.sim.settings import CameraSettings, FeedSettings, GateSettings, Layout, SimSettings
+from edge.sim.settings import CameraSettings, FeedSettings, GateSettings, HiddenCamera, Layout, SimSettings
 from edge.sim.sprites import SpriteAtlas
 
 COLOURS = load_colours()
@@ -257,3 +257,89 @@ def test_faults_of_one_camera_come_together(atlas):
     assert max(np.diff(times)) > 1.5 / 12
     assert machine.camera._scene.region(machine.camera.picture()).mean() < 60
     assert machine.camera.faults == {CameraFault.DARK, CameraFault.DROPPING}
+
+
+def _hidden(atlas, **what) -> SimMachine:
+    machine = _machine(atlas, replace(STILL, drift=0.0, hidden=HiddenCamera(**what)))
+    machine.world.feeder.set_rate(0)
+    machine.world.belt_motor.stop()
+    machine.world.advance_to(1.0)
+    return machine
+
+
+def _lock(machine: SimMachine, **changes) -> np.ndarray:
+    """The mean (3,) of the belt under a changed lock, once it holds."""
+    machine.camera.lock(replace(machine.camera.locked(), **changes))
+    for _ in range(machine.camera.settle_frames + 1):
+        frame = machine.camera.next_frame(2.0)
+    assert frame
+    return frame.image_bgr[100:260, 200:440].mean(axis=(0, 1))
+
+
+def _linear(levels: np.ndarray) -> np.ndarray:
+    return ((levels / 255 + 0.055) / 1.055) ** 2.4
+
+
+def test_light_goes_with_exposure_gain_and_lamp_until_it_clips(atlas):
+    plain, dim = _hidden(atlas), _hidden(atlas, lamp=0.5)
+    half = _lock(plain, exposure_s=0.001)
+    assert _linear(_lock(dim)) == pytest.approx(_linear(half), rel=0.02)
+    assert _linear(_lock(plain, exposure_s=0.001, gain=1.0)) == pytest.approx(_linear(half) / 2, rel=0.03)
+    assert (_lock(plain, exposure_s=0.02, gain=8.0) == 255).all()
+
+
+def test_white_balance_gains_act_on_red_and_blue_alone(atlas):
+    machine = _hidden(atlas)
+    before = _lock(machine, exposure_s=0.001)
+    after = _linear(_lock(machine, white_balance=(1.2, 0.8))) / _linear(before)
+    assert after == pytest.approx([0.8, 1.0, 1.2], rel=0.02)
+
+
+def test_a_cast_is_light_and_not_levels(atlas):
+    machine = _hidden(atlas)
+    before = _lock(machine, exposure_s=0.001)
+    machine.camera.imager.cast = np.array([[0.9, 0.1, 0.0], [0.05, 0.9, 0.05], [0.0, 0.2, 0.9]])
+    after = _lock(machine)
+    assert _linear(after) == pytest.approx(machine.camera.imager.cast @ _linear(before), rel=0.02)
+
+
+def test_it_is_sharpest_where_the_truth_says(atlas):
+    machine = _hidden(atlas, focus_dioptres=4.5)
+    detail = []
+    for focus in (3.0, 4.0, 4.5, 5.0, 6.0):
+        _lock(machine, focus_dioptres=focus)
+        mark = machine.camera.picture()[10:50, 100:500, 1]
+        detail.append(float(cv2.Laplacian(cv2.GaussianBlur(mark, (0, 0), 1.0), cv2.CV_32F).std()))
+    assert np.argmax(detail) == 2
+
+
+def test_only_a_belt_that_moves_is_blurred_by_the_exposure(atlas):
+    still, moving = _hidden(atlas), _hidden(atlas)
+    moving.world.belt_motor.start()
+    moving.world.advance_to(3.0)
+
+    def edge(machine: SimMachine) -> float:
+        """Slope of the edge of a part's side, across the belt's way."""
+        _lock(machine, exposure_s=0.02)
+        machine.camera.imager.develop = lambda image: image  # type: ignore[method-assign]
+        _put(machine, atlas, 128.0)
+        picture = machine.camera.picture().astype(float)
+        return float(np.abs(np.diff(picture[170:190, :, 1], axis=1)).max())
+
+    assert edge(moving) < 0.5 * edge(still)
+
+
+def test_more_gain_is_more_noise(atlas):
+    machine = _hidden(atlas)
+    _lock(machine, gain=8.0, exposure_s=0.0005)
+    grainy = (machine.camera.picture().astype(float) - machine.camera.picture())[100:200].std()
+    _lock(machine, gain=2.0, exposure_s=0.002)
+    clean = (machine.camera.picture().astype(float) - machine.camera.picture())[100:200].std()
+    assert grainy == pytest.approx(2 * clean, rel=0.15)
+
+
+def test_a_machine_that_hides_nothing_is_drawn_as_before(atlas):
+    machine = _machine(atlas)
+    image = machine.camera._scene.belt(0.0)
+    assert machine.camera.imager.develop(image) is image
+    assert machine.camera.imager.focus(image) is image
