@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from edge.records import Scores
 
 
-def dequantize(stored: NDArray[np.generic], scale: float, zero_point: int) -> Scores:
+def dequantize(stored: NDArray[np.generic], scale: float, zero_point: float) -> Scores:
     """Real values of a stored tensor: scale × (stored − zero_point); scale 0 means that it is not quantized."""
     values = stored.astype(np.float32)
     return values if scale == 0 else ((values - zero_point) * np.float32(scale)).astype(np.float32)

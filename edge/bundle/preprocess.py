@@ -93,7 +93,7 @@ def normalise(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def quantization_table(
-    scale: float, zero_point: int, dtype: Literal["int8", "uint8", "float32"]
+    scale: float, zero_point: float, dtype: Literal["int8", "uint8", "float32"]
 ) -> NDArray[np.generic]:
     """(256,) the stored value of each pixel value: one look-up then quantizes a picture."""
     real = normalise(np.arange(256, dtype=np.uint8))
@@ -102,7 +102,9 @@ def quantization_table(
     if scale <= 0:
         raise BundleError(f"the model's input has quantization scale {scale}: a {dtype} input needs one above 0")
     limits = np.iinfo(dtype)
-    return np.clip(np.rint(real / scale) + zero_point, limits.min, limits.max).astype(dtype)
+    # Pixels taken as they are have 127.5 for their zero: what is half of it is rounded with the value.
+    stored = np.rint(real / scale + zero_point % 1) + zero_point // 1
+    return np.clip(stored, limits.min, limits.max).astype(dtype)
 
 
 def to_tensor(rgb: NDArray[np.uint8], table: NDArray[np.generic]) -> NDArray[np.generic]:

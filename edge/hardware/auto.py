@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.errors import HardwareError
-from edge.hardware.interfaces import TensorSpec
+from edge.hardware.hailo import HailoAccelerator, is_hef
+from edge.hardware.interfaces import Accelerator, TensorSpec
 from edge.hardware.tflite import (
     CpuAccelerator,
     EdgeTpuAccelerator,
@@ -30,13 +31,13 @@ def has_coral(runtime: Runtime) -> bool:
 
 
 class AutoAccelerator:
-    """Chooses at `load`, where the model is known: a Coral for a model that is compiled for it, else the CPU. `say` is
-    told in one line what was chosen and why."""
+    """Chooses at `load`, where the model is known: a Hailo or a Coral for a model that is compiled for it, else the
+    CPU. `say` is told in one line what was chosen and why."""
 
     def __init__(self, runtime: Runtime, threads: int, say: Callable[[str], None]) -> None:
         self._runtime: Runtime = runtime
         self._say = say
-        self._chosen = CpuAccelerator(runtime, threads)
+        self._chosen: Accelerator = CpuAccelerator(runtime, threads)
         self._threads = threads
 
     @property
@@ -53,7 +54,10 @@ class AutoAccelerator:
 
     def load(self, model: Path) -> None:
         self._chosen.close()
-        if is_compiled_for_edge_tpu(model):
+        if is_hef(model):
+            self._chosen = HailoAccelerator()
+            why = "the model is compiled for it"
+        elif is_compiled_for_edge_tpu(model):
             self._chosen = EdgeTpuAccelerator(self._runtime)
             why = "the model is compiled for it"
         else:

@@ -35,10 +35,12 @@ from edge.hardware.gpio_gates import GpioServoGate, GpioSolenoidGate
 from edge.hardware.gpio_pulse import GpioPulseGate
 from edge.hardware.gpio_sensor import GpioSensor
 from edge.hardware.guarded import GuardedAccelerator
+from edge.hardware.hailo import CHIPS, HailoAccelerator, chip_there
 from edge.hardware.idle import IdleBeltMotor, IdleFeeder, IdleGate
 from edge.hardware.interfaces import Accelerator, BeltMotor, Camera, Encoder, Feeder, Gate, PartSensor
 from edge.hardware.pca9685 import Pca9685Board, Pca9685Gate
 from edge.hardware.picamera import PiCamera
+from edge.hardware.pixels import PixelAccelerator
 from edge.hardware.tflite import CpuAccelerator, EdgeTpuAccelerator
 from edge.hardware.tracked_encoder import TrackedEncoder
 
@@ -50,7 +52,7 @@ def make_accelerator(config: AcceleratorConfig, say: Callable[[str], None] = lam
         say: told what `auto` has chosen, when the model is loaded.
     """
     if config.driver == "hailo":
-        raise HardwareError("accelerator hailo: there is no driver for it yet: set accelerator.driver: cpu or edgetpu")
+        return HailoAccelerator()
     if config.driver == "edgetpu":
         return EdgeTpuAccelerator(config.runtime)
     if config.driver == "cpu":
@@ -61,24 +63,40 @@ def make_accelerator(config: AcceleratorConfig, say: Callable[[str], None] = lam
 def guard(
     first: Accelerator, config: AcceleratorConfig, bundle: Bundle, stopwatch: Clock, say: Callable[[str], None]
 ) -> GuardedAccelerator:
-    """`first` guarded: the CPU stands in for a Coral whose bundle serves it too."""
-    coral = config.driver == "edgetpu" or (config.driver == "auto" and has_coral(config.runtime))
-    if not coral or "cpu" not in bundle.accelerators:
+    """`first` guarded: the CPU stands in for a Coral or a Hailo whose bundle serves it too."""
+    served = served_as(config, bundle)
+    if served == "cpu" or "cpu" not in bundle.accelerators:
         return GuardedAccelerator(first, None, None, stopwatch, say)
-    model = bundle.model_for("cpu")
-    return GuardedAccelerator(first, lambda: CpuAccelerator(config.runtime, config.threads), model, stopwatch, say)
+
+    def spare() -> Accelerator:
+        cpu = CpuAccelerator(config.runtime, config.threads)
+        return cpu if served == "edgetpu" else PixelAccelerator(cpu)
+
+    return GuardedAccelerator(first, spare, bundle.model_for("cpu"), stopwatch, say)
+
+
+def served_as(config: AcceleratorConfig, bundle: Bundle) -> str:
+    """What the bundle's file for the configured accelerator is listed under. `auto` takes the compiled one where its
+    chip answers, a Hailo before a Coral."""
+    if config.driver == "hailo":
+        # One that is missing is found to be so when the model is loaded: then the CPU stands in.
+        listed = (chip for chip in CHIPS.values() if chip in bundle.accelerators)
+        return chip_there() or next(listed, "hailo8l")
+    if config.driver != "auto":
+        return config.driver
+    chip = chip_there() if set(CHIPS.values()) & set(bundle.accelerators) else None
+    if chip in bundle.accelerators:
+        return str(chip)
+    return "edgetpu" if "edgetpu" in bundle.accelerators and has_coral(config.runtime) else "cpu"
 
 
 def model_for(config: AcceleratorConfig, bundle: Bundle) -> Path:
-    """The bundle's file for the configured accelerator; `auto` takes the compiled one where a Coral answers.
+    """The bundle's file for the configured accelerator.
 
     Raises:
         BundleError: the bundle does not serve the accelerator.
     """
-    if config.driver != "auto":
-        return bundle.model_for(config.driver)
-    on_coral = "edgetpu" in bundle.accelerators and has_coral(config.runtime)
-    return bundle.model_for("edgetpu" if on_coral else "cpu")
+    return bundle.model_for(served_as(config, bundle))
 
 
 def make_camera(config: MachineConfig, encoder: Encoder, clock: Clock) -> Camera:

@@ -24,8 +24,8 @@ make_root() {
   if [[ ! -s "$tar" ]]; then
     mmdebstrap --architectures="$architecture" --variant=minbase --include="$PACKAGES" \
       --aptopt='Acquire::Languages "none"' --dpkgopt='path-exclude=/usr/share/doc/*' \
-      "$suite" "$tar.part" http://deb.debian.org/debian
-    mv -- "$tar.part" "$tar"
+      "$suite" "$WORK/part-$suite-$architecture.tar" http://deb.debian.org/debian
+    mv -- "$WORK/part-$suite-$architecture.tar" "$tar"
   fi
   ROOT="$WORK/root-$suite-$architecture"
   clear_root
@@ -126,6 +126,7 @@ try() {
   : >"$WORK/$CASE.log"
   FROM=() NO_NETWORK=""
   step "fresh root" make_root "$suite" "$architecture"
+  [[ -x "$ROOT/usr/bin/env" ]] || return 0 # Without a root there is nothing to try.
   if [[ "$source" == wheels ]]; then
     cp -R -- "${ROOTS_WHEELS:?ROOTS_WHEELS names the folder of wheels}" "$ROOT/wheels"
     FROM=(--wheels /wheels) NO_NETWORK=yes

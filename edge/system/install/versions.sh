@@ -52,7 +52,6 @@ build_version() {
   WORK=""
   mkdir -p -- "$OPT/$version/system"
   cp -- "$SYSTEM_FILES"/brickgate* "$SYSTEM_FILES"/*.rules "$SYSTEM_FILES"/*.motd "$OPT/$version/system/"
-  run_logged "$OPT/$version/bin/python" -m compileall -q "$OPT/$version/lib" || true
   : >"$OPT/$version/$COMPLETE"
   say "Installed in $((SECONDS - start_s)) s"
 }
