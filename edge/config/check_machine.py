@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from edge.config.check_sensors import check_sensors
 from edge.config.document import Document
@@ -21,6 +22,7 @@ def check_machine(config: MachineConfig, document: Document) -> list[Finding]:
         *_strokes_meet_parts(config, document),
         *_outputs_used_twice(config, document),
         *_sim_and_real(config, document),
+        *_chosen_accelerator(config, document),
         *_named_once("sensor", config.sensors, document),
         *check_sensors(config, document),
     ]
@@ -114,6 +116,21 @@ def missing_recording(config: MachineConfig, document: Document) -> Iterator[Fin
             "'frames' has no path to a folder or video: give one here, or name it to brickgate replay",
             Severity.WARNING,
             "frames",
+        )
+
+
+SHIPPED = Path(__file__).parent.parent
+"""Everything that Brickgate brings along is below it."""
+
+
+def _chosen_accelerator(config: MachineConfig, document: Document) -> Iterator[Finding]:
+    """What a machine runs on is written down: one that lost its accelerator must say so, and not choose another."""
+    if config.accelerator.driver == "auto" and not document.file.resolve().is_relative_to(SHIPPED):
+        yield document.finding(
+            ("accelerator", "driver"),
+            "'auto' is for the shipped example alone; write what is there: cpu, edgetpu or hailo "
+            "(brickgate doctor tells)",
+            value="auto",
         )
 
 

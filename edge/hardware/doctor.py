@@ -16,6 +16,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from edge.config.report import check as check_files
+from edge.config.report import errors
+from edge.errors import BrickgateError
 from edge.hardware.gpio import MODULE as GPIO_MODULE
 from edge.hardware.pca9685 import I2C_BUS
 from edge.hardware.tflite import EDGE_TPU_LIBRARY, RUNTIME_MODULES
@@ -24,6 +27,21 @@ OLDEST_PYTHON = (3, 11)
 LEAST_FREE_GB = 1.0
 CORAL_USB_IDS = {"1a6e:089a": "not used yet since it got power", "18d1:9302": "in use before"}
 """vendor:product of a Coral: before and after its firmware was loaded, which the first use does."""
+
+
+CHECKLIST: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("The Pi has its own 5 V supply, and `vcgencmd get_throttled` says 0x0 under load", ("power",)),
+    ("Camera: `rpicam-hello` shows the belt, sharp and evenly lit, in a locked exposure", ("camera",)),
+    ("I2C: the servo board answers at its address (i2cdetect -y 1)", ("I2C (servo board)",)),
+    ("GPIO: the library fits the board", ("GPIO",)),
+    ("Accelerator: a Coral or a Hailo is there with its library, or machine.yaml says cpu", ("Coral", "Hailo")),
+    ("Configuration: brickgate check-config /etc/brickgate/*.yaml names no error", ("configuration",)),
+    ("Servos, the arms taken off: each goes to all of its positions, none hums at an end stop", ()),
+    ("Motors: belt and feeder run the right way, and stand within a second of `systemctl stop brickgate`", ()),
+    ("Calibration: brickgate-calibrate, step by step, each with its residual accepted", ("calibration",)),
+    ("Ten known parts, each in the bin that the journal names; then pull the camera: everything must stop", ()),
+)
+"""Each line, and the checks that tell whether it is done; none where only somebody beside the machine can tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +120,20 @@ def print_checks(checks: list[Check], console: Console) -> None:
     missing = [check for check in checks if not check.ok and check.advice]
     if missing:
         console.print("\nWhere machine.yaml asks for it:" if not any(c.needed for c in missing) else "\nTo do:")
-    for check in missing:
-        console.print(f"  {check.name}: {escape(check.advice)}", soft_wrap=True)
+    for entry in missing:
+        console.print(f"  {entry.name}: {escape(entry.advice)}", soft_wrap=True)
+    if any(entry.name == "board" and entry.ok for entry in checks):
+        print_checklist(checks, console)
+
+
+def print_checklist(checks: list[Check], console: Console) -> None:
+    """The ten lines for a first real machine: what could be looked at is ticked, the rest is for hands and eyes."""
+    known = {check.name: check for check in checks}
+    console.print("\nA first machine, in this order (docs/hardware.md):")
+    for number, (line, names) in enumerate(CHECKLIST, start=1):
+        seen = [known[name] for name in names if name in known]
+        mark = "[dim]☐[/]" if not seen else "[green]✓[/]" if any(check.ok for check in seen) else "[red]✗[/]"
+        console.print(f"  {mark} {number:2} {escape(line)}", soft_wrap=True)
 
 
 def _python(system: System) -> Check:
@@ -201,6 +231,36 @@ def _disk(system: System) -> Check:
     return Check("disk", free_gb >= LEAST_FREE_GB, f"{free_gb:.1f} GB free", advice, needed=True)
 
 
+def _power(system: System) -> Check:
+    """The firmware remembers an under-voltage until the power goes (bits 0 and 16 of get_throttled)."""
+    told = system.read(system.root / "sys/devices/platform/soc/soc:firmware/get_throttled")
+    bits = int(told, 16) if told else 0
+    detail = "not told by this system" if not told else f"throttled 0x{bits:x}"
+    advice = "under-voltage: give the Pi a 5 V supply of its own, 3 A or more, and the servos another"
+    return Check("power", not bits & 0x10001, detail, advice)
+
+
+def _configuration(system: System) -> Check:
+    folder = system.root / "etc/brickgate"
+    missing = [name for name in ("machine.yaml", "bins.yaml") if not (folder / name).is_file()]
+    detail = f"{folder}: {' and '.join(missing)} missing" if missing else str(folder)
+    if not missing:
+        try:
+            wrong = len(errors(check_files(folder / "machine.yaml", folder / "bins.yaml")))
+        except BrickgateError as error:
+            return Check("configuration", False, str(error), "brickgate check-config /etc/brickgate/*.yaml")
+        if wrong:
+            return Check(
+                "configuration", False, f"{folder}: {wrong} wrong", "brickgate check-config /etc/brickgate/*.yaml"
+            )
+    return Check("configuration", not missing, detail, "sudo ./install.sh writes a first one")
+
+
+def _calibration(system: System) -> Check:
+    file = system.root / "etc/brickgate/calibration.yaml"
+    return Check("calibration", file.is_file(), str(file) if file.is_file() else "none yet", "brickgate-calibrate")
+
+
 def _listed(devices: list[str]) -> str:
     return ", ".join(f"/dev/{name}" for name in devices) or "no device"
 
@@ -218,4 +278,7 @@ _LOOKS: tuple[tuple[str, Callable[[System], Check]], ...] = (
     ("Coral", _coral),
     ("Edge TPU library", _edge_tpu_library),
     ("Hailo", _hailo),
+    ("power", _power),
+    ("configuration", _configuration),
+    ("calibration", _calibration),
 )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import re
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
@@ -10,7 +12,8 @@ from types import ModuleType
 import pytest
 from rich.console import Console
 
-from edge.hardware.doctor import Check, System, inspect, print_checks
+from edge.config import example
+from edge.hardware.doctor import CHECKLIST, Check, System, inspect, print_checks
 
 NEEDED = {"Python", "numpy", "OpenCV", "TFLite runtime", "disk"}
 PI_VERSIONS = {"numpy": "1.26.4", "ai-edge-litert": "2.3.0", "rpi-lgpio": "0.6", "picamera2": "0.3.25"}
@@ -53,6 +56,8 @@ def raspberry_pi(root: Path, model: str = "Raspberry Pi 4 Model B Rev 1.4") -> N
     for name in ("media0", "video0", "i2c-1", "gpiochip0", "hailo0"):
         device(root, name)
     usb(root, "1-1", "18d1", "9302")
+    shutil.copytree(example("beginner-4"), root / "etc/brickgate")
+    (root / "etc/brickgate/calibration.yaml").write_text("{}\n")
     library = root / "usr/lib/aarch64-linux-gnu/libedgetpu.so.1"
     library.parent.mkdir(parents=True)
     library.touch()
@@ -74,7 +79,7 @@ def test_a_complete_pi_has_everything(tmp_path: Path) -> None:
 
 def test_an_empty_computer_lacks_everything_and_gets_advice(tmp_path: Path) -> None:
     checks = by_name(inspect(computer(tmp_path, modules=(), versions={})))
-    assert {name for name, check in checks.items() if check.ok} == {"Python", "disk"}
+    assert {name for name, check in checks.items() if check.ok} == {"Python", "disk", "power"}
     assert all(check.advice for name, check in checks.items() if name != "board")
     assert checks["TFLite runtime"].advice == "pip install ai-edge-litert"
 
@@ -161,3 +166,35 @@ def test_the_table_marks_what_is_missing_and_lists_what_to_do() -> None:
     assert "– Coral" in " ".join(shown.split())
     assert "OpenCV: pip install opencv" in shown
     assert "pip install numpy" not in shown
+
+
+def checklist(root: Path) -> list[str]:
+    """The marks of the ten lines."""
+    out = io.StringIO()
+    print_checks(inspect(computer(root)), Console(file=out, width=200))
+    return re.findall(r"^  ([✓✗☐]) +\d+ ", out.getvalue(), re.MULTILINE)
+
+
+def test_a_first_machine_is_walked_through_in_ten_lines(tmp_path: Path) -> None:
+    raspberry_pi(tmp_path)
+    assert len(CHECKLIST) == 10
+    assert "".join(checklist(tmp_path)) == "✓✓✓✓✓✓☐☐✓☐"
+
+
+def test_the_ten_lines_are_for_a_pi_alone(tmp_path: Path) -> None:
+    assert checklist(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "line"),
+    [
+        ("sys/devices/platform/soc/soc:firmware/get_throttled", "50005\n", 1),
+        ("etc/brickgate/bins.yaml", "bins: 3\n", 6),
+        ("etc/brickgate/machine.yaml", "gates: [", 6),
+    ],
+)
+def test_what_is_wrong_is_crossed(tmp_path: Path, file: str, content: str, line: int) -> None:
+    raspberry_pi(tmp_path)
+    (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / file).write_text(content)
+    assert checklist(tmp_path)[line - 1] == "✗"

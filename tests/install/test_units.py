@@ -1,0 +1,59 @@
+"""The units, as systemd's own tools see them."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from edge.web.state import State, read_state
+
+SYSTEM = Path(__file__).parents[2] / "edge/system"
+ANALYZE = shutil.which("systemd-analyze")
+NEWER = {"RestartSteps", "RestartMaxDelaySec"}
+"""Keys that systemd knows since 254; the installer leaves them out before."""
+
+needs_systemd = pytest.mark.skipif(ANALYZE is None, reason="systemd-analyze is not on this machine")
+
+
+@needs_systemd
+@pytest.mark.parametrize("unit", ["brickgate.service", "brickgate-failed.service"])
+def test_systemd_understands_every_line(unit: str, tmp_path: Path) -> None:
+    for name in ("brickgate.service", "brickgate-failed.service"):
+        # The program itself need not be installed here.
+        text = (SYSTEM / name).read_text().replace("/opt/brickgate/current/bin/brickgate", "/bin/true")
+        (tmp_path / name).write_text("".join(line for line in text.splitlines(True) if line.split("=")[0] not in NEWER))
+    result = subprocess.run(
+        [str(ANALYZE), "verify", "--man=no", tmp_path / unit], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert [line for line in result.stderr.splitlines() if str(tmp_path) in line or unit in line] == []
+
+
+@needs_systemd
+def test_the_service_is_hardened() -> None:
+    result = subprocess.run(
+        [str(ANALYZE), "security", "--offline=yes", "--no-pager", SYSTEM / "brickgate.service"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    found = re.search(r"exposure level for brickgate.service: ([0-9.]+)", result.stdout)
+    if found is None:
+        pytest.skip(f"this systemd-analyze judges no files: {result.stderr.strip()[:80]}")
+    assert float(found[1]) <= 2.0
+
+
+def test_the_console_gets_a_reason_when_the_program_cannot_even_begin(tmp_path: Path) -> None:
+    unit = (SYSTEM / "brickgate-failed.service").read_text()
+    (line,) = re.findall(r"^ExecStart=/bin/sh -c '(.*)'$", unit, re.MULTILINE)
+    # systemd.syntax(7): %% is %, and in single quotes \\\\ is one backslash.
+    script = line.replace("%%", "%").replace("\\\\", "\\").replace("/run/", f"{tmp_path}/")
+    said = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True, timeout=60).stdout
+    assert "SAFE MODE: the machine stands still" in said
+    told = read_state(tmp_path / "brickgate/state.json")
+    assert told.state is State.SAFE_MODE
+    assert "install it again" in told.reason
