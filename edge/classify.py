@@ -182,11 +182,12 @@ class PartRecogniser:
         self._classifier = Classifier(accelerator, bundle, ColourMeter(colours))
         self._settings = FusionSettings(exponent=bundle.fusion_exponent, sure_above=bundle.unsure_below)
         self._size = load_size_evidence(bundle.size_evidence) if bundle.size_evidence else None
+        self._familiarity = bundle.familiarity
         self._prior = shares(prior or read_prior(bundle.prior), PartCatalogue(bundle.parts))
 
     def recognise(self, images: Sequence[tuple[Picture, ImageBgr]]) -> Verdict:
         """The fused verdict over the parts of the bundle and the colours."""
-        fusion = Fusion(len(self.parts), len(self.colours), self._settings, self._size, self._prior)
+        fusion = Fusion(len(self.parts), len(self.colours), self._settings, self._size, self._prior, self._familiarity)
         sizes_mm: list[tuple[float, float]] = []
         for index, (picture, image) in enumerate(images):
             found = find_part(image)

@@ -321,4 +321,5 @@ def fusion_of(plans: Plans) -> Fusion:
     )
     size = load_size_evidence(bundle.size_evidence) if bundle.size_evidence else None
     prior = shares(wanted.prior or read_prior(bundle.prior), plans.catalogue)
-    return Fusion(len(bundle.parts), len(plans.colours), settings, size, prior)
+    familiarity = bundle.familiarity if wanted.reject_unknown else None
+    return Fusion(len(bundle.parts), len(plans.colours), settings, size, prior, familiarity)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from edge.bundle.preprocess import InputSpec
+from edge.bundle.unknown import Familiarity
 from edge.catalogue.prior import COMMON, UNIFORM
 from edge.errors import BundleError
 
@@ -55,6 +56,8 @@ class Bundle:
     accuracy: dict[str, float] = field(default_factory=dict)
     prior: str = UNIFORM
     """How common its parts are taken to be unless the machine is told otherwise: a name that `read_prior` knows."""
+    familiarity: Familiarity | None = None
+    """From when on a look counts as one at a part that it was never taught; None: it was not fitted."""
 
     def model_for(self, accelerator: str) -> Path:
         """The file that an accelerator runs.
@@ -164,6 +167,7 @@ def _bundle(folder: Path, manifest: dict[str, Any]) -> Bundle:
         models={accelerator: checked(files[accelerator]) for accelerator in accelerators},
         accuracy=dict(manifest.get("accuracy", {})),
         prior=_prior(manifest),
+        familiarity=_familiarity(manifest),
     )
 
 
@@ -182,6 +186,11 @@ def _prior(manifest: dict[str, Any]) -> str:
     if name not in {UNIFORM, COMMON}:
         raise ValueError(f"prior = {name!r} (allowed: {UNIFORM}, {COMMON})")
     return str(name)
+
+
+def _familiarity(manifest: dict[str, Any]) -> Familiarity | None:
+    entry = manifest.get("unknown")
+    return None if entry is None else Familiarity(entry["score"], float(entry["threshold"]))
 
 
 def _number(manifest: dict[str, Any], name: str, least: float, most: float) -> float:

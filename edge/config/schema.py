@@ -195,6 +195,9 @@ class FusionConfig(Section):
     sure_above: Annotated[Number, Field(ge=0.5, le=0.9999)] = 0.80
     """Posterior mass of the bin under which a part is "unsure"."""
 
+    reject_unknown: Annotated[bool, Field(strict=True)] = True
+    """Whether what looks like no part that the model knows is "unsure", where the bundle can tell."""
+
     @model_validator(mode="after")
     def _min_before_max(self) -> Self:
         if self.min_looks > self.max_looks:

@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.bundle.unknown import Familiarity
 from edge.fusion.evidence import Evidence, Method, posterior
 from edge.records import Prediction, Scores, Verdict
 
@@ -61,6 +62,8 @@ class _TrackEvidence:
     touching: bool = False
     twofold: float = 0.0
     too_long: bool = False
+    familiar: float = 0.0
+    """Sum over the looks of how familiar each is, times its weight."""
 
 
 class Fusion:
@@ -72,6 +75,7 @@ class Fusion:
         settings: how to fuse, and when to be sure.
         size: how likely each part is to show a measured rectangle; None where sizes are not known.
         part_prior: (K,) prior probabilities; None for a uniform prior.
+        familiarity: tells parts that the network was never taught; None: it is not asked.
     """
 
     def __init__(
@@ -81,12 +85,14 @@ class Fusion:
         settings: FusionSettings | None = None,
         size: SizeLikelihood | None = None,
         part_prior: Scores | None = None,
+        familiarity: Familiarity | None = None,
     ) -> None:
         self._parts = parts
         self._colours = colours
         self._settings = settings or FusionSettings()
         self._size = size
         self._log_prior = np.zeros(parts) if part_prior is None else np.log(part_prior.astype(np.float64) + 1e-12)
+        self._familiarity = familiarity
         self._tracks: dict[int, _TrackEvidence] = {}
 
     def __len__(self) -> int:
@@ -100,6 +106,8 @@ class Fusion:
         """
         track = self._track(prediction.track_id)
         track.parts.add(prediction.part_log_scores, prediction.quality)
+        if self._familiarity is not None:
+            track.familiar += prediction.quality * self._familiarity.of(prediction.part_log_scores)
         if prediction.colour_log_scores.size:
             track.colours.add(prediction.colour_log_scores, prediction.quality)
 
@@ -161,6 +169,8 @@ class Fusion:
             return "touching parts"
         if track.parts.looks < settings.min_looks:
             return f"too few looks: {track.parts.looks} of {settings.min_looks}"
+        if self._is_unknown(track):
+            return "unknown part"
         if mass < settings.sure_above:
             return f"low posterior: {mass:.2f}, sure above {settings.sure_above:.2f}"
         return ""
@@ -172,6 +182,11 @@ class Fusion:
             track.misfit = np.minimum(self._size.misfit(*track.size_mm), MOST_MISFIT)
         seen = posterior(self._log_prior + track.parts.log_scores())
         return track.twofold + MISFIT * float(np.log1p(seen @ track.misfit)) > SURELY_TWO
+
+    def _is_unknown(self, track: _TrackEvidence) -> bool:
+        """Whether its looks are, on the mean, less familiar than those at known parts."""
+        weight = track.parts.weight
+        return self._familiarity is not None and weight > 0 and track.familiar < weight * self._familiarity.least
 
     def _size_scores(self, track: _TrackEvidence) -> NDArray[np.float64] | float:
         if self._size is None or track.size_mm is None:

@@ -88,6 +88,7 @@ def _manifest(shop: Workshop, result: dict[str, Any], origin: str, served: list[
         "fusion_exponent": round(result["fusion_exponent"], 4),
         "unsure_below": round(result["unsure_below"], 4),
         "prior": recipe.prior,
+        "unknown": {key: result["unknown"][key] for key in ("score", "threshold")},
         "accelerators": [made.accelerator for made in served],
         "models": {made.accelerator: made.file for made in served},
         "checked": {made.file: made.note for made in served},

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from edge.bundle.manifest import MANIFEST, find_bundle, load_bundle
+from edge.bundle.unknown import Familiarity
 from edge.errors import BundleError
 
 
@@ -93,6 +94,8 @@ def test_a_folder_without_manifest_is_no_bundle(tmp_path: Path) -> None:
         ({"input": {"height_px": 32, "width_px": 32, "margin": "wide"}}, "wide"),
         ({"input": {"height_px": 32, "width_px": 32, "margin": 0, "mm_per_px": 0}}, "mm_per_px"),
         ({"input": "32"}, "manifest"),
+        ({"unknown": {"score": "guess", "threshold": 0}}, "unknown = 'guess' from 0"),
+        ({"unknown": {"score": "max posterior"}}, "threshold"),
         ({"prior": "often"}, "prior = 'often' \\(allowed: uniform, common\\)"),
     ],
 )
@@ -136,3 +139,9 @@ def test_a_bundle_says_how_common_its_parts_are(tiny_bundle: Path) -> None:
     edit(tiny_bundle, prior="common")
     assert load_bundle(tiny_bundle).prior == "common"
     assert (load_bundle("universal").prior, load_bundle("starter").prior) == ("common", "uniform")
+
+
+def test_a_bundle_says_from_when_on_a_part_is_unknown(tiny_bundle: Path) -> None:
+    assert load_bundle(tiny_bundle).familiarity is None
+    edit(tiny_bundle, unknown={"score": "max posterior", "threshold": 0.12})
+    assert load_bundle(tiny_bundle).familiarity == Familiarity("max posterior", 0.12)
