@@ -85,7 +85,10 @@ def _test_samples(index: ShardIndex, say: Say) -> ShardIndex:
         say(f"{int((~pictures).sum())} samples are layers, which no camera saw: left out")
     chosen = index.select(pictures & (index.labels["split"] == "test"))
     if not len(chosen):
-        raise InputError("the shards hold no picture of the test split: make them with a --test-share above 0")
+        raise InputError(
+            "the shards hold no picture of the test split: make them of several"
+            " pictures of a part, with a --test-share above 0"
+        )
     alone = chosen.labels["group"] == ""
     if alone.any():
         numbers = np.array([f"sample {k}" for k in range(len(chosen))])
