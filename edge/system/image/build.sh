@@ -8,7 +8,7 @@
 # Needs root, mmdebstrap, squashfs-tools, dosfstools, mtools, e2fsprogs, fdisk, kmod, xz-utils, python3.13 or qemu-user.
 # The same root, wheels and commit give the same bytes. No file system is mounted: everything is made from folders.
 set -euo pipefail
-export LC_ALL=C TZ=UTC PYTHONHASHSEED=0
+export LC_ALL=C TZ=UTC PYTHONHASHSEED=0 PATH=$PATH:/usr/sbin:/sbin
 umask 022
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -74,12 +74,12 @@ install_brickgate() {
   mkdir "$work/source"
   # What is committed, and nothing else: the commit then says what is in the image.
   git -C "$repository" archive HEAD edge calibration quantization pyproject.toml README.md LICENSE | tar -xf - -C "$work/source"
-  "${pip[@]}" wheel --quiet --no-deps --no-build-isolation --wheel-dir "$work/wheel" "$work/source"
   local found=()
   [[ -n $wheels ]] && found=(--no-index --find-links "$wheels")
+  "${pip[@]}" wheel --quiet --no-deps "${found[@]}" --wheel-dir "$work/wheel" "$work/source"
   local extras=''
   [[ $archive == raspberrypi ]] && extras='[pi]'
-  "${pip[@]}" install --quiet --no-compile --target "$lib" --only-binary=:all: --python-version "$python_version" \
+  "${pip[@]}" install --quiet --no-compile --no-warn-conflicts --root-user-action=ignore --target "$lib" --only-binary=:all: --python-version "$python_version" \
     --implementation cp --platform manylinux_2_28_aarch64 --platform manylinux_2_27_aarch64 \
     --platform manylinux_2_17_aarch64 --platform manylinux2014_aarch64 "${found[@]}" \
     "$(echo "$work"/wheel/brickgate-*.whl)$extras"
@@ -184,7 +184,7 @@ install_kernel
 install_brickgate
 install_layer
 step "packing"
-mksquashfs "$root" "$work/root.squashfs" -quiet -no-progress -noappend -comp zstd -Xcompression-level "${BRICKGATE_ZSTD:-15}" \
+env -u SOURCE_DATE_EPOCH mksquashfs "$root" "$work/root.squashfs" -quiet -no-progress -noappend -comp zstd -Xcompression-level "${BRICKGATE_ZSTD:-15}" \
   -mkfs-time "$SOURCE_DATE_EPOCH" -all-time "$SOURCE_DATE_EPOCH" -no-xattrs
 [[ $(stat -c %s "$work/root.squashfs") -le $((slot_mib * 1048576)) ]] || { echo "build.sh: the root does not fit its slot" >&2; exit 1; }
 make_slot_folder "$work/slot"
