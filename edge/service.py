@@ -85,7 +85,11 @@ class Service:
             return self._stand_still(reason, found, stamps)
         except BundleError as error:
             return self._stand_still(str(error), stamps=stamps)
-        return self._sort(plans)
+        try:
+            return self._sort(plans)
+        except ConfigError as error:  # What only the devices could tell: trying again changes nothing.
+            self._crashes.clear()
+            return self._stand_still(str(error), [str(error)], stamps)
 
     def _config_errors(self) -> Sequence[object]:
         try:
@@ -100,6 +104,9 @@ class Service:
         try:
             with open_journal(plans.config.journal, self._files.journal, self._say) as journal:
                 report = self._drive(plans, journal, self._say, self._stop, started=sorting.begin)
+        except ConfigError:
+            report.fault = False
+            raise
         except BrickgateError as error:
             report.reason = str(error)
         finally:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from edge.crash_record import MOST, WITHIN_S
-from edge.errors import HardwareError
+from edge.errors import ConfigError, HardwareError
 from edge.run import RunReport
 from edge.service import CHANGED, FAULT
 from edge.service_manager import ALIVE, READY, STOPPING
@@ -104,6 +104,15 @@ def test_a_missing_configuration_is_safe_mode(bench):
     bench.files.machine.unlink()
     assert bench.start(never) == 0
     assert "machine.yaml" in "".join(bench.said)
+
+
+def test_what_only_the_devices_can_tell_of_the_configuration_is_safe_mode_too(bench):
+    def no_path(plans, journal, say, stop, started):
+        raise ConfigError("camera.path is missing")
+
+    assert bench.start(no_path) == 0
+    assert bench.said == ["safe mode: camera.path is missing", "camera.path is missing"]
+    assert not (bench.run / "crashes.json").exists()
 
 
 def test_a_model_that_is_not_there_is_safe_mode(bench):
