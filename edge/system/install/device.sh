@@ -158,6 +158,6 @@ uninstall_device() {
     ! getent group "$group" >/dev/null || run_logged groupdel "$group" || true
   done
   LOG=/dev/null
-  rm -f -- "$DEVICE_LOG"
+  rm -f -- "$DEVICE_LOG" "$D/run/brickgate-install.lock"
   say "Removed. What is yours is still there: /etc/brickgate and /var/lib/brickgate (I2C and camera stay enabled)"
 }
