@@ -1,13 +1,16 @@
-"""The machine starts from what machine.yaml says of how common parts are, else from what the bundle says."""
+"""How common parts are, and whether unknown ones are rejected, goes by machine.yaml, else by the bundle."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
+from edge.bundle.unknown import Familiarity
 from edge.catalogue.prior import read_prior
 from edge.machine import Plans, fusion_of
+from edge.records import Prediction
 
 UNSEEN = 7
 
@@ -31,3 +34,16 @@ def test_the_bundle_says_how_common_its_parts_are_and_machine_yaml_goes_before_i
     plans = replace(plans, bundle=bundle, catalogue=type(plans.catalogue)(bundle.parts))
     assert prior_of(plans) == pytest.approx([30 / 91, 30 / 91, 30 / 91, 1 / 91], rel=1e-4)
     assert prior_of(told(plans, "uniform")) == pytest.approx([0.25] * 4)
+
+
+@pytest.mark.parametrize(("reject_unknown", "reason"), [(True, "unknown part"), (False, "")])
+def test_unknown_parts_are_rejected_unless_machine_yaml_says_otherwise(
+    plans: Plans, reject_unknown: bool, reason: str
+) -> None:
+    wanted = plans.config.fusion.model_copy(update={"reject_unknown": reject_unknown, "min_looks": 1})
+    bundle = replace(plans.bundle, familiarity=Familiarity("max posterior", 0.99))
+    fusion = fusion_of(replace(plans, bundle=bundle, config=plans.config.model_copy(update={"fusion": wanted})))
+    scores = np.log(np.array([0.97, 0.01, 0.01, 0.01], np.float32))
+    fusion.add(Prediction(1, 0, "top", scores, np.zeros(0, np.float32), 1.0))
+    verdict = fusion.verdict(1)
+    assert (verdict.reason if verdict.unsure else "") == reason

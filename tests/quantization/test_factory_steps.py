@@ -12,6 +12,7 @@ import torch
 from tiny_model import write_model
 
 from edge.bundle.manifest import load_bundle, sha256
+from edge.bundle.unknown import Familiarity
 from edge.errors import BrickgateError, InputError
 from quantization import factory
 from quantization.evaluate import looks as synthetic
@@ -25,6 +26,7 @@ EVALUATION = {
     "temperature": 1.23456,
     "fusion_exponent": 0.4,
     "unsure_below": 0.7,
+    "unknown": {"score": "max posterior", "threshold": 0.2, "rejected": 0.4, "false_rejection": 0.05},
     "quantization": {"input": {"scale": 0.1, "zero_point": 0}, "output": {"scale": 0.1, "zero_point": 0}},
     "accuracy": ACCURACY,
 }
@@ -82,6 +84,7 @@ def test_renders_of_other_families_are_not_trained_on(shop, write_renders):
 def test_a_bundle_holds_all_that_the_machine_needs(evaluated, tmp_path):
     (evaluated.folder / "weights.txt").write_text("imagenet.npz")
     bundle = load_bundle(factory.bundle(evaluated, tmp_path / "made"))
+    assert (bundle.familiarity, bundle.prior) == (Familiarity("max posterior", 0.2), "uniform")
     assert (bundle.name, bundle.temperature, bundle.fusion_exponent) == ("tiny", 1.2346, 0.4)
     assert (bundle.input.width_px, bundle.input.margin, bundle.input.mm_per_px) == (64, 0.06, None)
     first = bundle.parts[0]
