@@ -12,7 +12,7 @@ from edge.bundle.unknown import Familiarity
 from edge.fusion.evidence import Evidence, Method, posterior
 from edge.records import Prediction, Scores, Verdict
 
-SURELY_TWO, MISFIT, MOST_MISFIT = 5.7, 1.2, 100.0
+SURELY_TWO, MISFIT, MOST_MISFIT = 5.5, 1.2, 100.0
 """Two parts hide in a track when its `twofold`, and the logarithm of how badly its size fits what the looks show, come
 to more together; fitted with the weights of `edge.tracking.twofold`, which tells how."""
 MOST_TRACKS = 4096

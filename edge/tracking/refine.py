@@ -122,7 +122,8 @@ class Refiner:
     def _beside(self, contours: list[Contour], crop: _Crop, mm_per_px: float) -> list[Contour]:
         """The parts that touch these and are so much fainter that their outlines leave them out."""
         outlined = np.zeros(crop.found.shape, np.uint8)
-        cv2.drawContours(outlined, contours, -1, (1,), cv2.FILLED)
+        # In the bay of an arch lies its shadow, and hardly ever a part.
+        cv2.drawContours(outlined, [cv2.convexHull(contour) for contour in contours], -1, (1,), cv2.FILLED)
         masks = fainter_parts(crop.found, crop.residual, outlined, crop.threshold, mm_per_px)
         return [
             contour

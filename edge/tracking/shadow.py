@@ -62,10 +62,13 @@ def without_shadow(mask: Mask, residual: FloatImage, mm_per_px: float) -> Mask:
     return peeled if sloped >= SLOPED_RIM * np.count_nonzero(rim) else mask
 
 
-def has_hue_of_shadow(colour: NDArray[np.float32]) -> bool:
-    """Whether a log difference (3,) from the bare belt is a darkening of all channels alike, as in a shadow."""
+def hue_against_shadow(colour: NDArray[np.float32]) -> float:
+    """How far a log difference (3,) from the bare belt is from a darkening of all channels alike, as in a shadow: 0 for
+    one exactly so, 1 from where no shadow is."""
     mean = float(colour.mean())
-    return -CAST_DEPTH < mean < 0 and float(np.abs(colour - mean).max()) < CAST_HUE - CAST_HUE_SHARE * mean
+    if not -CAST_DEPTH < mean < 0:
+        return 1.0
+    return min(float(np.abs(colour - mean).max()) / (CAST_HUE - CAST_HUE_SHARE * mean), 1.0)
 
 
 def steepness(residual: FloatImage) -> FloatImage:

@@ -2,8 +2,8 @@
 
 Two parts that touch fill their common rectangle badly, leave notches on both sides where they meet, and are mostly of
 two colours, each on its own side. None of it is proof by itself: the four are added up, in the proportions and with the
-bound of a logistic regression on 159 touching pairs and 503 single parts of the simulated machine (the size, which
-fusion adds, was its fifth input).
+bound of a logistic regression on 885 single parts of the simulated machine and 352 touching pairs that
+`edge.tracking.fainter` does not take apart (the size, which fusion adds, was its fifth input).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from edge.tracking.shape import Colours, Contour, Outline, facing_notches, sampled_tones
 
-UNFILLED, NECK, HUES, TONES = 4.1, 5.5, 4.25, 2.3
+UNFILLED, NECK, HUES, TONES = 5.8, 4.9, 3.4, 1.5
 """What the unfilled share of the rectangle, the depth of the neck, and the differences of two halves in hue and with
 the brightness count; the last three by their square roots."""
 LEAST_SHARE = 0.12
