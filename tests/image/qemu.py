@@ -78,7 +78,7 @@ class Guest:
                 "-device", "virtio-blk-pci,drive=card",
                 "-netdev", f"user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:{self.http}-:80,"
                            f"hostfwd=tcp:127.0.0.1:{self.ssh_port}-:22",
-                "-device", "virtio-net-pci,netdev=net",
+                "-device", "virtio-net-pci,netdev=net,romfile=",
                 "-object", f"filter-dump,id=dump,netdev=net,file={self.network}",
             ],
             stdin=subprocess.DEVNULL, stdout=serial, stderr=subprocess.STDOUT,
@@ -106,6 +106,8 @@ class Guest:
         until = time.monotonic() + within_s
         seen = None
         while time.monotonic() < until:
+            if self._process is None or self._process.poll() is not None:
+                raise RuntimeError(f"QEMU has ended: see {self.log}")
             if (seen := self.state() or seen) is not None and holds(seen):
                 return seen
             time.sleep(0.5)

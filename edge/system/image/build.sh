@@ -162,8 +162,10 @@ make_fat() { # FOLDER IMAGE
   truncate -s "${boot_mib}M" "$2"
   mkfs.vfat -F 32 -n BRICKGATE -i 62726b67 --invariant "$2" >/dev/null
   find "$1" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
-  (cd "$1" && find . -mindepth 1 -maxdepth 1 -printf '%f\0' | sort -z | xargs -0 mcopy -s -p -m -Q -i "$2" -- '::') \
-    || { (cd "$1" && find . -mindepth 1 -maxdepth 1 -printf '%f\n' | sort | while read -r entry; do mcopy -s -m -i "$2" "$entry" '::'; done); }
+  local entry
+  for entry in "$1"/*; do # one by one, in order: mtools lays files as they come
+    mcopy -s -m -i "$2" "$entry" ::
+  done
 }
 
 make_image() {
