@@ -7,11 +7,13 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from edge.web.bins import BinLevel, BinLevels
 from edge.web.parts import SeenPart, last_parts
 from edge.web.state import MachineState, read_state
 
+Thing = TypeVar("Thing")
 FRESH_S = 1.0
 PARTS = 9
 NOTES_BYTES = 4000
@@ -59,11 +61,20 @@ class Viewpoint:
                     now_s,
                     self.hostname(),
                     read_state(self.sources.state_file),
-                    last_parts(self.sources.journal, PARTS),
-                    self._bins.read(),
+                    _or_nothing(lambda: last_parts(self.sources.journal, PARTS)),
+                    _or_nothing(self._bins.read),
                     _notes(self.sources.notes_file),
                 )
             return self._view
+
+
+def _or_nothing(read: Callable[[], tuple[Thing, ...]]) -> tuple[Thing, ...]:
+    """What `read` gives. The state is what the page is for: a library that is broken, which keeps the machine from
+    starting and parts from being read, must not keep the reason from being shown."""
+    try:
+        return read()
+    except Exception:
+        return ()
 
 
 def _notes(file: Path | None) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -219,6 +220,15 @@ def test_bins_show_how_full_they_are_by_parts_and_by_room(folder: Folder) -> Non
     assert [(level["name"], level["parts"], level["share"]) for level in without_limits] == [
         ("bricks", 10, None), ("plates", 7, None), ("box", 1, None),
     ]  # fmt: skip
+
+
+def test_a_broken_library_keeps_the_reason_from_nobody(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder.state(state="safe-mode", reason="the program cannot be started")
+    folder.parts(record(1))
+    for module in ("edge.journal.lines", "edge.routing.fill_file"):
+        monkeypatch.setitem(sys.modules, module, None)  # importing it raises ImportError
+    with serving(folder) as site:
+        assert "the program cannot be started" in site.text()
 
 
 def test_many_looks_within_a_second_cost_one_reading(folder: Folder) -> None:

@@ -5,7 +5,7 @@
 #   brickgate-VERSION-ARCHIVE.update    for `slot install`
 #   brickgate-VERSION-ARCHIVE.packages  what it is made of
 #
-# Needs root, mmdebstrap, squashfs-tools, dosfstools, mtools, e2fsprogs, fdisk, kmod, xz-utils, python3.13 or qemu-user.
+# Needs root, mmdebstrap, squashfs-tools, dosfstools, mtools, e2fsprogs, fdisk, kmod, binutils, xz-utils, python3.13 or qemu-user.
 # The same root, wheels and commit give the same bytes. No file system is mounted: everything is made from folders.
 set -euo pipefail
 export LC_ALL=C TZ=UTC PYTHONHASHSEED=0 PATH=$PATH:/usr/sbin:/sbin
@@ -91,7 +91,16 @@ install_brickgate() {
     chmod 755 "$root/opt/brickgate/current/bin/${command%:*}"
     ln -sf "/opt/brickgate/current/bin/${command%:*}" "$root/usr/bin/${command%:*}"
   done
+  check_libraries "$lib"
   compile_python "$lib"
+}
+
+check_libraries() { # what the wheels' own libraries need must be in the root: nothing else finds out before the first boot
+  local missing
+  missing=$(comm -23 \
+    <(find "$1" -name '*.so*' -type f -exec readelf -d {} + 2>/dev/null | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' | sort -u) \
+    <(find "$1" "$root/usr/lib" -name '*.so*' -printf '%f\n' | sort -u))
+  [[ -z $missing ]] || { echo "build.sh: no package of packages.txt brings ${missing//$'\n'/, }" >&2; exit 1; }
 }
 
 compile_python() { # the system is read-only: what is not compiled now is compiled at every start
@@ -177,7 +186,7 @@ make_image() {
   dd if="$work/boot.fat" of="$image" bs=1M seek=$start conv=notrunc,sparse status=none
   dd if="$work/root.squashfs" of="$image" bs=1M seek=$((start + boot_mib)) conv=notrunc status=none
   truncate -s "${data_mib}M" "$work/data.ext4"
-  mke2fs -q -t ext4 -L brickgate-data -U $fs_uuid -E hash_seed=$fs_uuid,lazy_itable_init=0 -m 1 "$work/data.ext4"
+  mke2fs -q -t ext4 -b 4096 -L brickgate-data -U $fs_uuid -E hash_seed=$fs_uuid,lazy_itable_init=0 -m 1 "$work/data.ext4"
   dd if="$work/data.ext4" of="$image" bs=1M seek=$((start + boot_mib + 2 * slot_mib)) conv=notrunc,sparse status=none
 }
 
