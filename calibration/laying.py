@@ -13,8 +13,10 @@ from edge.sim.laid import Brick, Place, Sheet
 if TYPE_CHECKING:
     from calibration.simulated import SimOperator
 
-SLOPPY_MM, SLOPPY_DEG = 4.0, 5.0
+SLOPPY_MM, SLOPPY_DEG = 1.5, 2.0
 """How well a person lays something in the middle."""
+CLEAR_MM = 3.0
+"""Room that a sheet leaves between the rails."""
 BRICKS = {"3001": (4, 2), "3002": (3, 2), "3003": (2, 2), "3004": (2, 1), "3010": (4, 1), "3005": (1, 1)}
 """Studs of the bricks that can be laid, by their numbers."""
 
@@ -26,14 +28,22 @@ def clear(operator: SimOperator, task: Task) -> str:
 
 
 def lay_sheet(operator: SimOperator, task: Task) -> str:
-    """Lays the printed sheet, cut to the belt, in the middle of the view: `task.what` has "print" (H, W) of uint8 and
-    "px_per_mm"."""
+    """Lays the printed sheet, cut to the belt, in the middle of the view: `task.what` has "print" (H, W) of uint8,
+    "px_per_mm" and "square_mm", by which it is cut."""
     print_, px_per_mm = np.asarray(task.what["print"], np.uint8), float(str(task.what["px_per_mm"]))
+    square_mm = float(str(task.what["square_mm"]))
     rng = operator.rng
     settings = operator.sim.world.settings.camera
+    squares = int((settings.across_mm - CLEAR_MM) / square_mm)
+    print_ = print_[: round(squares * square_mm * px_per_mm)]
     place = _place(operator, settings.seen_mm / 2, float(rng.uniform(-SLOPPY_MM, SLOPPY_MM)), SLOPPY_DEG)
     operator.sim.camera.laid.append(Sheet(print_, px_per_mm, place))
-    return ""
+    return "yes" if task.answers else ""
+
+
+def measure_with(operator: SimOperator, task: Task) -> str:
+    """Takes what it likes best to measure with."""
+    return operator.measures_with
 
 
 def lay_bricks(operator: SimOperator, task: Task) -> str:

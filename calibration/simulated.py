@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from calibration.laying import clear, lay_bricks, lay_sheet
+from calibration.laying import clear, lay_bricks, lay_sheet, measure_with
 from calibration.rig import Rig, Task
 from edge.catalogue.colours import load_colours
 from edge.config.bins import BinsConfig
@@ -33,6 +33,8 @@ class SimOperator:
     tasks: list[Task] = field(default_factory=list)
     rng: np.random.Generator = field(default_factory=lambda: np.random.default_rng(0))
     """How well hands lay things."""
+    measures_with: str = "sheet"
+    """What the plane is measured with: the sheet, or bricks such as "2x4"."""
 
     @property
     def took_s(self) -> float:
@@ -51,6 +53,7 @@ _HANDS: dict[str, Callable[[SimOperator, Task], str]] = {
     "clear": clear,
     "lay-sheet": lay_sheet,
     "lay-bricks": lay_bricks,
+    "measure-with": measure_with,
 }
 """What each kind of task comes to in the simulated world."""
 

@@ -13,6 +13,7 @@ from edge.belt_watch import BeltWatch, belt_guard, belt_watch
 from edge.bundle.manifest import Bundle, load_bundle
 from edge.bundle.size import load_size_evidence
 from edge.capture.health import FrameHealth
+from edge.capture.straighten import Straightener
 from edge.catalogue.colours import Colour, load_colours
 from edge.catalogue.parts import PartCatalogue
 from edge.catalogue.prior import read_prior, shares
@@ -102,9 +103,14 @@ class Machine:
     lookout: Lookout
     confirmation: Confirmation
     belt_watch: BeltWatch
+    straightener: Straightener | None = None
+    """None where the plane was not calibrated: pictures are taken as they are."""
 
     def see(self, frame: Frame) -> Outcome:
-        """One frame: judged, then through the pipeline, unless it shows something else than the belt."""
+        """One frame: straightened and judged, then through the pipeline, unless it shows something else than the
+        belt."""
+        if self.straightener is not None:
+            frame = self.straightener.frame(frame)
         if not self.lookout.admits(frame, self.devices.clock.now_s()):
             return self.pipeline.pass_over(frame)
         outcome = self.pipeline.process(frame)
@@ -223,6 +229,7 @@ def assemble(
     return Machine(
         plans, devices, pipeline, dispatcher, belt, safety, router, stages.feeding, lookout, stages.confirmation,
         belt_watch(belt_eye, config, devices.encoder, stages.tracker, devices.clock),
+        Straightener(plans.calibration.plane) if plans.calibration.plane else None,
     )  # fmt: skip
 
 

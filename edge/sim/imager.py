@@ -24,6 +24,8 @@ BLUR_PX = 0.6
 """Standard deviation of the blur for a dioptre of wrong focus and a px of the focal length ÷ 1000: a lens of f/1.8 and
 4.7 mm has an opening of 2.6 mm, and a disc of 2.6 px is as soft as a Gauss of a quarter of that."""
 CLIPPED = 254.5
+MIRRORED = 8.0
+"""What is drawn at the end of the scale is a lamp or its mirror image: so many times as bright as white."""
 LEVELS = 4095
 
 Floats = NDArray[np.float32]
@@ -129,6 +131,7 @@ class Imager:
         matrix = self._matrix()
         gains = np.diag(matrix)
         levels = to_linear(np.arange(256, dtype=np.float32) + self._pedestal)
+        levels[255] = MIRRORED
         if np.array_equal(matrix, np.eye(3)):
             self._development = None
         elif np.array_equal(matrix, np.diag(gains)):
