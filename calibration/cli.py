@@ -66,10 +66,8 @@ def _one(name: str) -> Callable[..., None]:
 for _name, _help in {
     "camera": "Locks exposure, gain, white balance and focus so that the belt is bright and nothing clips.",
     "plane": "Measures scale, turn, tilt and lens from a printed sheet, or from bricks of known size.",
-    "colour": "Measures the belt's white, the lamp's evenness, and colours from bricks that you name.",
     "belt": "Measures the belt's speed, ripple and direction, and the encoder, on parts that ride by.",
     "gates": "Measures each gate's place, latency and travel.",
-    "confidence": "Measures how far the scores may be believed, from parts that you name; you choose how pure.",
 }.items():
     app.command(_name, help=_help)(_one(_name))
 

@@ -10,6 +10,7 @@ from typing import Protocol, TypeVar
 from calibration.rig import Operator, Rig
 from edge.clock import Clock, MonotonicClock
 from edge.config.bins import BinsConfig
+from edge.config.calibrated import calibrated
 from edge.config.calibration import Calibration
 from edge.config.schema import MachineConfig
 from edge.errors import ConfigError, HardwareError
@@ -57,7 +58,7 @@ def live_rig(
         gates = {name: _closing(stack, operator, gate) for name, gate in make_gates(machine, clock).items()}
         feeder = _closing(stack, operator, make_feeder(machine))
         sensors = {name: _closing(stack, operator, sensor) for name, sensor in make_sensors(machine, clock).items()}
-        camera = _closing(stack, operator, make_camera(machine, encoder, clock))
+        camera = _closing(stack, operator, make_camera(calibrated(machine, calibration), encoder, clock))
         for device in (encoder, *sensors.values(), camera):
             device.start()
         yield Rig(

@@ -9,12 +9,14 @@ from datetime import UTC, datetime
 
 import numpy as np
 
+from calibration.dropping import drop_any, drop_small, fill_small, say_where, switch_belt
 from calibration.laying import clear, lay_bricks, lay_sheet, measure_with
 from calibration.rig import Rig, Task
 from edge.catalogue.colours import load_colours
 from edge.config.bins import BinsConfig
 from edge.config.calibration import Calibration
 from edge.config.schema import MachineConfig
+from edge.hardware.interfaces import CameraLock
 from edge.sim.build import SimMachine, build, sim_settings
 from edge.sim.hidden import HiddenTruth, draw_hidden, hide
 from edge.sim.sensors import sim_sensors
@@ -54,6 +56,11 @@ _HANDS: dict[str, Callable[[SimOperator, Task], str]] = {
     "lay-sheet": lay_sheet,
     "lay-bricks": lay_bricks,
     "measure-with": measure_with,
+    "drop-any": drop_any,
+    "switch-belt": switch_belt,
+    "drop-small": drop_small,
+    "fill": fill_small,
+    "where": say_where,
 }
 """What each kind of task comes to in the simulated world."""
 
@@ -82,6 +89,8 @@ def simulated_rig(
     sensors = sim_sensors(machine.sensors, world, seed)
     for device in (sim.camera, world.encoder, *sensors.values()):
         device.start()
+    if calibration is not None and (locked := calibration.camera):
+        sim.camera.lock(CameraLock(locked.exposure_s, locked.gain, locked.white_balance, locked.focus_dioptres))
     return Rig(
         machine=machine,
         bins=bins,

@@ -8,7 +8,7 @@ from edge.config.calibration import NAME, Calibration, ConfidenceCalibration, Ga
 from edge.config.findings import raise_for_errors
 from edge.config.gates import GateConfig, ServoBase
 from edge.config.load import read
-from edge.config.schema import GpioEncoderConfig, MachineConfig
+from edge.config.schema import GpioEncoderConfig, MachineConfig, SimEncoderConfig
 
 
 def calibration_of(machine_path: str | Path) -> Path:
@@ -65,7 +65,7 @@ def _belt(machine: MachineConfig, calibration: Calibration) -> dict[str, object]
         return {}
     changes: dict[str, object] = {"belt_mm_per_s": belt.belt_mm_per_s}
     encoder = machine.belt.encoder
-    if belt.mm_per_tick and isinstance(encoder, GpioEncoderConfig):
+    if belt.mm_per_tick and isinstance(encoder, GpioEncoderConfig | SimEncoderConfig):
         changes["encoder"] = encoder.model_copy(update={"mm_per_tick": belt.mm_per_tick})
     return changes
 

@@ -127,6 +127,7 @@ class SimEncoderConfig(Section):
     """The simulated belt's travel."""
 
     driver: Literal["sim"]
+    mm_per_tick: Annotated[Number, Field(gt=0, le=100)] = 0.25
 
 
 class GpioEncoderConfig(Section):

@@ -95,7 +95,8 @@ MISSED_SHARE, BOUNCED_SHARE = 0.4, 0.4
 
 
 class SimEncoder:
-    """Counts whole ticks of the simulated roller, with a small error of scale."""
+    """Counts whole ticks of the simulated roller, with a small error of scale, and takes each for the travel that the
+    machine believes in."""
 
     def __init__(self, belt: SimBelt, rng: np.random.Generator) -> None:
         self._belt = belt
@@ -124,8 +125,9 @@ class SimEncoder:
         if self._fault is EncoderFault.GONE:
             raise HardwareError("encoder (sim): does not answer: look at its cable")
         self._count()
-        tick_mm = self._belt.settings.mm_per_tick
-        return math.floor(self._counted_mm / tick_mm) * tick_mm
+        settings = self._belt.settings
+        believed_mm = settings.mm_per_tick if settings.believed_mm_per_tick is None else settings.believed_mm_per_tick
+        return math.floor(self._counted_mm / settings.mm_per_tick) * believed_mm
 
     def close(self) -> None:
         self._closed = True

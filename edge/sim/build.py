@@ -12,7 +12,7 @@ import numpy as np
 from edge.catalogue.colours import Colour
 from edge.config.bins import BinsConfig, LayoutNode
 from edge.config.gates import GateBase
-from edge.config.schema import MachineConfig, SimFeederConfig
+from edge.config.schema import GpioEncoderConfig, MachineConfig, SimEncoderConfig, SimFeederConfig
 from edge.errors import InputError
 from edge.sim.actors import Actors
 from edge.sim.camera import SimCamera
@@ -125,7 +125,7 @@ def sim_settings(
     return SimSettings(
         gates=tuple(_gate(gate, machine.belt.belt_mm_per_s) for gate in machine.gates),
         layout=Layout(bins.layout.gate, _exits(bins.layout), bins.default_bin),
-        belt=BeltSettings(belt_mm_per_s=machine.belt.belt_mm_per_s),
+        belt=_belt(machine),
         feed=fed,
         camera=camera,
         linger_s=LINGER_MM / machine.belt.belt_mm_per_s if machine.sensors else 0.0,

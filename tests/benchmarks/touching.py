@@ -1,4 +1,4 @@
-"""What becomes of parts that touch, and how many single parts are taken for two: the whole machine with its shipped model.
+"""What becomes of parts that touch, and how many single parts are taken for two, by the whole machine.
 
     python tests/benchmarks/touching.py --takes 1000 --seed 11 --sheet pairs.png
     python tests/benchmarks/touching.py --takes 1000 --seed 11 --single

@@ -1,0 +1,54 @@
+"""What hands drop on the simulated machine's belt, where its feeder does, and the belt's own switch."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+from calibration.rig import Task
+from edge.sim.parts import ANY, Wanted
+
+if TYPE_CHECKING:
+    from calibration.simulated import SimOperator
+
+
+def drop_any(operator: SimOperator, task: Task) -> str:
+    """Drops parts at random: `task.what` has "count" and "every_s"."""
+    count, every_s = int(str(task.what["count"])), float(str(task.what["every_s"]))
+    operator.sim.world.drop([ANY] * count, every_s)
+    return ""
+
+
+def switch_belt(operator: SimOperator, task: Task) -> str:
+    """Turns the switch of a belt that has one of its own: `task.what` has "on"."""
+    operator.sim.world.belt.running = bool(task.what["on"])
+    return ""
+
+
+SMALL, PLAIN = ("3003", "3022", "3004", "3023"), (1, 2, 4, 5, 25, 28)
+"""Families and LDraw colours that somebody takes who is asked for small parts that stand out."""
+
+
+def drop_small(operator: SimOperator, task: Task) -> str:
+    """Drops small parts: `task.what` has "count" and "every_s"."""
+    count, every_s = int(str(task.what["count"])), float(str(task.what["every_s"]))
+    operator.sim.world.drop(_small(operator, count), every_s)
+    return ""
+
+
+def fill_small(operator: SimOperator, task: Task) -> str:
+    """Puts small parts into the feeder: `task.what` has "count"."""
+    operator.sim.world.hopper = deque(_small(operator, int(str(task.what["count"]))))
+    return ""
+
+
+def say_where(operator: SimOperator, task: Task) -> str:
+    """Looks where the last part went."""
+    ended = [part for part in operator.sim.world.truth if part.ended_s is not None]
+    last = max(ended, key=lambda part: part.ended_s or 0.0, default=None)
+    return last.bin if last is not None and last.bin in task.answers else "not seen"
+
+
+def _small(operator: SimOperator, count: int) -> list[Wanted]:
+    rng = operator.rng
+    return [Wanted(SMALL[rng.integers(len(SMALL))], PLAIN[rng.integers(len(PLAIN))]) for _ in range(count)]
