@@ -102,7 +102,7 @@ def _manifest(tar: tarfile.TarFile, file: Path) -> tuple[str, dict[str, dict[str
         values = json.loads(stream.read()) if stream else None
         version, listed = str(values["version"]), dict(values["files"])  # type: ignore[index]
         for name, entry in listed.items():
-            int(entry["bytes"]), str(entry["sha256"])
+            _ = int(entry["bytes"]), str(entry["sha256"])
             if name != ROOT and (not name.startswith("slot/") or ".." in Path(name).parts):
                 raise ValueError(name)
         if ROOT not in listed:
