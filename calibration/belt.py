@@ -22,7 +22,7 @@ from calibration.step import Fit, RefusedError, Step
 from edge.config.calibration import BeltCalibration, Residual
 from edge.config.schema import GpioEncoderConfig, MachineConfig, SimEncoderConfig
 from edge.machine import tracking_settings
-from edge.records import Box, Frame
+from edge.records import Box
 from edge.tracking.geometry import BeltGeometry
 
 Counting = GpioEncoderConfig | SimEncoderConfig
@@ -31,15 +31,19 @@ Direction = Literal["right", "left", "up", "down"]
 STARTS_S = 2.0
 """Until a belt that was switched on runs evenly."""
 WATCH_S, LEAST_FRAMES = 12.0, 30
-PARTS, PARTS_S = 10, 40.0
+PARTS, PARTS_S = 10, 20.0
 """How many parts are asked for where the belt is too plain, and how long they may take."""
 CLEAR_SHARE = 0.6
 """Of the steps that must be clear for the texture to be gone by."""
 STILL_PX = 0.5
+ASIDE_PX, ASIDE_SHARE = 2.0, 0.1
+"""How far off the usual way a shift may go."""
 STEADY_SHARE = 0.4
 """A step that is so much slower or faster than the usual one is a belt that stops, or a match by chance."""
+NEIGHBOURS = 6
+STRAY_PX, STRAY_SHARE = 1.5, 0.01
 LEAST_WAYS = 6
-LIMITS = {"uncertainty": 0.15, "slip": 3.0, "stray": 1.0, "turn": 2.0}
+LIMITS = {"uncertainty": 0.3, "slip": 3.0, "stray": 1.0, "turn": 2.0}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,7 +52,7 @@ class BeltData:
 
     Attributes:
         ways: of the texture, or of parts.
-        seen_by: "its texture", or how many halves of how parts rode by: see `belt_rides`.
+        seen_by: "its texture", or how many half rides of parts (`belt_rides`).
         turn_deg: between the belt's way and the edge of the straightened picture.
         steps: (N, 2) time and speed in mm/s from frame to frame, for the picture.
         frames: how many pictures.
@@ -123,17 +127,13 @@ def _watch(rig: Rig, duration_s: float) -> _Watched:
     watcher = RideWatcher(geometry, tracking_settings(rig.config).min_area_mm2, rig.config.belt.belt_mm_per_s)
     watched = _Watched([], [], [], 1, watcher, geometry)
     u0, v0, u1, v1 = camera.belt_region_px
-    for frame in rig.frames(math.ceil(duration_s * camera.frames_per_s)):
-        image = _straight(rig, frame)
+    for frame in rig.straight_frames(math.ceil(duration_s * camera.frames_per_s)):
+        image = frame.image_bgr
         picture, watched.factor = shrink_for_texture(image[v0:v1, u0:u1], camera.px_per_mm)
         watched.frames.append((frame.time_s, frame.belt_mm))
         watched.pictures.append(picture)
         watched.covered.append(watcher.take(image, frame.time_s, frame.belt_mm))
     return watched
-
-
-def _straight(rig: Rig, frame: Frame) -> np.ndarray:
-    return frame.image_bgr
 
 
 def _by_texture(watched: _Watched, config: MachineConfig) -> BeltData | None:
@@ -144,17 +144,14 @@ def _by_texture(watched: _Watched, config: MachineConfig) -> BeltData | None:
     """
     still = still_part(watched.pictures)
     shifts = _shifts(watched, still)
-    if not _clear(shifts):
+    if not _of_one_way(shifts):
         # Of a belt that stands, all is still: without that part taken off, it shows itself.
-        shifts = _shifts(watched, None)
-        if _clear(shifts) and all(math.hypot(s.u_px, s.v_px) < STILL_PX for s in shifts if s.clear):
-            raise RefusedError(
-                "belt: it does not move: look at its motor, its switch and its tension, then measure again"
-            )
+        seen = [shift for shift in _shifts(watched, None) if shift.clear]
+        if len(seen) >= CLEAR_SHARE * len(shifts) and all(math.hypot(s.u_px, s.v_px) < STILL_PX for s in seen):
+            raise RefusedError("belt: it does not move: look at its motor, its switch and its tension")
         return None
     px_per_mm = config.camera.px_per_mm
-    usual_px = np.median([(s.u_px, s.v_px) for s in shifts if s.clear], axis=0)
-    direction, turn_deg = _direction(*usual_px.tolist())
+    direction, turn_deg = _direction(*_usual_px(shifts))
     if direction != config.camera.belt_direction:
         raise RefusedError(
             f"belt: it moves {direction} in the picture, machine.yaml says {config.camera.belt_direction}: correct"
@@ -168,9 +165,22 @@ def _by_texture(watched: _Watched, config: MachineConfig) -> BeltData | None:
     steady = clear & (np.abs(speeds / usual - 1) < STEADY_SHARE)
     if np.count_nonzero(clear & ~steady) > (1 - CLEAR_SHARE) * len(shifts):
         raise RefusedError("belt: it stops or changes its speed on the way: let it run evenly, then measure again")
+    steady &= _like_neighbours(speeds, steady, np.diff(times), watched.factor / px_per_mm)
     ways = _ways(watched.frames, lengths, steady.tolist())
     steps = tuple(zip(times[1:][steady].tolist(), speeds[steady].tolist(), strict=True))
     return BeltData(ways, "its texture", turn_deg, steps, len(times))
+
+
+def _like_neighbours(speeds: np.ndarray, good: np.ndarray, took_s: np.ndarray, px_mm: float) -> np.ndarray:
+    """(N,) which speeds are near the median of the good ones around: a weave that repeats may match a thread too far.
+    `px_mm` is the size of a shrunk picture's px."""
+    fits = np.zeros(len(speeds), np.bool_)
+    for place, speed in enumerate(speeds):
+        around = slice(max(place - NEIGHBOURS, 0), place + NEIGHBOURS + 1)
+        if good[around].any():
+            usual = float(np.median(speeds[around][good[around]]))
+            fits[place] = abs(speed - usual) * took_s[place] <= STRAY_PX * px_mm + STRAY_SHARE * usual * took_s[place]
+    return fits
 
 
 def _shifts(watched: _Watched, still: np.ndarray | None) -> list[Shift]:
@@ -191,8 +201,25 @@ def _shifts(watched: _Watched, still: np.ndarray | None) -> list[Shift]:
     return shifts
 
 
-def _clear(shifts: Sequence[Shift]) -> bool:
-    return sum(shift.clear for shift in shifts) >= CLEAR_SHARE * len(shifts)
+def _usual_px(shifts: Sequence[Shift]) -> tuple[float, float]:
+    """The middle one of the clear shifts that are more than none; 0, 0 without any."""
+    moved = [(s.u_px, s.v_px) for s in shifts if s.clear and math.hypot(s.u_px, s.v_px) > ASIDE_PX]
+    u_px, v_px = np.median(moved, axis=0).tolist() if moved else (0.0, 0.0)
+    return u_px, v_px
+
+
+def _of_one_way(shifts: Sequence[Shift]) -> bool:
+    """Whether enough of them are clear and go the same way, however far: matches by chance go anywhere."""
+    u_px, v_px = _usual_px(shifts)
+    length = math.hypot(u_px, v_px)
+    if length == 0:
+        return False
+    alike = 0
+    for shift in shifts:
+        along = (shift.u_px * u_px + shift.v_px * v_px) / length
+        aside = abs(shift.u_px * v_px - shift.v_px * u_px) / length
+        alike += shift.clear and along > -ASIDE_PX and aside < ASIDE_PX + ASIDE_SHARE * along
+    return alike >= CLEAR_SHARE * len(shifts)
 
 
 def _direction(u_px: float, v_px: float) -> tuple[Direction, float]:
@@ -246,13 +273,12 @@ def fit(rig: Rig, data: BeltData) -> Fit[BeltCalibration]:
     if counts and sum(float(np.ptp(way.told_mm)) for way in data.ways) <= 0:
         raise RefusedError("belt: it moves, but its encoder tells no way: look at the encoder, its gap and its cable")
     found = fit_ways(data.ways)
-    residuals = {
-        "uncertainty of the way": Residual(value=100 * found.uncertain, limit=LIMITS["uncertainty"], unit="%"),
-        "turn of the belt in the picture": Residual(value=abs(data.turn_deg), limit=LIMITS["turn"], unit="°"),
-    }
+    residuals: dict[str, Residual] = {}
     if counts:
         residuals["slip"] = Residual(value=100 * found.slip, limit=LIMITS["slip"], unit="%")
         residuals["stray from the encoder"] = Residual(value=found.stray_mm, limit=LIMITS["stray"], unit="mm")
+    residuals["uncertainty of the way"] = Residual(value=100 * found.uncertain, limit=LIMITS["uncertainty"], unit="%")
+    residuals["turn of the belt"] = Residual(value=abs(data.turn_deg), limit=LIMITS["turn"], unit="°")
     section = BeltCalibration(
         made_at=rig.now(),
         measured_from=f"{rig.source}, {data.frames} frames, by {data.seen_by}",

@@ -16,6 +16,8 @@ PERIODS_S = (0.3, 8.0)
 """Ripple is looked for between these: a small roller's turn, and a long belt's. Slower swings would need longer to be
 told from a belt that speeds up."""
 PERIODS = 240
+WAVE_LEAVES = 0.6
+"""A wave is one when it leaves no more than this share of what strays from an even way, squared."""
 
 Doubles = NDArray[np.float64]
 
@@ -79,7 +81,7 @@ def fit_ways(ways: Sequence[Way]) -> BeltFit:
     ratio = float(told_mm @ seen_mm / (told_mm @ told_mm))
     speed, period_s, wave = _speed(ways, time_s, seen_mm)
     ripple = 2 * math.pi / period_s * float(np.hypot(*wave)) / speed if period_s else 0.0
-    own = np.array([_ratio(piece) for way in ways for piece in way.pieces()])
+    own = np.array([_ratio(group) for group in _groups(ways)])
     uncertain = float(own.std(ddof=1) / math.sqrt(len(own)) / ratio) if len(own) > 1 else math.inf
     return BeltFit(
         mm_per_s=speed,
@@ -93,9 +95,27 @@ def fit_ways(ways: Sequence[Way]) -> BeltFit:
     )
 
 
-def _ratio(way: Way) -> float:
-    told_mm, seen_mm = way.told_mm - way.told_mm.mean(), way.seen_mm - way.seen_mm.mean()
-    return float(told_mm @ seen_mm / max(told_mm @ told_mm, 1e-9))
+def _groups(ways: Sequence[Way]) -> list[list[Way]]:
+    """The pieces of all ways, short ones put together to the length of a piece."""
+    groups: list[list[Way]] = []
+    room_mm = 0.0
+    for piece in (piece for way in ways for piece in way.pieces()):
+        if room_mm <= 0:
+            groups.append([])
+            room_mm = 0.75 * PIECE_MM
+        groups[-1].append(piece)
+        room_mm -= piece.length_mm
+    return groups if room_mm <= 0 or len(groups) < 2 else groups[:-1]
+
+
+def _ratio(pieces: Sequence[Way]) -> float:
+    """Seen by told way, each piece with a beginning of its own."""
+    product = square = 0.0
+    for piece in pieces:
+        told_mm, seen_mm = piece.told_mm - piece.told_mm.mean(), piece.seen_mm - piece.seen_mm.mean()
+        product += float(told_mm @ seen_mm)
+        square += float(told_mm @ told_mm)
+    return product / max(square, 1e-9)
 
 
 def _speed(ways: Sequence[Way], time_s: Doubles, seen_mm: Doubles) -> tuple[float, float, Doubles]:
@@ -106,7 +126,7 @@ def _speed(ways: Sequence[Way], time_s: Doubles, seen_mm: Doubles) -> tuple[floa
     best = plain, 0.0, np.zeros(2)
     if longest_s <= PERIODS_S[0]:
         return best
-    left = float(np.sum((seen_mm - plain * time_s) ** 2))
+    left = WAVE_LEAVES * float(np.sum((seen_mm - plain * time_s) ** 2))
     for period_s in np.geomspace(PERIODS_S[0], longest_s, PERIODS):
         basis = np.column_stack([time_s, *_waves(ways, 2 * math.pi / period_s)])
         found, *_ = np.linalg.lstsq(basis, seen_mm, rcond=None)

@@ -63,10 +63,10 @@ class PartsRun:
         Raises:
             RefusedError: a recording has ended.
         """
-        frame = next(self._rig.frames(1), None)
+        frame = next(self._rig.straight_frames(1), None)
         if frame is None:
             raise RefusedError("the recording has ended before there were enough parts: record more of them")
-        frame = replace(frame, belt_mm=frame.belt_mm * self._scale, image_bgr=straight(self._rig, frame))
+        frame = replace(frame, belt_mm=frame.belt_mm * self._scale)
         self.travel_mm()
         self._see(frame, self._tracker.update(frame))
 
@@ -122,8 +122,3 @@ def told_scale(rig: Rig) -> float:
     ):
         return getattr(measured, "mm_per_tick", 1.0) / getattr(told, "mm_per_tick", 1.0)
     return rig.config.belt.belt_mm_per_s / rig.machine.belt.belt_mm_per_s
-
-
-def straight(rig: Rig, frame: Frame) -> np.ndarray:
-    """The frame's picture, straightened by what was measured of the camera's plane."""
-    return frame.image_bgr

@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from edge.capture.straighten import Straightener
 from edge.clock import Clock
 from edge.config.bins import BinsConfig
 from edge.config.calibrated import calibrated
-from edge.config.calibration import Calibration
+from edge.config.calibration import Calibration, PlaneCalibration
 from edge.config.schema import MachineConfig
 from edge.hardware.interfaces import BeltMotor, Camera, CameraControls, Encoder, Feeder, Gate, PartSensor
 from edge.records import Frame
@@ -85,6 +86,7 @@ class Rig:
     wait_until: Callable[[float], None]
     source: str
     now: Callable[[], datetime]
+    _straightener: tuple[PlaneCalibration, Straightener] | None = None
 
     @property
     def config(self) -> MachineConfig:
@@ -106,3 +108,20 @@ class Rig:
             if frame is None:
                 return
             yield frame
+
+    def straight_frames(self, count: int) -> Iterator[Frame]:
+        """As `frames`, straightened by what has been measured of the camera's plane so far.
+
+        Raises:
+            InputError: the plane was measured on pictures of another size.
+        """
+        for frame in self.frames(count):
+            yield self._straight(frame)
+
+    def _straight(self, frame: Frame) -> Frame:
+        plane = self.calibration.plane
+        if plane is None:
+            return frame
+        if self._straightener is None or self._straightener[0] is not plane:
+            self._straightener = plane, Straightener(plane)
+        return self._straightener[1].frame(frame)
