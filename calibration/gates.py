@@ -1,7 +1,7 @@
 """The gates: where each really stands, how long after its command it moves, and how long it takes.
 
 Parts ride past the gates while the machine varies the moment of the command; where each part goes is the measurement
-(`gate_model` tells what separates distance, latency and travel). A servo's positions are nudged by hand first.
+(`gate_model` tells what separates distance, latency and travel). A servo's positions are still found by hand.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ FINE = (181, 161)
 
 @dataclass(frozen=True, slots=True)
 class GatesData:
-    """Every trial, the travel of no gate that a part cannot come to, and how many parts it took."""
+    """Every trial, and how many parts it took."""
 
     trials: tuple[Trial, ...]
     stood: bool
