@@ -67,6 +67,7 @@ for _name, _help in {
     "camera": "Locks exposure, gain, white balance and focus so that the belt is bright and nothing clips.",
     "plane": "Measures scale, turn, tilt and lens from a printed sheet, or from bricks of known size.",
     "belt": "Measures the belt's speed, ripple and direction, and the encoder, on parts that ride by.",
+    "colour": "Measures the belt's own colour, the light's evenness, and true colours, from bricks that you name.",
     "gates": "Measures each gate's place, latency and travel.",
 }.items():
     app.command(_name, help=_help)(_one(_name))

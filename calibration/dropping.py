@@ -6,6 +6,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from calibration.rig import Task
+from edge.catalogue.colours import load_colours
 from edge.sim.parts import ANY, Wanted
 
 if TYPE_CHECKING:
@@ -52,3 +53,18 @@ def say_where(operator: SimOperator, task: Task) -> str:
 def _small(operator: SimOperator, count: int) -> list[Wanted]:
     rng = operator.rng
     return [Wanted(SMALL[rng.integers(len(SMALL))], PLAIN[rng.integers(len(PLAIN))]) for _ in range(count)]
+
+
+def drop_bricks(operator: SimOperator, task: Task) -> str:
+    """Drops what is asked for, one after the other: `task.what` has "bricks", a list of (part number, colour code), and
+    "every_s"."""
+    wanted: list[tuple[str, int]] = list(task.what["bricks"])  # type: ignore[call-overload]
+    operator.dropped = [Wanted(family, code) for family, code in wanted]
+    operator.sim.world.drop(operator.dropped, float(str(task.what["every_s"])))
+    return ""
+
+
+def name_colour(operator: SimOperator, task: Task) -> str:
+    """Names the colour of one of the bricks that were dropped last: `task.what` has its "place"."""
+    code = operator.dropped[int(str(task.what["place"]))].colour
+    return next(colour.name for colour in load_colours() if colour.code == code)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from calibration.dropping import drop_any, drop_small, fill_small, say_where, switch_belt
+from calibration.dropping import drop_any, drop_bricks, drop_small, fill_small, name_colour, say_where, switch_belt
 from calibration.laying import clear, lay_bricks, lay_sheet, measure_with
 from calibration.rig import Rig, Task
 from edge.catalogue.colours import load_colours
@@ -19,6 +19,7 @@ from edge.config.schema import MachineConfig
 from edge.hardware.interfaces import CameraLock
 from edge.sim.build import SimMachine, build, sim_settings
 from edge.sim.hidden import HiddenTruth, draw_hidden, hide
+from edge.sim.parts import Wanted
 from edge.sim.sensors import sim_sensors
 
 EPOCH_S = 1_767_225_600.0
@@ -37,6 +38,8 @@ class SimOperator:
     """How well hands lay things."""
     measures_with: str = "sheet"
     """What the plane is measured with: the sheet, or bricks such as "2x4"."""
+    dropped: list[Wanted] = field(default_factory=list)
+    """What was dropped last that is to be named."""
 
     @property
     def took_s(self) -> float:
@@ -58,6 +61,8 @@ _HANDS: dict[str, Callable[[SimOperator, Task], str]] = {
     "measure-with": measure_with,
     "drop-any": drop_any,
     "switch-belt": switch_belt,
+    "drop-bricks": drop_bricks,
+    "name": name_colour,
     "drop-small": drop_small,
     "fill": fill_small,
     "where": say_where,

@@ -211,7 +211,7 @@ def assemble(
     consequences = Consequences(warn, planner.out_of_service, stop)
     stages = Stages(
         tracker=make_tracker(tracking_settings(config)),
-        classifier=Classifier(devices.accelerator, plans.bundle, ColourMeter(plans.colours)),
+        classifier=Classifier(devices.accelerator, plans.bundle, colour_meter(plans)),
         fusion=fusion_of(plans),
         router=router,
         planner=planner,
@@ -231,6 +231,14 @@ def assemble(
         belt_watch(belt_eye, config, devices.encoder, stages.tracker, devices.clock),
         Straightener(plans.calibration.plane) if plans.calibration.plane else None,
     )  # fmt: skip
+
+
+def colour_meter(plans: Plans) -> ColourMeter:
+    """The colour meter, corrected by what was measured of this machine's light and belt."""
+    measured = plans.calibration.colour
+    if measured is None:
+        return ColourMeter(plans.colours)
+    return ColourMeter(plans.colours, measured.belt_rgb, measured.matrix)
 
 
 def _recorder(

@@ -14,9 +14,9 @@ from edge.config.fields import Number, Section, Text, Whole
 from edge.config.gates import PulseUs
 
 NAME = "calibration.yaml"
-STEPS = ("camera", "plane", "belt", "gates")
-"""In the order in which they build on each other. `colour` and `confidence` have no step yet: their sections are read
-and kept, and nothing measures them."""
+STEPS = ("camera", "plane", "belt", "colour", "gates")
+"""In the order in which they build on each other. `confidence` has no step yet: its section is read and kept, and
+nothing measures it."""
 
 Positive = Annotated[Number, Field(gt=0)]
 Triple = tuple[Number, Number, Number]
@@ -84,11 +84,12 @@ class ColourCalibration(Measured):
     """Colours as daylight would show them, from those of this camera under this lamp."""
 
     belt_rgb: Triple
-    """sRGB of the bare belt, 0…255, once corrected."""
+    """sRGB of the bare belt, 0…255, in daylight, as bright as it looks beside the upper faces of parts."""
     flat_field: tuple[tuple[Positive, ...], ...]
-    """(rows, columns) of the belt's brightness over the straightened belt region, its mean 1; bilinear between."""
+    """(rows, columns) of the belt's brightness in linear light over the straightened belt region, its mean 1. For the
+    record: colours are measured against the belt around each part."""
     matrix: Matrix
-    """From white-balanced linear RGB (part ÷ belt) of the camera to that of daylight."""
+    """Of linear RGB ÷ that of the belt, from the camera's to daylight's; each row sums to 1."""
 
 
 class BeltCalibration(Measured):

@@ -107,7 +107,7 @@ def _settings_replaced(machine: MachineConfig, calibration: Calibration, documen
 
 
 def _failed(calibration: Calibration, document: Document) -> Iterator[Finding]:
-    for step in (*STEPS, "colour", "confidence"):
+    for step in (*STEPS, "confidence"):
         section: Measured | None = getattr(calibration, step)
         for what, residual in section.residuals.items() if section else ():
             if not residual.passes:

@@ -39,6 +39,8 @@ AS_SEEN = 0.05
 """Prior weight of a correct exposure of a belt as grey as it looks, against that of a white belt."""
 SHADE, SHADE_SIGMA = 0.15, 0.25
 """Mean and spread of -ln(brightness) of a part's faces against a face that lies like the belt."""
+MEASURED_SHADE_SIGMA = 0.2
+"""Where the belt's brightness was measured beside the faces of parts."""
 LIGHT_STEPS = 7
 SIDE_PX = 48
 """Looks are thinned to about this side before anything is computed."""
@@ -74,6 +76,11 @@ def lab(linear_rgb: Floats) -> Floats:
     return cv2.cvtColor(np.ascontiguousarray(linear_rgb[np.newaxis]), cv2.COLOR_LRGB2LAB)[0]
 
 
+def glossy(linear_rgb: Floats) -> Floats:
+    """Linear RGB of plastic of a colour, with the light that its surface mirrors."""
+    return GLOSS + (1 - GLOSS) * linear_rgb
+
+
 @dataclass(frozen=True, slots=True)
 class Sample:
     """The body colour of a part: `ratio` (3,) linear RGB against the belt's, or against white where the belt
@@ -93,15 +100,27 @@ class ColourMeter:
         belt_rgb: sRGB of the bare belt as a well exposed picture in white light shows it, when known.
             Otherwise it counts as neutral, and as white or as bright as it looks, whichever explains the
             part better.
+        matrix: (3, 3) what takes the camera's ratios of part to belt to those in daylight; with it `belt_rgb` is as
+            bright as it looks beside a part's faces, as the calibration measures it, and the camera adds no contrast.
     """
 
-    def __init__(self, colours: Sequence[Colour], belt_rgb: tuple[float, float, float] | None = None) -> None:
+    def __init__(
+        self,
+        colours: Sequence[Colour],
+        belt_rgb: tuple[float, float, float] | None = None,
+        matrix: Sequence[Sequence[float]] | None = None,
+    ) -> None:
+        if matrix is not None and belt_rgb is None:
+            raise ValueError("a colour matrix needs the belt's colour that was measured with it")
+        self._matrix = None if matrix is None else np.array(matrix, np.float32)
+        self._contrasts = CONTRASTS if matrix is None else (1.0,)
+        self._shade = (SHADE, SHADE_SIGMA) if matrix is None else (0.0, MEASURED_SHADE_SIGMA)
         self._belt = None if belt_rgb is None else np.maximum(linear(np.array(belt_rgb)), 1e-3)
         transparent = np.array([colour.transparent for colour in colours])
         body = linear(np.array([colour.rgb for colour in colours]))
         behind = np.float32(WHITE_BELT) if self._belt is None else self._belt
         body[transparent] *= behind
-        self._lab = lab(GLOSS + (1 - GLOSS) * body)
+        self._lab = lab(glossy(body))
         self._chroma = np.hypot(self._lab[:, 1], self._lab[:, 2])
         self._lightness_weight = np.float32(1 / _TEXTILE_KL**2)
         self._chroma_weight = 1 / (1 + _TEXTILE_K1 * self._chroma) ** 2
@@ -121,8 +140,11 @@ class ColourMeter:
     def score(self, sample: Sample) -> Scores:
         """(C,) log-probabilities of a measured body colour, marginalised over light and contrast."""
         log_light, log_prior = self._light(sample.belt)
-        powers = np.array([1 / contrast for contrast in CONTRASTS], np.float32)
-        stretched = sample.ratio[np.newaxis] ** powers[:, np.newaxis]
+        powers = np.array([1 / contrast for contrast in self._contrasts], np.float32)
+        ratio = sample.ratio
+        if self._matrix is not None and sample.belt is not None:
+            ratio = np.maximum(self._matrix @ ratio, 0)
+        stretched = ratio[np.newaxis] ** powers[:, np.newaxis]
         if self._belt is not None and sample.belt is not None:
             stretched = stretched * (self._belt / (self._belt @ _LUMINANCE))
         bodies = np.exp(log_light)[:, np.newaxis, np.newaxis] * stretched
@@ -131,6 +153,10 @@ class ColourMeter:
         clear = np.clip(CLEAR_PENALTY + CLEAR_SLOPE * (sample.spread - CLEAR_SPREAD), CLEAR_LEAST, CLEAR_MOST)
         scores = _log_sum(log_scores) - self._rarity - clear * self._transparent
         return _normalise(scores.astype(np.float32))
+
+    def score_ratio(self, ratio: Floats) -> Scores:
+        """(C,) as `score`, of nothing but a linear RGB ratio (3,) to a belt that looks white."""
+        return self.score(Sample(np.asarray(ratio, np.float32), CLEAR_SPREAD, WHITE_BELT))
 
     def _difference2(self, measured: Floats) -> Floats:
         """(H, C) squared CIE94 differences of (H, 3) measured Lab from the colours, the standards."""
@@ -151,8 +177,9 @@ class ColourMeter:
             off = np.log(belt / WHITE_BELT)
             centres = [float(np.log(WHITE_BELT)), float(np.log(belt))]
             weights = [float(np.exp(-0.5 * (off / EXPOSURE_SIGMA) ** 2)), AS_SEEN]
-        grid = np.linspace(min(centres) - SHADE_SIGMA, max(centres) + 2 * SHADE_SIGMA, LIGHT_STEPS)
-        away = (grid[:, np.newaxis] - np.array(centres) - SHADE) / SHADE_SIGMA
+        shade, sigma = self._shade
+        grid = np.linspace(min(centres) - sigma, max(centres) + 2 * sigma, LIGHT_STEPS)
+        away = (grid[:, np.newaxis] - np.array(centres) - shade) / sigma
         prior = (np.array(weights) * np.exp(-0.5 * away**2)).sum(axis=1)
         return grid.astype(np.float32), np.log(prior + 1e-9).astype(np.float32)
 

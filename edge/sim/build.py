@@ -17,7 +17,7 @@ from edge.errors import InputError
 from edge.sim.actors import Actors
 from edge.sim.camera import SimCamera
 from edge.sim.fault_board import FaultBoard
-from edge.sim.light import Light
+from edge.sim.light import Light, lamp_cast
 from edge.sim.parts import PartMaker
 from edge.sim.scene import BeltScene
 from edge.sim.settings import (
@@ -159,6 +159,8 @@ def build(
     scene = BeltScene(drawn, 0.0 if view else settings.belt.belt_mm_per_s, light.pedestal, scene_rng)
     actors = Actors(atlas, scene, light, view.eye if view else None)
     camera = SimCamera(world, settings.camera, scene, actors, light, seed, view)
+    if hidden := settings.camera.hidden:
+        camera.imager.cast = lamp_cast(hidden.lamp_k)
     return SimMachine(world, camera, FaultBoard(world, camera))
 
 

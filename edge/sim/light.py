@@ -93,3 +93,32 @@ def _noise_bank(settings: CameraSettings, rng: np.random.Generator) -> Bytes:
     colour = cv2.GaussianBlur(colour, (0, 0), 0.8) * 2.0
     noise = settings.noise * (grey + colour) / np.sqrt(1 + CHROMA_SHARE**2)
     return np.clip(noise + 3 * settings.noise + 0.5, 0, 6 * settings.noise + 1).astype(np.uint8)
+
+
+BUILT_K = 5500.0
+"""The lamp that a camera's gains of 1 are for."""
+XYZ_OF_RGB = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+CONES = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
+CROSSTALK = np.array([[0.93, 0.06, 0.01], [0.07, 0.87, 0.06], [0.01, 0.09, 0.90]])
+"""What each of red, green and blue takes in of the others, which a camera's own colour matrix leaves over."""
+
+
+def lamp_cast(lamp_k: float) -> NDArray[np.float64]:
+    """(3, 3) what a lamp of that colour temperature and the sensor make of linear BGR light under `BUILT_K`; green of
+    a white part stays.
+
+    The lamp scales the cones of the Bradford transform, which are not the camera's channels: gains of red and blue
+    alone do not undo it. Sources: sRGB by IEC 61966-2-1, Bradford by CIE 160:2004, lamps' white by Kim et al. (2002).
+    """
+    cones_of_rgb = CONES @ XYZ_OF_RGB
+    there, built = (CONES @ _white_xyz(kelvin) for kelvin in (lamp_k, BUILT_K))
+    rgb = CROSSTALK @ np.linalg.inv(cones_of_rgb) @ np.diag(there / built) @ cones_of_rgb
+    return np.asarray((rgb / rgb[1].sum())[::-1, ::-1], np.float64)
+
+
+def _white_xyz(kelvin: float) -> NDArray[np.float64]:
+    """X, Y, Z of a black body's white, Y = 1; for 4,000 to 25,000 K."""
+    k = 1000 / kelvin
+    x = -3.0258469 * k**3 + 2.1070379 * k**2 + 0.2226347 * k + 0.24039
+    y = 3.0817580 * x**3 - 5.8733867 * x**2 + 3.75112997 * x - 0.37001483
+    return np.array([x / y, 1.0, (1 - x - y) / y])

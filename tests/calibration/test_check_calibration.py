@@ -44,7 +44,7 @@ def test_a_real_camera_says_each_step_that_is_missing(folder, belt_section):
     (folder / "machine.yaml").write_text(machine)
     save_section(folder / "calibration.yaml", "belt", belt_section)
     missing = [line for line in said(folder) if "not calibrated for" in line]
-    assert [line.rsplit(" ", 1)[1] for line in missing] == ["camera", "plane", "gates"]
+    assert [line.rsplit(" ", 1)[1] for line in missing] == ["camera", "plane", "colour", "gates"]
     assert missing[0] == "calibration.yaml:1: warning: not calibrated for camera: brickgate-calibrate camera"
 
 
