@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from calibration.rig import Rig
 from edge.config.calibration import NAME
-from edge.errors import BrickgateError, ConfigError
+from edge.entry import run_commands
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -112,25 +112,8 @@ def status(config: Config, to: To = None) -> None:
 
 
 def main() -> None:
-    """Entry point: problems are one line, never a traceback."""
-    from edge.signals import Interrupted, interrupting
-
-    try:
-        with interrupting():
-            app()
-    except ConfigError as error:
-        _fail(str(error), error.exit_code)
-    except BrickgateError as error:
-        _fail(f"error: {error}", error.exit_code)
-    except Interrupted as interrupted:
-        _fail("stopped; the machine is at rest, and what was calibrated before holds", interrupted.exit_code)
-    except OSError as error:
-        _fail(f"error: {error}", 1)
-
-
-def _fail(line: str, exit_code: int) -> NoReturn:
-    typer.echo(line, err=True)
-    raise SystemExit(exit_code) from None
+    """Entry point."""
+    run_commands(app, "stopped; the machine is at rest, and what was calibrated before holds")
 
 
 if __name__ == "__main__":

@@ -7,13 +7,14 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from edge.errors import BrickgateError, ConfigError, InputError
+from edge.entry import run_commands
+from edge.errors import InputError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 DEFAULT_EXAMPLE = "west-18"
@@ -314,26 +315,8 @@ def _progress(what: str, total: int, hidden: bool) -> Iterator[Callable[[int], N
 
 
 def main() -> None:
-    """Entry point: problems are one line, never a traceback."""
-    from edge.signals import Interrupted, interrupting, let_go
-
-    try:
-        with interrupting():
-            app()
-    except ConfigError as error:
-        _fail(str(error), error.exit_code)
-    except BrickgateError as error:
-        _fail(f"error: {error}", error.exit_code)
-    except Interrupted as interrupted:
-        let_go()
-        _fail(f"stopped: {interrupted}", interrupted.exit_code)
-    except OSError as error:
-        _fail(f"error: {error}", 1)
-
-
-def _fail(line: str, exit_code: int) -> NoReturn:
-    _warn(line)
-    raise SystemExit(exit_code) from None
+    """Entry point."""
+    run_commands(app)
 
 
 if __name__ == "__main__":

@@ -120,15 +120,16 @@ def test_parts_that_come_far_apart_are_waited_for(brickgate, simulated):
 
 INTERRUPTED_TWICE = """
 import os, signal
-from edge import cli
+import typer
+from edge.entry import run_commands
 from edge.signals import Interrupted
 
 def app():
     raise Interrupted(signal.SIGINT)
-def warn(line):
+def echo(line, err):
     os.kill(os.getpid(), signal.SIGINT)
-cli.app, cli._warn = app, warn
-cli.main()
+typer.echo = echo
+run_commands(app)
 """
 
 

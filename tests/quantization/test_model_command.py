@@ -33,7 +33,7 @@ def brickgate_model(monkeypatch, capsys, tmp_path):
         (
             ("build", "--recipe", "large"),
             2,
-            "error: no recipe large: give a YAML file or one of starter, tiny, universal",
+            "no recipe large: give a YAML file or one of starter, tiny, universal",
         ),
         (
             ("train", "--recipe", "tiny"),

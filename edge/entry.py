@@ -1,0 +1,45 @@
+"""What every console script does around its commands: a problem is one line on standard error, never a traceback."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NoReturn
+
+import typer
+
+from edge.errors import BrickgateError, ConfigError
+from edge.signals import Interrupted, interrupting, let_go
+
+
+def run_commands(
+    app: Callable[[], object],
+    stopped: str = "stopped: {signal} received",
+    missing: str | None = None,
+) -> None:
+    """Runs the command that was typed.
+
+    Args:
+        stopped: what to say when a signal ended it; `{signal}` is its name.
+        missing: what to say of a library that is not installed, `{name}`; None: that is a fault of the program.
+    """
+    try:
+        with interrupting():
+            app()
+    except ConfigError as error:
+        _fail(str(error), error.exit_code)
+    except BrickgateError as error:
+        _fail(f"error: {error}", error.exit_code)
+    except Interrupted as interrupted:
+        let_go()
+        _fail(stopped.format(signal=interrupted.signal.name), interrupted.exit_code)
+    except ModuleNotFoundError as error:
+        if missing is None:
+            raise
+        _fail(f"error: {missing.format(name=error.name)}", 1)
+    except OSError as error:
+        _fail(f"error: {error}", 1)
+
+
+def _fail(line: str, exit_code: int) -> NoReturn:
+    typer.echo(line, err=True)
+    raise SystemExit(exit_code) from None
