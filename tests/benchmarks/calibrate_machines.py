@@ -1,0 +1,177 @@
+"""Calibrates simulated machines whose truths are hidden, and compares: `python tests/benchmarks/calibrate_machines.py`.
+
+Each machine goes through the steps camera, plane, belt and colour by the simulated hands. Then 30 parts of 30 colours
+ride by, and the machine's own colour meter names them among those 30, with and without what was calibrated.
+"""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "calibration"))
+
+from plane_truth import errors_of
+
+from calibration.parts_run import PartsRun, told_scale
+from calibration.rig import Rig
+from calibration.simulated import SimOperator, simulated_rig
+from calibration.step import RefusedError, run_step
+from calibration.steps import step
+from edge.catalogue.colours import Colour, load_colours
+from edge.config import example
+from edge.config.load import load_bins, load_machine
+from edge.inference.colour import ColourMeter, Sample, sample_body
+from edge.records import TOP_VIEW, Frame, Track
+from edge.sim.parts import SimPart, Wanted
+
+STEPS = ("camera", "plane", "belt", "colour")
+CODES = (
+    15, 71, 72, 0, 4, 320, 25, 191, 14, 226, 27, 10, 2, 288, 378, 330, 3, 322, 321, 73, 1, 272, 379, 31, 85, 26, 5, 29,
+    19, 70,
+)  # fmt: skip
+"""LDraw codes of 30 solid colours."""
+EVERY_S, RIDE_S = 0.7, 4.0
+NEAR_MM = 12.0
+
+
+@dataclass(slots=True)
+class Outcome:
+    """How far off one machine was; None: the step was refused."""
+
+    seed: int
+    refused: list[str] = field(default_factory=list)
+    scale: float | None = None
+    perspective_mm: float | None = None
+    speed: float | None = None
+    tick: float | None = None
+    named: int = 0
+    right_before: int = 0
+    right_after: int = 0
+    hands_s: float = 0.0
+    tasks: int = 0
+
+
+def calibrate(name: str, seed: int) -> Outcome:
+    """One machine through all steps."""
+    folder, outcome = example(name), Outcome(seed)
+    rig = simulated_rig(load_machine(folder / "machine.yaml"), load_bins(folder / "bins.yaml"), seed)
+    operator = rig.operator
+    assert isinstance(operator, SimOperator)
+    with TemporaryDirectory() as file:
+        for name_ in STEPS:
+            try:
+                run_step(step(name_), rig, Path(file) / "calibration.yaml")
+            except RefusedError as error:
+                outcome.refused.append(f"{error}")
+    outcome.hands_s, outcome.tasks = operator.took_s, len(operator.tasks)
+    truth, found = operator.truth, rig.calibration
+    if found.plane:
+        errors = errors_of(found.plane, rig)
+        outcome.scale, outcome.perspective_mm = errors.scale, errors.perspective_mm
+    if found.belt and found.belt.mm_per_tick:
+        outcome.speed = abs(found.belt.belt_mm_per_s / truth.belt_mm_per_s - 1)
+        outcome.tick = abs(found.belt.mm_per_tick / truth.mm_per_tick - 1)
+    if found.colour:
+        name_colours(rig, operator, outcome)
+    return outcome
+
+
+@dataclass(slots=True)
+class _Seen:
+    lead_mm: float = 0.0
+    y_mm: float = 0.0
+    samples: list[tuple[Sample, float]] = field(default_factory=list)
+
+
+def name_colours(rig: Rig, operator: SimOperator, outcome: Outcome) -> None:
+    """Lets 30 colours ride by and counts those that are named right."""
+    world, measured = operator.sim.world, rig.calibration.colour
+    assert measured is not None
+    by_code = {colour.code: colour for colour in load_colours()}
+    colours = tuple(by_code[code] for code in CODES)
+    first = len(world.truth)
+    order = np.random.default_rng([outcome.seed, 5]).permutation(CODES).tolist()
+    world.drop([Wanted(None, code) for code in order], EVERY_S)
+    seen: dict[int, _Seen] = {}
+
+    def see(frame: Frame, tracks: list[Track]) -> None:
+        for track in tracks:
+            own = seen.setdefault(track.track_id, _Seen())
+            own.lead_mm, own.y_mm = track.lead_belt_mm, track.y_mm
+            for look in track.looks:
+                sample = sample_body(look) if look.view == TOP_VIEW else None
+                if sample is not None:
+                    own.samples.append((sample, look.quality))
+
+    run = PartsRun(rig, see)
+    run.start()
+    until_s = run.now_s + len(order) * EVERY_S + RIDE_S
+    while run.now_s < until_s:
+        run.look()
+    ahead_mm = world.read_belt_mm() * told_scale(rig) - world.belt.travel_mm
+    before, after = ColourMeter(colours), ColourMeter(colours, measured.belt_rgb, measured.matrix)
+    for part in world.truth[first:]:
+        if (own := _of(part, ahead_mm, list(seen.values()))) is not None:
+            outcome.named += 1
+            outcome.right_before += _named(own, before, colours) == part.colour.code
+            outcome.right_after += _named(own, after, colours) == part.colour.code
+
+
+def _of(part: SimPart, ahead_mm: float, seen: Sequence[_Seen]) -> _Seen | None:
+    """What was seen of a part; None where nothing lies so near."""
+
+    def away_mm(own: _Seen) -> float:
+        return abs(own.lead_mm - ahead_mm - part.lead_belt_mm) + abs(own.y_mm - part.y_mm)
+
+    with_samples = [own for own in seen if own.samples]
+    nearest = min(with_samples, key=away_mm, default=None)
+    return nearest if nearest is not None and away_mm(nearest) <= NEAR_MM else None
+
+
+def _named(own: _Seen, meter: ColourMeter, colours: Sequence[Colour]) -> int:
+    scores = np.sum([quality * meter.score(sample) for sample, quality in own.samples], axis=0)
+    return colours[int(scores.argmax())].code
+
+
+def report(outcomes: Sequence[Outcome]) -> None:
+    """Medians and worst over all machines."""
+    rows = (
+        ("scale, %", [100 * o.scale for o in outcomes if o.scale is not None], 0.5),
+        ("perspective residual, mm", [o.perspective_mm for o in outcomes if o.perspective_mm is not None], 0.3),
+        ("belt speed, %", [100 * o.speed for o in outcomes if o.speed is not None], 0.5),
+        ("encoder mm per tick, %", [100 * o.tick for o in outcomes if o.tick is not None], 0.3),
+    )
+    for what, values, limit in rows:
+        if values:
+            over = sum(value > limit for value in values)
+            print(f"{what}: median {np.median(values):.4f}, worst {max(values):.4f} (at most {limit}; {over} over)")
+    named = sum(outcome.named for outcome in outcomes)
+    if named:
+        before, after = (sum(getattr(o, key) for o in outcomes) / named for key in ("right_before", "right_after"))
+        print(f"30 colours, {named} parts: {before:.1%} right before, {after:.1%} after (95 % asked)")
+    tasks, hands_s = max(o.tasks for o in outcomes), max(o.hands_s for o in outcomes)
+    print(f"hands: at most {tasks} tasks, {hands_s:.0f} s; refused: {sum(bool(o.refused) for o in outcomes)} machines")
+
+
+def main() -> None:
+    parser = ArgumentParser(description=__doc__)
+    parser.add_argument("--machines", type=int, default=50)
+    parser.add_argument("--first", type=int, default=1, help="the first machine's number")
+    parser.add_argument("--config", default="west-18", help="a shipped example")
+    options = parser.parse_args()
+    outcomes: list[Outcome] = []
+    for seed in range(options.first, options.first + options.machines):
+        outcomes.append(calibrate(options.config, seed))
+        print(outcomes[-1], flush=True)
+    report(outcomes)
+
+
+if __name__ == "__main__":
+    main()
