@@ -74,7 +74,7 @@ def _gates_by_name(machine: MachineConfig, calibration: Calibration, document: D
     for gate in machine.gates:
         if gate.name not in calibration.gates.gates:
             yield document.finding(
-                ("gates",), f"gate '{gate.name}' is not calibrated: brickgate-calibrate gates", Severity.WARNING
+                ("gates",), f"gate '{gate.name}' was not measured: what machine.yaml says holds", Severity.WARNING
             )
 
 
@@ -107,7 +107,7 @@ def _settings_replaced(machine: MachineConfig, calibration: Calibration, documen
 
 
 def _failed(calibration: Calibration, document: Document) -> Iterator[Finding]:
-    for step in (*STEPS, "confidence"):
+    for step in (*STEPS, "gates", "confidence"):
         section: Measured | None = getattr(calibration, step)
         for what, residual in section.residuals.items() if section else ():
             if not residual.passes:
