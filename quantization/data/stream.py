@@ -18,6 +18,7 @@ from typing import Literal
 import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
@@ -50,6 +51,14 @@ class Mix:
     def __len__(self) -> int:
         """Samples of an epoch: of a mix, those of all its sources."""
         return sum(map(len, self.sources))
+
+    def family_shares(self, classes: int) -> NDArray[np.float64]:
+        """(classes,) share of each family in what is shown; one that no source shows counts as one sample."""
+        shares = np.zeros(classes)
+        for source, share in zip(self.sources, self.shares, strict=True):
+            shares += share / sum(self.shares) * np.bincount(source.families, minlength=classes) / len(source)
+        shares = np.where(shares > 0, shares, 1 / len(self))
+        return shares / shares.sum()
 
     @property
     def order(self) -> MixedOrder:

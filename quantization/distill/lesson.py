@@ -14,15 +14,22 @@ from torch.nn import functional
 from quantization.data.stream import DAMAGED
 from quantization.recipe import DistillRecipe
 from quantization.train.layers import Network
-from quantization.train.objective import Objective, label_loss
+from quantization.train.objective import Labels, label_loss
 
 
-class Lesson(Objective):
+class Lesson(Labels):
     """Trains `network`, the student. The teacher is no part of what is trained or saved."""
 
-    def __init__(self, network: Network, teacher: Network, recipe: DistillRecipe) -> None:
-        super().__init__()
-        self.network = network
+    def __init__(
+        self, network: Network, teacher: Network, recipe: DistillRecipe, log_shares: Tensor | None = None
+    ) -> None:
+        """Args:
+        network: the student.
+        teacher: whom it learns from.
+        recipe: how.
+        log_shares: of the families in what is shown, see `Labels`.
+        """
+        super().__init__(network, log_shares)
         self.recipe = recipe
         self._teacher = [teacher.eval().requires_grad_(False)]  # in a list: not a submodule
         compared = recipe.feature_weight > 0
@@ -40,7 +47,7 @@ class Lesson(Objective):
         logits = self.network.answer(features).float()
         valid = families != DAMAGED
         share = self.recipe.logits_share
-        loss = (1 - share) * label_loss(logits, families)
+        loss = (1 - share) * label_loss(logits + self.log_shares, families)
         loss = loss + share * softened_divergence(logits[valid], taught[valid], self.recipe.temperature)
         if self.adapter is not None:
             hints = feature_distance(self.adapter(features)[valid].float(), shown[valid].float())

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import torch
+from torch import Tensor
 
 from quantization.data.stream import Mix, batches, told_of_killed_makers
 from quantization.factory.training_data import Shares, open_mix
@@ -55,7 +58,8 @@ def train(
     with joined() as crew:
         shop = muted(shop, crew)
         mix = open_mix(shop, crew, shards)
-        training = new_training(shop, shop.recipe.network, shop.recipe.stages, crew)
+        objective = partial(Labels, log_shares=log_shares(mix, shop))
+        training = new_training(shop, shop.recipe.network, shop.recipe.stages, crew, objective=objective)
         if not training.resume():
             start(shop, training, weights, mix)
         return go_on(shop, training, mix, workers, minutes)
@@ -82,6 +86,11 @@ def new_training(
         crew=crew,
         subject=subject_of(shop, network, task),
     )
+
+
+def log_shares(mix: Mix, shop: Workshop) -> Tensor:
+    """(classes,) logarithm of each family's share in what is shown, see `Labels`."""
+    return torch.from_numpy(np.log(mix.family_shares(len(shop.families)))).float()
 
 
 def start(shop: Workshop, training: Training, weights: Path | None, mix: Mix) -> None:

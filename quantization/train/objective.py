@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -23,15 +24,28 @@ class Objective(nn.Module):
 
 
 class Labels(Objective):
-    """Cross-entropy with the labels."""
+    """Cross-entropy with the labels, in the shares that the families have in what is shown.
 
-    def __init__(self, network: Network) -> None:
+    A family that is shown more often would be taken for a likelier one. The logarithm of its share is therefore added
+    to its logit while learning (logit adjustment: Menon et al. 2021, equation 10), so that the network says what a
+    picture shows if all families were as likely; how common parts are is for `fusion.prior` to say.
+    """
+
+    log_shares: Tensor
+
+    def __init__(self, network: Network, log_shares: Tensor | None = None) -> None:
+        """Args:
+        network: what learns.
+        log_shares: (classes,) logarithm of each family's share in what is shown; None: all have the same.
+        """
         super().__init__()
         self.network = network
+        same = torch.zeros(network.classes) if log_shares is None else log_shares.float()
+        self.register_buffer("log_shares", same, persistent=False)
 
     def forward(self, pictures: Tensor, families: Tensor) -> tuple[Tensor, Tensor]:
         logits = self.network(pictures).float()
-        return label_loss(logits, families), logits
+        return label_loss(logits + self.log_shares, families), logits
 
 
 def label_loss(logits: Tensor, families: Tensor) -> Tensor:
