@@ -16,11 +16,11 @@ from edge.catalogue.colours import load_colours
 from edge.config.bins import BinsConfig
 from edge.config.calibration import Calibration
 from edge.config.schema import MachineConfig
-from edge.hardware.interfaces import CameraLock
 from edge.sim.build import SimMachine, build, sim_settings
 from edge.sim.hidden import HiddenTruth, draw_hidden, hide
 from edge.sim.parts import Wanted
 from edge.sim.sensors import sim_sensors
+from edge.simulate import lock_camera
 
 EPOCH_S = 1_767_225_600.0
 """2026-01-01, as `edge.simulate` counts."""
@@ -94,8 +94,8 @@ def simulated_rig(
     sensors = sim_sensors(machine.sensors, world, seed)
     for device in (sim.camera, world.encoder, *sensors.values()):
         device.start()
-    if calibration is not None and (locked := calibration.camera):
-        sim.camera.lock(CameraLock(locked.exposure_s, locked.gain, locked.white_balance, locked.focus_dioptres))
+    if calibration is not None:
+        lock_camera(sim.camera, calibration)
     return Rig(
         machine=machine,
         bins=bins,

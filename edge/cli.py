@@ -59,6 +59,12 @@ def simulate(
     fault: Annotated[
         list[str] | None, typer.Option("--fault", metavar="KIND[@FROM[-UNTIL]]", help="A fault, by second; or: list.")
     ] = None,
+    hidden: Annotated[
+        int | None, typer.Option("--hidden", min=0, help="The machine is not as machine.yaml says: number N of such.")
+    ] = None,
+    calibration: Annotated[
+        Path | None, typer.Option("--calibration", help="calibration.yaml that was measured of that machine.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Runs the whole machine in simulation: parts on a belt, the network, the gates, the bins."""
@@ -72,10 +78,14 @@ def simulate(
         typer.echo("\n".join(list_faults()))
         return
     faults = read_orders(fault or ())
-    # The simulated machine is what the YAML says: there is nothing to correct.
-    plans = read_plans(*_machine_files(config, bins), bundle, _warn, measured=False)
+    if calibration is not None and hidden is None:
+        raise InputError("--calibration: without --hidden the machine is what machine.yaml says: nothing was measured")
+    if calibration is not None and not calibration.is_file():
+        raise InputError(f"{calibration} is not there: brickgate-calibrate all --simulate {hidden} --to {calibration}")
+    # A machine that is what the YAML says has nothing to correct.
+    plans = read_plans(*_machine_files(config, bins), bundle, _warn, measured=calibration or False)
     rate = ppm or plans.config.feeder.parts_per_min
-    options = SimulateOptions(parts, rate, seed, realtime, journal, video, capture, faults)
+    options = SimulateOptions(parts, rate, seed, realtime, journal, video, capture, faults, hidden)
     with noted() as stop, _progress("sorting", parts, hidden=as_json) as advance:
         result = run_simulation(plans, options, _warn, advance, stop)
     if stop.signal is not None:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from edge.belt_watch import BeltWatch, belt_guard, belt_watch
 from edge.bundle.manifest import Bundle, load_bundle
@@ -19,7 +20,7 @@ from edge.catalogue.parts import PartCatalogue
 from edge.catalogue.prior import read_prior, shares
 from edge.clock import Clock, MonotonicClock
 from edge.config.bins import BinsConfig, LayoutNode
-from edge.config.calibrated import calibrated, calibration_of, load_calibration
+from edge.config.calibrated import calibrated, calibration_of, confidence_of, load_calibration
 from edge.config.calibration import Calibration
 from edge.config.load import load_machine
 from edge.config.report import load
@@ -64,7 +65,7 @@ from edge.tracking.tracker import Tracker
 @dataclass(frozen=True, slots=True)
 class Plans:
     """What a machine is to be: both configurations, the model, the names of parts and colours, and what was calibrated;
-    `config` has the calibration laid over it."""
+    `config` has the calibration laid over it, and the bundle's temperature is that of this machine."""
 
     config: MachineConfig
     bins: BinsConfig
@@ -72,6 +73,8 @@ class Plans:
     catalogue: PartCatalogue
     colours: tuple[Colour, ...]
     calibration: Calibration = field(default_factory=Calibration)
+    written: MachineConfig | None = None
+    """machine.yaml without the calibration; None: as `config`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,14 +135,15 @@ def read_plans(
     bundle: str | None = None,
     warn: Callable[[str], None] = lambda line: None,
     *,
-    measured: bool = True,
+    measured: bool | Path = True,
 ) -> Plans:
     """Reads and checks everything that a machine is made from, before any device is touched.
 
     Args:
         bundle: instead of the one that machine.yaml names.
         warn: told each warning about the configuration.
-        measured: go by the calibration.yaml beside machine.yaml; False for a machine that is exactly as it is written.
+        measured: go by the calibration.yaml beside machine.yaml, or by that file; False for a machine that is exactly
+            as it is written.
 
     Raises:
         ConfigError: a configuration that must not start the machine.
@@ -150,8 +154,14 @@ def read_plans(
     config, bins, findings = load(machine_yaml, bins_yaml, catalogue)
     for finding in findings:
         warn(str(finding))
-    calibration = load_calibration(calibration_of(machine_yaml)) if measured else Calibration()
-    return Plans(calibrated(config, calibration), bins, loaded, catalogue, load_colours(), calibration)
+    file = measured if isinstance(measured, Path) else calibration_of(machine_yaml)
+    calibration = load_calibration(file) if measured else Calibration()
+    if bundle is not None and bundle != config.model.bundle:
+        # What was measured of one model's confidence says nothing about another's.
+        calibration = calibration.model_copy(update={"confidence": None})
+    if confidence := confidence_of(config, calibration):
+        loaded = replace(loaded, temperature=loaded.temperature * confidence.temperature)
+    return Plans(calibrated(config, calibration), bins, loaded, catalogue, load_colours(), calibration, config)
 
 
 @contextmanager

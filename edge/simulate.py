@@ -10,7 +10,8 @@ from typing import Any
 
 from edge.captures import capturing
 from edge.clock import MonotonicClock
-from edge.config.schema import AcceleratorConfig, MachineConfig
+from edge.config.calibration import Calibration
+from edge.config.schema import AcceleratorConfig, GpioEncoderConfig, MachineConfig, SimEncoderConfig
 from edge.errors import HardwareError, InputError
 from edge.hardware.constant_encoder import ConstantEncoder
 from edge.hardware.factory import guard, make_accelerator, model_for
@@ -22,13 +23,15 @@ from edge.machine import Devices, Machine, Plans, assemble, tracking_settings
 from edge.overlay import VideoWriter, draw
 from edge.part_state import Outcome, PartState
 from edge.parts_record import open_journal
-from edge.records import CommandStatus, GateReport
+from edge.records import CameraLock, CommandStatus, GateReport
 from edge.signals import StopRequest
-from edge.sim.accelerator import SimAccelerator
-from edge.sim.build import SimMachine, build_world
+from edge.sim.accelerator import SimAccelerator, TemperedAccelerator
+from edge.sim.build import SimMachine, build, sim_settings
+from edge.sim.camera import SimCamera
 from edge.sim.disk import SimDisk
 from edge.sim.fault_board import FaultBoard
 from edge.sim.fault_orders import FaultOrder, belongs_to
+from edge.sim.hidden import HiddenTruth, draw_hidden, hide
 from edge.sim.parts import SimPart
 from edge.sim.score import Decided, Score, score
 from edge.sim.sensors import sim_sensors
@@ -53,6 +56,8 @@ class SimulateOptions:
     video: Path | None = None
     capture: Path | None = None
     faults: tuple[FaultOrder, ...] = ()
+    hidden: int | None = None
+    """The machine is not as machine.yaml says, but as it is drawn from this number; None: it is."""
 
 
 def run_simulation(
@@ -74,16 +79,13 @@ def run_simulation(
     Raises:
         BrickgateError: the journal, the video or the model cannot be used.
     """
-    sim = build_world(
-        plans.config, plans.bins, plans.colours,
-        seed=options.seed, parts=options.parts, parts_per_min=options.parts_per_min, atlas=atlas,
-    )  # fmt: skip
+    sim, truth = built(plans, options, atlas)
     world, board = sim.world, sim.faults
     say = _with_times(world, warn) if options.faults else warn
     with ExitStack() as stack:
         board.say = say
         sensors = board.sensors = sim_sensors(plans.config.sensors, world, options.seed)
-        accelerator = stack.enter_context(_accelerator(plans, options, board, say))
+        accelerator = stack.enter_context(_accelerator(plans, options, truth, board, say))
         encoder = sim_encoder(plans.config, world)
         devices = Devices(accelerator, world.gates, world.feeder, world.belt_motor, encoder, world.clock, sensors)
         journal = _open_journal(plans, options, board, say, stack)
@@ -102,6 +104,23 @@ def run_simulation(
     return replace(result, unrecorded=journal.unsaved + journal.lost) if journal else result
 
 
+def built(
+    plans: Plans, options: SimulateOptions, atlas: SpriteAtlas | None = None
+) -> tuple[SimMachine, HiddenTruth | None]:
+    """The simulated machine, standing still, and what it hides: None for one that is what machine.yaml says."""
+    machine = plans.written or plans.config
+    settings = sim_settings(machine, plans.bins, parts=options.parts, parts_per_min=options.parts_per_min)
+    if options.hidden is None:
+        return build(settings, plans.colours, seed=options.seed, atlas=atlas), None
+    truth = draw_hidden(machine, settings, options.hidden)
+    hidden = hide(settings, truth)
+    if isinstance(plans.config.belt.encoder, SimEncoderConfig | GpioEncoderConfig):
+        # What it counts is true; what a count is taken for has been measured, or not.
+        belt = replace(hidden.belt, believed_mm_per_tick=plans.config.belt.encoder.mm_per_tick)
+        hidden = replace(hidden, belt=belt)
+    return build(hidden, plans.colours, seed=options.seed, atlas=atlas, machine_seed=options.hidden), truth
+
+
 def sim_encoder(config: MachineConfig, world: SimWorld) -> Encoder:
     """What tells the travel of the simulated belt: the simulated encoder, or what machine.yaml has in place of one."""
     belt, motor = config.belt, world.belt_motor
@@ -117,11 +136,13 @@ def _with_times(world: SimWorld, warn: Callable[[str], None]) -> Callable[[str],
 
 @contextmanager
 def _accelerator(
-    plans: Plans, options: SimulateOptions, board: FaultBoard, say: Callable[[str], None]
+    plans: Plans, options: SimulateOptions, truth: HiddenTruth | None, board: FaultBoard, say: Callable[[str], None]
 ) -> Iterator[Accelerator]:
     """The configured one, no model loaded; one that is to break stands on the board, with a CPU in reserve."""
     config = plans.config.accelerator
-    accelerator = make_accelerator(config, say)
+    accelerator: Accelerator = make_accelerator(config, say)
+    if truth is not None:
+        accelerator = TemperedAccelerator(accelerator, truth.temperature)
     if belongs_to(options.faults, "accelerator"):
         board.accelerator = SimAccelerator(accelerator, _time_passes(board.world), options.seed)
         spare = AcceleratorConfig(runtime=config.runtime, threads=config.threads)
@@ -177,6 +198,7 @@ def _drive(
     start_s, frames, fault = pace.now_s(), 0, ""
     try:
         start(camera, machine, options.parts_per_min)
+        lock_camera(camera, plans.calibration)
         while machine.safety.reason is None and stop.signal is None:
             frame = camera.next_frame(timeout_s=2.0)
             if frame is None:
@@ -213,6 +235,12 @@ def start(camera: Camera, machine: Machine, parts_per_min: float) -> None:
         device.start()
     machine.safety.start_belt()
     machine.feeding.start(parts_per_min)
+
+
+def lock_camera(camera: SimCamera, calibration: Calibration) -> None:
+    """Locks a started camera as it was calibrated; one that was not stays as it was built."""
+    if locked := calibration.camera:
+        camera.lock(CameraLock(locked.exposure_s, locked.gain, locked.white_balance, locked.focus_dioptres))
 
 
 def couple(world: SimWorld, machine: Machine, observe: Callable[[GateReport], None] = lambda report: None) -> None:

@@ -1,8 +1,9 @@
-"""Faults of an accelerator: wraps a real one and spoils what it does."""
+"""What is wrong with a simulated machine's accelerator: wraps a real one, and spoils or sharpens what it answers."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Protocol
@@ -106,3 +107,33 @@ class SimAccelerator:
                 return self._rng.integers(limits.min, limits.max + 1, answer.shape).astype(answer.dtype)
             return self._rng.normal(0, 10, answer.shape).astype(answer.dtype)
         return answer
+
+
+class TemperedAccelerator:
+    """Runs its model on `network`, and multiplies its logits by `temperature`: above 1 it is surer than it may be."""
+
+    name = "sim"
+
+    def __init__(self, network: Network, temperature: float) -> None:
+        self._network = network
+        self._temperature = temperature
+
+    @property
+    def input_spec(self) -> Any:
+        return self._network.input_spec
+
+    @property
+    def output_spec(self) -> Any:
+        # Stored numbers stay as they are and stand for more: nothing is rounded or cut off anew.
+        spec = self._network.output_spec
+        return replace(spec, scale=spec.scale * self._temperature)
+
+    def load(self, model: Path) -> None:
+        self._network.load(model)
+
+    def invoke(self, tensor: Tensor) -> Tensor:
+        answer = self._network.invoke(tensor)
+        return answer if self._network.output_spec.scale else answer * answer.dtype.type(self._temperature)  # type: ignore[operator]
+
+    def close(self) -> None:
+        self._network.close()

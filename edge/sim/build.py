@@ -141,13 +141,20 @@ def build(
     seed: int,
     families: Collection[str] | None = None,
     atlas: SpriteAtlas | None = None,
+    machine_seed: int | None = None,
 ) -> SimMachine:
-    """As `build_world`, from settings."""
+    """As `build_world`, from settings.
+
+    Args:
+        machine_seed: what its belt and its light look like follows from this; None: from `seed` as all else.
+    """
     atlas = atlas or SpriteAtlas()
     shapes = [shape for shape in atlas.shapes if families is None or shape.family in families]
     if not shapes:
         raise InputError("the simulated machine has sprites of none of the wanted parts: name starter parts")
-    part_rng, light_rng, scene_rng = map(np.random.default_rng, np.random.SeedSequence([seed, 0]).spawn(3))
+    part_rng, _, _ = map(np.random.default_rng, np.random.SeedSequence([seed, 0]).spawn(3))
+    own = seed if machine_seed is None else machine_seed
+    _, light_rng, scene_rng = map(np.random.default_rng, np.random.SeedSequence([own, 0]).spawn(3))
     feed = settings.feed
     maker = PartMaker(shapes, colours, feed.transparent_share, feed.half_width_mm, part_rng)
     world = SimWorld(settings, maker, seed)

@@ -238,3 +238,35 @@ def test_a_fault_that_cannot_be_is_refused_in_one_line(brickgate, simulated, ord
 def test_the_faults_are_listed(brickgate):
     lines = brickgate("simulate", "--fault", "list").out.splitlines()
     assert [line.split()[0] for line in lines] == list(FAULTS)
+
+
+def test_a_hidden_machine_differs_from_its_yaml_and_goes_by_what_was_calibrated(brickgate, simulated, tmp_path):
+    def said(*more):
+        result = brickgate("simulate", "--config", simulated, "--parts", 2, "--seed", 4, "--hidden", 3, "--json", *more)
+        figures = json.loads(result.out)
+        return result.code, figures["virtual_s"], figures["frames"]
+
+    as_written = json.loads(brickgate("simulate", "--config", simulated, "--parts", 2, "--seed", 4, "--json").out)
+    code, virtual_s, _ = said()
+    assert code == 0
+    assert virtual_s != as_written["virtual_s"]
+    measured = tmp_path / "calibration.yaml"
+    measured.write_text(
+        "belt: {made_at: 2026-01-01T12:00:00Z, measured_from: a test, residuals: {}, belt_mm_per_s: 145.5,"
+        " ripple: 0.01, mm_per_tick: 0.2548, slip: 0, direction: right}\n"
+    )
+    assert said("--calibration", measured) == said("--calibration", measured)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--calibration", "here.yaml"), "--calibration: without --hidden the machine is what machine.yaml says"),
+        (("--hidden", 3, "--calibration", "nowhere.yaml"), "nowhere.yaml is not there: brickgate-calibrate all"),
+    ],
+)
+def test_a_calibration_of_nothing_is_refused(brickgate, simulated, arguments, words):
+    result = brickgate("simulate", "--config", simulated, "--parts", 2, *arguments)
+    assert result.code == 1
+    assert words in result.err
+    assert result.err.count("\n") == 1
