@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -26,8 +26,6 @@ AsJson = Annotated[bool, typer.Option("--json", help="JSON on standard output in
 Video = Annotated[Path | None, typer.Option("--video", help="Write what the camera saw, with verdicts (.mp4, .avi).")]
 CaptureFolder = Annotated[Path | None, typer.Option("--capture", help="Folder to keep each part's looks in, labelled.")]
 JournalFile = Annotated[Path | None, typer.Option("--journal", help="Where each part is recorded.")]
-
-STATE_FILE = Path("/run/brickgate/state.json")
 
 
 def _warn(line: str) -> None:
@@ -154,23 +152,24 @@ def run(
     raise typer.Exit(1 if report.fault or unrecorded else stop.exit_code)
 
 
-@app.command(hidden=True)
-def service(
-    config: Config = "/etc/brickgate/machine.yaml",
-    bins: Bins = None,
-    journal: Annotated[Path, typer.Option("--journal")] = Path("/var/lib/brickgate/brickgate-journal.jsonl"),
-    folder: Annotated[Path, typer.Option("--folder", help="Where state.json is written.")] = STATE_FILE.parent,
-) -> None:
-    """What systemd runs: `run`, and safe mode where that cannot be."""
-    from edge.clock import MonotonicClock
-    from edge.service import Service, ServiceFiles
-    from edge.service_manager import ServiceManager
-    from edge.signals import noted
+# These two parse their own words (edge/start.py), which is where they usually begin.
+_AS_TYPED: dict[str, Any] = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
 
-    machine_yaml, bins_yaml = map(Path, _machine_files(config, bins))
-    files = ServiceFiles(machine_yaml, bins_yaml, journal, folder)
-    with noted() as stop:
-        raise typer.Exit(Service(files, _warn, stop, MonotonicClock(), ServiceManager()).run())
+
+@app.command(hidden=True, context_settings=_AS_TYPED)
+def service(context: typer.Context) -> None:
+    """What systemd runs: `run`, and safe mode where that cannot be."""
+    from edge.service_command import main as serve
+
+    raise typer.Exit(serve(context.args))
+
+
+@app.command("status-page", context_settings=_AS_TYPED)
+def status_page(context: typer.Context) -> None:
+    """Serves the read-only status page to the local network."""
+    from edge.web.command import main as serve
+
+    raise typer.Exit(serve(context.args))
 
 
 @app.command()
@@ -256,23 +255,6 @@ def doctor() -> None:
     from edge.hardware.doctor import inspect, print_checks
 
     print_checks(inspect(), Console())
-
-
-@app.command("status-page")
-def status_page(
-    state: Annotated[Path, typer.Option("--state", help="What the service writes.")] = STATE_FILE,
-    journal: JournalFile = None,
-    bins_file: Bins = None,
-    notes: Annotated[Path | None, typer.Option("--notes", help="Lines on how to get in, shown as they are.")] = None,
-    listen: Annotated[str, typer.Option("--listen", help="Address to listen on.")] = "0.0.0.0",
-    port: Annotated[int, typer.Option("--port", min=0, max=65535)] = 8080,
-) -> None:
-    """Serves the read-only status page to the local network."""
-    from edge.web.command import serve_status_page
-    from edge.web.view import Sources
-
-    sources = Sources(state, journal or Path("brickgate-journal.jsonl"), Path(bins_file) if bins_file else None, notes)
-    serve_status_page(sources, listen, port, _warn)
 
 
 @app.command()

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import NoReturn
-
-import typer
 
 from edge.errors import BrickgateError, ConfigError
 from edge.signals import Interrupted, interrupting, let_go
@@ -41,5 +40,5 @@ def run_commands(
 
 
 def _fail(line: str, exit_code: int) -> NoReturn:
-    typer.echo(line, err=True)
+    print(line, file=sys.stderr)
     raise SystemExit(exit_code) from None

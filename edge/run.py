@@ -38,7 +38,7 @@ from edge.records import CommandStatus
 from edge.routing.fill_file import keeping
 from edge.scheduling.dispatcher import Dispatcher
 from edge.scheduling.gate_worker import GateWorker
-from edge.service_manager import ALIVE, READY, STOPPING, ServiceManager
+from edge.service_manager import ALIVE, READY, STILL_STARTING, STOPPING, ServiceManager
 from edge.signals import StopRequest
 from edge.watchdog import Watchdog, end_by_force
 
@@ -126,6 +126,7 @@ def run(
         # A recording moves nothing: no thread need come before the others.
         priority = GatePriority(0 if config.camera.driver == "frames" else config.safety.gates_priority)
         devices, camera = _open(plans, clock, stack, say, priority)
+        manager.tell(STILL_STARTING)
         machine = assemble(plans, devices, journal, time.time, say, count)
         stack.callback(machine.safety.stop, "the run has ended")
         if config.camera.driver != "frames":

@@ -18,7 +18,7 @@ from edge.errors import BrickgateError, BundleError, ConfigError
 from edge.machine import Plans, read_plans
 from edge.parts_record import open_journal
 from edge.run import RunReport, run
-from edge.service_manager import ALIVE, READY, STOPPING, ServiceManager
+from edge.service_manager import ALIVE, READY, STILL_STARTING, STOPPING, ServiceManager
 from edge.service_state import SAFE_MODE, STARTING, STOPPED, Sorting, StateFile
 from edge.signals import StopRequest
 
@@ -85,6 +85,7 @@ class Service:
             return self._stand_still(reason, found, stamps)
         except BundleError as error:
             return self._stand_still(str(error), stamps=stamps)
+        self._manager.tell(STILL_STARTING)
         try:
             return self._sort(plans)
         except ConfigError as error:  # What only the devices could tell: trying again changes nothing.

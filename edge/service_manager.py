@@ -12,6 +12,8 @@ import socket
 from collections.abc import Mapping
 
 READY, ALIVE, STOPPING = "READY=1", "WATCHDOG=1", "STOPPING=1"
+STILL_STARTING = "EXTEND_TIMEOUT_USEC=120000000"
+"""The start goes on: it is given two more minutes from now. Told after each step that takes long on a slow machine."""
 
 
 class ServiceManager:
@@ -27,7 +29,7 @@ class ServiceManager:
                 self._address = "\0" + address[1:] if address.startswith("@") else address
 
     def tell(self, *lines: str) -> None:
-        """Sends `READY`, `ALIVE`, `STOPPING` or "STATUS=…" in one message."""
+        """Sends `READY`, `ALIVE`, `STOPPING`, `STILL_STARTING` or "STATUS=…" in one message."""
         if self._socket is not None:
             with contextlib.suppress(OSError):
                 self._socket.sendto("\n".join(lines).encode(), self._address)

@@ -7,26 +7,31 @@ reads them never finds half a file. What stands in them is in docs/running.md.
 from __future__ import annotations
 
 import contextlib
-import importlib.metadata
 import json
 import os
 import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from edge.machine import Machine
+if TYPE_CHECKING:
+    # The service says that it starts before it has read what makes a machine.
+    from edge.machine import Machine
 
 STATE, ISSUE = "state.json", "issue"
 STARTING, SORTING, STOPPED, SAFE_MODE = "starting", "sorting", "stopped", "safe-mode"
 MOST_ERRORS = 20
 REFRESH_S = 2.0
+STATE_FILE = Path("/run/brickgate") / STATE
 _PROMPTS = Path("/run/agetty.reload")
 """Touched, it makes the consoles show the new issue (agetty(8), --reload)."""
 
 
 def version() -> str:
     """The installed version; empty where Brickgate runs from a folder that nobody installed."""
+    import importlib.metadata
+
     try:
         return importlib.metadata.version("brickgate")
     except importlib.metadata.PackageNotFoundError:

@@ -11,7 +11,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, Vali
 class Section(BaseModel):
     """A mapping of the YAML: unknown keys are errors, and nothing changes once it is read."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    # Built when a file is first checked against it: most sections are only ever checked as a part of a whole.
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, defer_build=True)
 
 
 def folder_of(info: ValidationInfo) -> Path:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import socket
+import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 from edge.clock import MonotonicClock
 from edge.errors import InputError
@@ -14,6 +17,28 @@ from edge.web.view import Sources, Viewpoint
 
 FIRST_PASSED_SOCKET = 3
 """sd_listen_fds(3): the first socket that systemd passes has this number."""
+STATE_FILE = Path("/run/brickgate/state.json")
+
+
+def main(words: Sequence[str]) -> int:
+    """Serves as the words of the command line say. Returns the exit code."""
+    options = _parse(words)
+    sources = Sources(options.state, options.journal, options.bins, options.notes)
+    serve_status_page(sources, options.listen, options.port, lambda line: print(line, file=sys.stderr, flush=True))
+    return 0
+
+
+def _parse(words: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        "brickgate status-page", description="Serves the read-only status page to the local network."
+    )
+    parser.add_argument("--state", type=Path, default=STATE_FILE, help="what the service writes")
+    parser.add_argument("--journal", type=Path, default=Path("brickgate-journal.jsonl"))
+    parser.add_argument("--bins", type=Path, help="bins.yaml, to show how full the bins are")
+    parser.add_argument("--notes", type=Path, help="lines on how to get in, shown as they are")
+    parser.add_argument("--listen", default="0.0.0.0", help="address to listen on; default: every one")
+    parser.add_argument("--port", type=int, default=8080)
+    return parser.parse_args(words)
 
 
 def serve_status_page(

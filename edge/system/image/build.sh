@@ -86,7 +86,7 @@ install_brickgate() {
   rm -rf "${lib:?}/bin" "$lib"/*.dist-info/direct_url.json "$lib"/*.dist-info/RECORD
   find "$lib" -type d -name tests -path '*numpy*' -prune -exec rm -rf {} +
   echo /opt/brickgate/lib >"$root/usr/lib/python3/dist-packages/brickgate.pth"
-  for command in brickgate:edge.cli brickgate-calibrate:calibration.cli; do
+  for command in brickgate:edge.start brickgate-calibrate:calibration.cli; do
     printf '#!/usr/bin/python3\nfrom %s import main\n\nmain()\n' "${command#*:}" >"$root/opt/brickgate/current/bin/${command%:*}"
     chmod 755 "$root/opt/brickgate/current/bin/${command%:*}"
     ln -sf "/opt/brickgate/current/bin/${command%:*}" "$root/usr/bin/${command%:*}"
@@ -151,7 +151,9 @@ make_boot_folder() { # FOLDER
   local slot
   mkdir -p "$1/EFI/BOOT" "$1/loader/entries"
   cp "$here"/boot/* "$1/"
-  cp "$here"/../etc/{machine,bins}.yaml "$1/"
+  # What is on a card is a machine of one's own: it says what it runs on, and the CPU is always there.
+  sed 's/^  driver: auto .*/  driver: cpu                 # cpu | edgetpu | hailo: what is there/' "$here/../etc/machine.yaml" >"$1/machine.yaml"
+  cp "$here/../etc/bins.yaml" "$1/"
   cp -r "$work"/unpacked/usr/lib/raspi-firmware/. "$1/" 2>/dev/null || cp -r "$work"/unpacked/boot/firmware/. "$1/" 2>/dev/null || true
   [[ -f $work/unpacked/usr/lib/systemd/boot/efi/systemd-bootaa64.efi ]] \
     && cp "$work/unpacked/usr/lib/systemd/boot/efi/systemd-bootaa64.efi" "$1/EFI/BOOT/BOOTAA64.EFI"

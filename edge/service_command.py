@@ -1,0 +1,43 @@
+"""`brickgate service`, from its words: says that it starts before it reads what takes long to read."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from edge.service_manager import STILL_STARTING, ServiceManager
+from edge.service_state import STARTING, STATE_FILE, StateFile
+
+
+def main(words: Sequence[str]) -> int:
+    """Runs the service. Returns the exit code."""
+    options = _parse(words)
+    manager = ServiceManager()
+    manager.tell(STILL_STARTING, "STATUS=starting")
+    StateFile(options.folder).write(STARTING)
+    from edge.clock import MonotonicClock
+    from edge.service import Service, ServiceFiles
+    from edge.signals import noted
+
+    manager.tell(STILL_STARTING)
+    bins = options.bins or options.config.with_name("bins.yaml")
+    files = ServiceFiles(options.config, bins, options.journal, options.folder)
+    with noted() as stop:
+        return Service(files, _say, stop, MonotonicClock(), manager).run()
+
+
+def _parse(words: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        "brickgate service", description="What systemd runs: `run`, and safe mode where that cannot be."
+    )
+    parser.add_argument("--config", type=Path, default=Path("/etc/brickgate/machine.yaml"))
+    parser.add_argument("--bins", type=Path, help="default: the bins.yaml beside the machine.yaml")
+    parser.add_argument("--journal", type=Path, default=Path("/var/lib/brickgate/brickgate-journal.jsonl"))
+    parser.add_argument("--folder", type=Path, default=STATE_FILE.parent, help="where state.json is written")
+    return parser.parse_args(words)
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
