@@ -44,14 +44,20 @@ def export_journal(
 
     Raises:
         JournalError: the journal cannot be read.
-        InputError: the pictures cannot be copied.
+        InputError: the pictures cannot be copied, or the table not be written.
     """
     records = read_journal(file, warn)
-    write = _table(out) if output_format == "csv" else _objects(out)
     count = 0
-    for record in records:
-        write(record, _picture(file, record.part_id, pictures))
-        count += 1
+    try:
+        write = _table(out) if output_format == "csv" else _objects(out)
+        for record in records:
+            write(record, _picture(file, record.part_id, pictures))
+            count += 1
+        out.flush()
+    except BrokenPipeError:  # whoever reads has seen enough
+        raise
+    except OSError as error:
+        raise InputError(f"the table cannot be written ({error.strerror}): make room, or write it elsewhere") from error
     return count
 
 

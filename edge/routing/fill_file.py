@@ -56,6 +56,10 @@ class FillFile:
                 f"{self._emptied} cannot be written ({error.strerror}): name the run's own journal with --journal"
             ) from error
 
+    def exists(self) -> bool:
+        """Whether a run has kept its counts."""
+        return self._file.exists()
+
     def read(self) -> dict[str, tuple[int, float]]:
         """(parts, litres) of each bin by the last run's word; empty where there is none that can be read."""
         try:
@@ -108,8 +112,16 @@ def keeping(fill: BinFill, journal: Path, every_s: float = EVERY_S) -> Iterator[
 
 
 def print_fill(journal: Path, fill: BinFill, emptied: list[str], say: Callable[[str], None]) -> None:
-    """Notes the emptied bins and says how full each is, those aside."""
+    """Notes the emptied bins and says how full each is, those aside.
+
+    Raises:
+        InputError: the journal is a folder, or its place cannot be written.
+    """
+    if journal.is_dir():
+        raise InputError(f"{journal} is a folder: name the run's journal with --journal, the file")
     file = FillFile(journal)
+    if not file.exists():
+        say(f"{journal}: no run has kept its counts there yet")
     if emptied:
         file.note_emptied(emptied)
     fill.restore(file.read())

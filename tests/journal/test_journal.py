@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import contextlib
 import io
 import json
 import os
@@ -19,7 +20,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from edge.errors import JournalError
+from edge.errors import InputError, JournalError
 from edge.journal.export import COLUMNS, export_journal
 from edge.journal.file import Disk, JournalFile, files_of
 from edge.journal.journal import Journal
@@ -424,6 +425,16 @@ def test_the_table_has_a_row_a_part(path):
     assert rows[0] == ",".join(COLUMNS)
     assert rows[1].startswith("1,1970-01-01T00:00:00.000+00:00,rest,l1,refused,g1 holds pass for track 2,3001,0.97,Red")
     assert len(rows) == 3
+
+
+def test_a_table_that_cannot_be_written_is_one_line(path):
+    with Journal.open(path, threaded=False) as journal:
+        journal.append(part())
+    out = Path("/dev/full").open("w", encoding="utf-8")
+    with pytest.raises(InputError, match="the table cannot be written"):
+        export_journal(path, "csv", out)
+    with contextlib.suppress(OSError):
+        out.close()
 
 
 def test_where_no_new_file_can_be_begun_the_old_one_grows_on_and_nothing_waits(path):

@@ -86,3 +86,15 @@ def test_a_folder_that_is_gone_costs_the_counts_and_nothing_else(tmp_path: Path)
     with keeping(own, tmp_path / "gone" / "j.jsonl", every_s=60):
         send(own, "a")
     assert own.counts["a"] == 1
+
+
+def test_where_no_run_has_counted_yet_it_is_said(tmp_path):
+    said: list[str] = []
+    print_fill(tmp_path / "j.jsonl", fill(), [], said.append)
+    assert said[0] == f"{tmp_path / 'j.jsonl'}: no run has kept its counts there yet"
+
+
+def test_a_folder_is_no_journal(tmp_path):
+    with pytest.raises(InputError, match="is a folder"):
+        print_fill(tmp_path, fill(), ["b"], print)
+    assert not list(tmp_path.iterdir())
