@@ -430,9 +430,9 @@ def test_the_table_has_a_row_a_part(path):
 def test_a_table_that_cannot_be_written_is_one_line(path):
     with Journal.open(path, threaded=False) as journal:
         journal.append(part())
-    with contextlib.suppress(OSError), Path("/dev/full").open("w", encoding="utf-8") as out:  # closing it fails, too
-        with pytest.raises(InputError, match="the table cannot be written"):
-            export_journal(path, "csv", out)
+    full, refused = Path("/dev/full"), pytest.raises(InputError, match="the table cannot be written")
+    with contextlib.suppress(OSError), full.open("w", encoding="utf-8") as out, refused:  # closing it fails, too
+        export_journal(path, "csv", out)
 
 
 def test_where_no_new_file_can_be_begun_the_old_one_grows_on_and_nothing_waits(path):
