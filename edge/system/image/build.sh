@@ -207,6 +207,10 @@ make_image
 echo "console=serial0,115200 console=tty1 ro quiet loglevel=4 panic=10 brickgate.slot=b" >"$work/slot/cmdline.txt"
 PYTHONPATH=$repository python3 -m edge.system.image.pack "$out/$name.update" "$version" "$work/root.squashfs" "$work/slot" "$SOURCE_DATE_EPOCH"
 cp --sparse=always "$work/brickgate.img" "$out/$name.img"
-xz -T1 "-${BRICKGATE_XZ:-6}" --stdout "$work/brickgate.img" >"$out/$name.img.xz"
-(cd "$out" && sha256sum "$name.img.xz" "$name.update" | tee "$name.sha256")
-step "$(du -h "$out/$name.img.xz" | cut -f1) in $out/$name.img.xz"
+made=("$name.img" "$name.update")
+if [[ ${BRICKGATE_XZ:-6} != no ]]; then
+  xz -T1 "-${BRICKGATE_XZ:-6}" --stdout "$work/brickgate.img" >"$out/$name.img.xz"
+  made+=("$name.img.xz")
+fi
+(cd "$out" && sha256sum "${made[@]}" | tee "$name.sha256")
+step "done: $out/$name.*"
