@@ -19,6 +19,7 @@ from calibration.belt_texture import Shift, shift_between, shrink_for_texture, s
 from calibration.chart import Curve, chart, stack
 from calibration.rig import Rig, Task
 from calibration.step import Fit, RefusedError, Step
+from edge.capture.drift import EdgeWidth
 from edge.config.calibration import BeltCalibration, Residual
 from edge.config.schema import GpioEncoderConfig, MachineConfig, SimEncoderConfig
 from edge.machine import tracking_settings
@@ -56,6 +57,7 @@ class BeltData:
         turn_deg: between the belt's way and the edge of the straightened picture.
         steps: (N, 2) time and speed in mm/s from frame to frame, for the picture.
         frames: how many pictures.
+        edge_px: how wide the belt's edges are, as `edge.capture.drift.EdgeWidth` has it; None where it has none.
     """
 
     ways: tuple[Way, ...]
@@ -63,6 +65,7 @@ class BeltData:
     turn_deg: float
     steps: tuple[tuple[float, float], ...]
     frames: int
+    edge_px: float | None = None
 
 
 def collect(rig: Rig) -> BeltData:
@@ -119,17 +122,20 @@ class _Watched:
     factor: int
     watcher: RideWatcher
     geometry: BeltGeometry
+    edge: EdgeWidth
 
 
 def _watch(rig: Rig, duration_s: float) -> _Watched:
     camera = rig.config.camera
     geometry = BeltGeometry(camera.belt_region_px, camera.belt_direction, camera.px_per_mm, camera.station_mm)
     watcher = RideWatcher(geometry, tracking_settings(rig.config).min_area_mm2, rig.config.belt.belt_mm_per_s)
-    watched = _Watched([], [], [], 1, watcher, geometry)
+    edge = EdgeWidth(camera.belt_region_px, camera.px_per_mm, camera.belt_direction in ("up", "down"))
+    watched = _Watched([], [], [], 1, watcher, geometry, edge)
     u0, v0, u1, v1 = camera.belt_region_px
     for frame in rig.straight_frames(math.ceil(duration_s * camera.frames_per_s)):
         image = frame.image_bgr
         picture, watched.factor = shrink_for_texture(image[v0:v1, u0:u1], camera.px_per_mm)
+        watched.edge.take(image)
         watched.frames.append((frame.time_s, frame.belt_mm))
         watched.pictures.append(picture)
         watched.covered.append(watcher.take(image, frame.time_s, frame.belt_mm))
@@ -168,7 +174,7 @@ def _by_texture(watched: _Watched, config: MachineConfig) -> BeltData | None:
     steady &= _like_neighbours(speeds, steady, np.diff(times), watched.factor / px_per_mm)
     ways = _ways(watched.frames, lengths, steady.tolist())
     steps = tuple(zip(times[1:][steady].tolist(), speeds[steady].tolist(), strict=True))
-    return BeltData(ways, "its texture", turn_deg, steps, len(times))
+    return BeltData(ways, "its texture", turn_deg, steps, len(times), watched.edge.width_px)
 
 
 def _like_neighbours(speeds: np.ndarray, good: np.ndarray, took_s: np.ndarray, px_mm: float) -> np.ndarray:
@@ -258,7 +264,8 @@ def _by_parts(watched: _Watched) -> BeltData | None:
         for way in ways
         for time_s, took, step in zip(way.time_s[1:], np.diff(way.time_s), np.diff(way.seen_mm), strict=True)
     ]
-    return BeltData(tuple(ways), f"{len(ways)} half rides of parts", 0.0, tuple(sorted(steps)), len(watched.frames))
+    seen_by, frames = f"{len(ways)} half rides of parts", len(watched.frames)
+    return BeltData(tuple(ways), seen_by, 0.0, tuple(sorted(steps)), frames, watched.edge.width_px)
 
 
 def fit(rig: Rig, data: BeltData) -> Fit[BeltCalibration]:
@@ -288,6 +295,7 @@ def fit(rig: Rig, data: BeltData) -> Fit[BeltCalibration]:
         mm_per_tick=encoder.mm_per_tick * found.seen_per_told if counts else None,
         slip=found.slip if counts else 0.0,
         direction=config.camera.belt_direction,
+        edge_px=round(data.edge_px, 3) if data.edge_px else None,
     )
     wave = f", swinging by {found.ripple:.1%} every {found.period_s:.1f} s" if found.period_s else ""
     notes = [

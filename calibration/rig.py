@@ -11,13 +11,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from edge.bundle.manifest import Bundle
 from edge.capture.straighten import Straightener
 from edge.clock import Clock
 from edge.config.bins import BinsConfig
 from edge.config.calibrated import calibrated
 from edge.config.calibration import Calibration, PlaneCalibration
 from edge.config.schema import MachineConfig
-from edge.hardware.interfaces import BeltMotor, Camera, CameraControls, Encoder, Feeder, Gate, PartSensor
+from edge.hardware.interfaces import Accelerator, BeltMotor, Camera, CameraControls, Encoder, Feeder, Gate, PartSensor
 from edge.records import Frame
 
 
@@ -69,6 +70,7 @@ class Rig:
         wait_until: lets time pass; frames of that time may be lost.
         source: where measurements come from, in words, such as "the machine" or "simulated machine 7".
         now: the wall clock, for dates.
+        open_accelerator: gives the machine's accelerator with a bundle's model loaded; whoever asks closes it.
     """
 
     machine: MachineConfig
@@ -86,6 +88,7 @@ class Rig:
     wait_until: Callable[[float], None]
     source: str
     now: Callable[[], datetime]
+    open_accelerator: Callable[[Bundle], Accelerator]
     _straightener: tuple[PlaneCalibration, Straightener] | None = None
 
     @property

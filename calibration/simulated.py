@@ -11,11 +11,16 @@ import numpy as np
 
 from calibration.dropping import drop_any, drop_bricks, drop_small, fill_small, name_colour, say_where, switch_belt
 from calibration.laying import clear, lay_bricks, lay_sheet, measure_with
+from calibration.naming import choose_purity, drop_kind, name_kind
 from calibration.rig import Rig, Task
+from edge.bundle.manifest import Bundle
 from edge.catalogue.colours import load_colours
 from edge.config.bins import BinsConfig
 from edge.config.calibration import Calibration
 from edge.config.schema import MachineConfig
+from edge.hardware.factory import make_accelerator, model_for
+from edge.hardware.interfaces import Accelerator
+from edge.sim.accelerator import TemperedAccelerator
 from edge.sim.build import SimMachine, build, sim_settings
 from edge.sim.hidden import HiddenTruth, draw_hidden, hide
 from edge.sim.parts import Wanted
@@ -40,6 +45,10 @@ class SimOperator:
     """What the plane is measured with: the sheet, or bricks such as "2x4"."""
     dropped: list[Wanted] = field(default_factory=list)
     """What was dropped last that is to be named."""
+    kinds: list[str] = field(default_factory=list)
+    """The kinds that it takes when it is asked for some, the next first; empty: any."""
+    one_in: int = 200
+    """It wants one wrong part in so many."""
 
     @property
     def took_s(self) -> float:
@@ -66,6 +75,9 @@ _HANDS: dict[str, Callable[[SimOperator, Task], str]] = {
     "drop-small": drop_small,
     "fill": fill_small,
     "where": say_where,
+    "drop-kind": drop_kind,
+    "name-kind": name_kind,
+    "choose-purity": choose_purity,
 }
 """What each kind of task comes to in the simulated world."""
 
@@ -111,5 +123,12 @@ def simulated_rig(
         operator=SimOperator(sim, truth, say, rng=np.random.default_rng([seed, 78])),
         wait_until=world.advance_to,
         source=f"simulated machine {seed}",
+        open_accelerator=lambda bundle: _accelerator(machine, bundle, truth.temperature),
         now=lambda: datetime.fromtimestamp(EPOCH_S + world.clock.now_s(), UTC),
     )
+
+
+def _accelerator(machine: MachineConfig, bundle: Bundle, temperature: float) -> Accelerator:
+    accelerator = TemperedAccelerator(make_accelerator(machine.accelerator, lambda line: None), temperature)
+    accelerator.load(model_for(machine.accelerator, bundle))
+    return accelerator

@@ -22,8 +22,10 @@ def belt_guard(
     motor_on: Callable[[], bool | None],
     say: Callable[[str], None],
     stop: Callable[[str], None],
+    *,
+    measured: bool = False,
 ) -> BeltGuard:
-    """The guard of a machine's belt, by the sources that there are."""
+    """The guard of a machine's belt, by the sources that there are; `measured`: its speed was calibrated."""
     wanted = config.belt.encoder
     sources = BeltSources(
         config.belt.belt_mm_per_s,
@@ -31,6 +33,7 @@ def belt_guard(
         mm_per_tick=wanted.mm_per_tick if isinstance(wanted, GpioEncoderConfig) else 0.0,
         follows=isinstance(encoder, TrackedEncoder),
         switched=config.belt.motor.driver != "none",
+        measured=measured,
     )
     return BeltGuard(sources, motor_on, say, stop)
 

@@ -38,7 +38,20 @@ LINES = {
         "camera: the light has changed since the start ({what}); sorting goes on: look at the lamp, clean the lens,"
         " lock exposure_s, gain and white_balance"
     ),
+    CameraTrouble.BLURRED: (
+        "camera: less sharp than at the start ({what}); sorting goes on: clean the lens, see whether it has turned"
+    ),
     CameraTrouble.MOVED: "camera: was moved {what}, places on the belt are wrong: fix it and calibrate again",
+}
+SINCE_CALIBRATED = {
+    CameraTrouble.DRIFTING: (
+        "camera: the belt looks otherwise than when it was calibrated ({what}); sorting goes on: look at the lamp,"
+        " clean the lens, then brickgate-calibrate camera and colour"
+    ),
+    CameraTrouble.BLURRED: (
+        "camera: less sharp than when it was calibrated ({what}); sorting goes on: clean the lens, then"
+        " brickgate-calibrate camera and plane"
+    ),
 }
 EDGE_MM = 10.0
 """A part that was seen last so near to the end of the view has left it."""
@@ -121,7 +134,8 @@ class Lookout:
     def _begin(self, notice: Notice, now_s: float) -> None:
         answer = "feeder and belt stand until that is over" if self._answers.holds else "the machine stops"
         busy = self._guarded.busy_share(now_s) if self._guarded else 0.0
-        line = LINES[notice.trouble].format(what=notice.what, answer=answer, busy=busy)
+        lines = SINCE_CALIBRATED if notice.calibrated else LINES
+        line = lines[notice.trouble].format(what=notice.what, answer=answer, busy=busy)
         grave = notice.trouble in STOPS or (notice.trouble in HOLDS and not self._answers.holds)
         if self._answers.moves and grave:
             self._safety.stop(line)

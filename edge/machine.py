@@ -13,6 +13,7 @@ from pathlib import Path
 from edge.belt_watch import BeltWatch, belt_guard, belt_watch
 from edge.bundle.manifest import Bundle, load_bundle
 from edge.bundle.size import load_size_evidence
+from edge.capture.drift import CalibratedBelt
 from edge.capture.health import FrameHealth
 from edge.capture.straighten import Straightener
 from edge.catalogue.colours import Colour, load_colours
@@ -212,7 +213,8 @@ def assemble(
     def stop(line: str) -> None:
         safety.stop(line)
 
-    belt_eye = belt_guard(config, devices.encoder, lambda: safety.belt_on, warn, stop)
+    measured = plans.calibration.belt is not None
+    belt_eye = belt_guard(config, devices.encoder, lambda: safety.belt_on, warn, stop, measured=measured)
     dispatcher = Dispatcher([(devices.gates[own.name], own) for own in gates], belt, dispatch, stop, belt_eye.reading)
     safety = Safety(devices.feeder, devices.belt_motor, devices.gates.values(), dispatcher.halt, warn)
     topology = Topology(_fork(plans.bins.layout), gates, plans.bins.default_bin)
@@ -235,7 +237,7 @@ def assemble(
 
     record = _recorder(plans, journal, wall_clock_s, observe)
     pipeline = Pipeline(stages, devices.clock, MonotonicClock(), record, config.fusion.sure_above)
-    lookout = _lookout(config, stages, devices, pipeline, safety, warn)
+    lookout = _lookout(plans, stages, devices, pipeline, safety, warn)
     return Machine(
         plans, devices, pipeline, dispatcher, belt, safety, router, stages.feeding, lookout, stages.confirmation,
         belt_watch(belt_eye, config, devices.encoder, stages.tracker, devices.clock),
@@ -274,19 +276,27 @@ def _recorder(
 
 
 def _lookout(
-    config: MachineConfig,
+    plans: Plans,
     stages: Stages,
     devices: Devices,
     pipeline: Pipeline,
     safety: Safety,
     say: Callable[[str], None],
 ) -> Lookout:
-    camera = config.camera
+    config, camera = plans.config, plans.config.camera
     along_v = camera.belt_direction in {"up", "down"}
-    health = FrameHealth(camera.belt_region_px, camera.px_per_mm, along_v, camera.frames_per_s)
+    look = calibrated_look(plans.calibration)
+    health = FrameHealth(camera.belt_region_px, camera.px_per_mm, along_v, camera.frames_per_s, look)
     answers = Answers(moves=camera.driver != "frames", holds=config.belt.motor.driver != "none")
     end_mm = camera.station_mm + camera.seen_mm
     return Lookout(health, stages.tracker, devices.accelerator, pipeline, end_mm, answers, safety, say)
+
+
+def calibrated_look(calibration: Calibration) -> CalibratedBelt:
+    """What drifts are reckoned from: sharpness is that of the camera as it is locked now."""
+    camera, belt = calibration.camera, calibration.belt
+    sharp = belt is not None and (camera is None or belt.made_at >= camera.made_at)
+    return CalibratedBelt(camera.belt_bgr if camera else None, belt.edge_px if belt and sharp else None)
 
 
 def planner_settings(config: MachineConfig) -> PlannerSettings:

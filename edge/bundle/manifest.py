@@ -56,6 +56,8 @@ class Bundle:
     accuracy: dict[str, float] = field(default_factory=dict)
     prior: str = UNIFORM
     """How common its parts are taken to be unless the machine is told otherwise: a name that `read_prior` knows."""
+    reference: Path | None = None
+    """Parts of known kind as it saw them: `edge.bundle.reference`."""
     familiarity: Familiarity | None = None
     """From when on a look counts as one at a part that it was never taught; None: it was not fitted."""
 
@@ -148,7 +150,7 @@ def _bundle(folder: Path, manifest: dict[str, Any]) -> Bundle:
             raise KeyError(f"files[{name}]")
         return folder / name
 
-    size = manifest.get("size_evidence")
+    size, reference = manifest.get("size_evidence"), manifest.get("reference")
     model = checked(manifest["model"])
     accelerators = tuple(manifest["accelerators"])
     files = manifest.get("models", dict.fromkeys(accelerators, model.name))
@@ -167,6 +169,7 @@ def _bundle(folder: Path, manifest: dict[str, Any]) -> Bundle:
         models={accelerator: checked(files[accelerator]) for accelerator in accelerators},
         accuracy=dict(manifest.get("accuracy", {})),
         prior=_prior(manifest),
+        reference=checked(reference) if reference else None,
         familiarity=_familiarity(manifest),
     )
 

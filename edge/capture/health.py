@@ -13,7 +13,8 @@ from enum import StrEnum
 import numpy as np
 
 from edge.capture.alarm import Alarm
-from edge.capture.measures import Floats, Measures, measure
+from edge.capture.drift import BeltDrift, CalibratedBelt, Drift
+from edge.capture.measures import Measures, measure
 from edge.capture.position import MarkPosition
 from edge.records import Box, Frame
 
@@ -26,15 +27,13 @@ CLIPPED_SHARE = 0.6
 REPEAT_MM = 1.0
 """A picture that comes again though the belt moved this far is old; noise alone makes any two pictures differ."""
 LASTING_FRAMES, LASTING_S = 3, 0.15
-SETTLE_FRAMES = 12
 FOLLOW_S = 60.0
 """How slowly the usual level follows daylight."""
 DRIFT_S = 5.0
 """Longer than a part is in view: on a real belt (docs/faults.md) a camera that balances white by itself answered a dark
 part with 17 % more red for a second."""
-DRIFT_BRIGHT = (0.6, 1.6)
-DRIFT_BALANCE = 0.25
-"""Change of red or blue against green; up to there the belt around each part serves as its white."""
+DRIFT_BACK_SHARE = 0.7
+"""A drift is over when it is down to this share of what made it one."""
 RATE_WINDOW_S = 2.0
 RATE_CLEAR_S = 10.0
 """A load that is answered by fewer parts goes down and comes back: that is one trouble, not several."""
@@ -58,16 +57,21 @@ class CameraTrouble(StrEnum):
     LATE = "late"
     """The frames are handled late, or many are skipped: the computer or the accelerator is too slow."""
     DRIFTING = "drifting"
+    BLURRED = "out of focus"
     MOVED = "moved"
+
+
+DRIFTS = {Drift.LIGHT: CameraTrouble.DRIFTING, Drift.FOCUS: CameraTrouble.BLURRED}
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A trouble that begins, or ends; `what` says it in figures."""
+    """A trouble that begins, or ends; `what` says it in figures, `calibrated` whether against the calibration."""
 
     trouble: CameraTrouble
     began: bool
     what: str = ""
+    calibrated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +90,24 @@ class FrameHealth:
         px_per_mm: its scale.
         along_v: True when the belt moves up or down in the picture.
         frames_per_s: what the camera is asked for.
+        calibrated: what the belt looked like when it was calibrated; None: drifts are reckoned from the start.
     """
 
-    def __init__(self, region_px: Box, px_per_mm: float, along_v: bool, frames_per_s: float) -> None:
+    def __init__(
+        self,
+        region_px: Box,
+        px_per_mm: float,
+        along_v: bool,
+        frames_per_s: float,
+        calibrated: CalibratedBelt | None = None,
+    ) -> None:
         self._region_px = region_px
         self._frames_per_s = frames_per_s
         self._position = MarkPosition(region_px, px_per_mm, along_v)
         self._alarms = {trouble: Alarm(LASTING_FRAMES, LASTING_S) for trouble in CameraTrouble}
-        self._alarms[CameraTrouble.DRIFTING] = Alarm(LASTING_FRAMES, DRIFT_S)
+        self._drift = BeltDrift(region_px, px_per_mm, along_v, calibrated)
+        for trouble in DRIFTS.values():
+            self._alarms[trouble] = Alarm(LASTING_FRAMES, DRIFT_S)
         self._alarms[CameraTrouble.MOVED] = Alarm(LASTING_FRAMES, MOVED_S)
         for trouble in (CameraTrouble.DROPPING, CameraTrouble.LATE):
             self._alarms[trouble] = Alarm(1, 0.0, RATE_CLEAR_S)
@@ -101,8 +115,6 @@ class FrameHealth:
         self._last: Frame | None = None
         self._settled = 0
         self._usual = 0.0
-        self._first_bgr: Floats | None = None
-        self._now_bgr: Floats = np.zeros(3, np.float32)
         self._gaps: deque[tuple[float, int, int, float]] = deque()
         """(time, frames missing before it, skipped before it, lateness) of the last frames."""
 
@@ -128,11 +140,17 @@ class FrameHealth:
         return Health(fit, tuple(notices))
 
     def _raise(
-        self, notices: list[Notice], trouble: CameraTrouble, signal: bool | None, frame: Frame, what: str
+        self,
+        notices: list[Notice],
+        trouble: CameraTrouble,
+        signal: bool | None,
+        frame: Frame,
+        what: str,
+        calibrated: bool = False,
     ) -> None:
         alarm = self._alarms[trouble]
         if alarm.update(signal, frame.time_s):
-            notices.append(Notice(trouble, alarm.on, what if alarm.on else ""))
+            notices.append(Notice(trouble, alarm.on, what if alarm.on else "", calibrated))
 
     def _repeated(self, seen: Measures, frame: Frame) -> bool | None:
         """Whether the picture came before, though the belt went on; None when it is the same and nothing moved, or
@@ -142,20 +160,14 @@ class FrameHealth:
         return True if seen.busy and frame.belt_mm - self._new[1] >= REPEAT_MM else None
 
     def _follow_light(self, notices: list[Notice], seen: Measures, frame: Frame) -> None:
-        """Learns the usual level slowly, and compares the belt's colour with that of the start."""
+        """Learns the usual level slowly, and compares the belt's look with that of the calibration, or of the start."""
         self._settled += 1
         share = max(1 / self._settled, 1 / (FOLLOW_S * self._frames_per_s))
         self._usual += share * (seen.bright - self._usual)
-        self._now_bgr += np.float32(max(1 / self._settled, 0.08)) * (seen.median_bgr - self._now_bgr)
-        if self._first_bgr is None:
-            if self._settled >= SETTLE_FRAMES:
-                self._first_bgr = self._now_bgr.copy()
-            return
-        blue, green, red = ((self._now_bgr + 1) / (self._first_bgr + 1)).tolist()
-        drifted = not DRIFT_BRIGHT[0] < green < DRIFT_BRIGHT[1]
-        drifted |= max(abs(red / green - 1), abs(blue / green - 1)) > DRIFT_BALANCE
-        what = f"brightness × {green:.2f}, red × {red / green:.2f} and blue × {blue / green:.2f} against green"
-        self._raise(notices, CameraTrouble.DRIFTING, drifted, frame, what)
+        for drifted in self._drift.follow(seen, frame.image_bgr):
+            trouble = DRIFTS[drifted.drift]
+            limit = DRIFT_BACK_SHARE if self._alarms[trouble].on else 1.0
+            self._raise(notices, trouble, drifted.off > limit, frame, drifted.what, drifted.calibrated)
 
     def _check_position(self, notices: list[Notice], frame: Frame) -> None:
         if self._settled % POSITION_EVERY:

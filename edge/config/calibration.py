@@ -14,9 +14,9 @@ from edge.config.fields import Number, Section, Text, Whole
 from edge.config.gates import PulseUs
 
 NAME = "calibration.yaml"
-STEPS = ("camera", "plane", "belt", "colour")
+STEPS = ("camera", "plane", "belt", "colour", "confidence")
 """In the order in which they build on each other. `calibration.gates` is not among them yet: its experiment asks
-far too much of its user; and nothing measures `confidence`. Their sections are read and kept."""
+far too much of its user. Its section is read and kept."""
 
 Positive = Annotated[Number, Field(gt=0)]
 Triple = tuple[Number, Number, Number]
@@ -103,6 +103,8 @@ class BeltCalibration(Measured):
     slip: Annotated[Number, Field(ge=0, lt=1)] = 0.0
     """The share by which stretches of the same count differ."""
     direction: Literal["right", "left", "up", "down"]
+    edge_px: Positive | None = None
+    """How wide the belt's edges are in the straightened picture, as `edge.capture.drift` has it: how sharp it is."""
 
 
 class GateCalibration(Section):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from edge.config.calibrated import confidence_of
 from edge.config.calibration import STEPS, Calibration, Measured
 from edge.config.document import Document
 from edge.config.findings import Finding, Severity
 from edge.config.schema import MachineConfig
 
-SEEN = ("plane", "colour")
+SEEN = ("plane", "colour", "confidence")
 """Sections that hold only for the camera's settings under which they were measured."""
 
 
@@ -92,14 +93,17 @@ def _older_than_camera(calibration: Calibration, document: Document) -> Iterator
 
 def _settings_replaced(machine: MachineConfig, calibration: Calibration, document: Document) -> Iterator[Finding]:
     """Somebody who edits machine.yaml after calibrating must not wonder why nothing changes."""
-    if not (measured := calibration.camera):
-        return
-    for key in ("exposure_s", "gain", "white_balance", "focus_dioptres"):
-        written, found = getattr(machine.camera, key), getattr(measured, key)
+    pairs = [("camera", "camera", key) for key in ("exposure_s", "gain", "white_balance", "focus_dioptres")]
+    if confidence_of(machine, calibration):
+        pairs += [("confidence", "fusion", "sure_above"), ("confidence", "fusion", "exponent")]
+    for step, section, key in pairs:
+        if (measured := getattr(calibration, step)) is None or key not in getattr(machine, section).model_fields_set:
+            continue
+        written, found = getattr(getattr(machine, section), key), getattr(measured, key)
         if written is not None and found is not None and written != found:
             yield document.finding(
-                ("camera", key),
-                f"holds, not machine.yaml's camera.{key} {_plain(written)}: brickgate-calibrate camera, or take the"
+                (step, key),
+                f"holds, not machine.yaml's {section}.{key} {_plain(written)}: brickgate-calibrate {step}, or take the"
                 " section out of this file",
                 Severity.WARNING,
                 value=_plain(found),
@@ -107,7 +111,7 @@ def _settings_replaced(machine: MachineConfig, calibration: Calibration, documen
 
 
 def _failed(calibration: Calibration, document: Document) -> Iterator[Finding]:
-    for step in (*STEPS, "gates", "confidence"):
+    for step in (*STEPS, "gates"):
         section: Measured | None = getattr(calibration, step)
         for what, residual in section.residuals.items() if section else ():
             if not residual.passes:

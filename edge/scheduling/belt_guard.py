@@ -29,6 +29,8 @@ SCALE_MM, SCALE_SHARE = 600.0, 0.02
 """Over this way a smaller difference that stays is one of scale."""
 OFF_SHARE = 0.10
 """A speed that differs from the nominal one by more is told."""
+DRIFT_SHARE, EVEN_S = 0.04, 4.0
+"""One that was calibrated drifts by less; over so long a belt's ripple and an encoder's whole ticks even out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,8 @@ class BeltSources:
     """Its travel is the way of the parts themselves (`BeltFollower`)."""
     switched: bool = True
     """The machine switches the belt's motor; else the belt may be stopped at any time."""
+    measured: bool = False
+    """The nominal speed was calibrated, and is not only meant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +91,7 @@ class BeltGuard:
         self._told_mm = self._seen_mm = 0.0
         self._followed = False
         self._off_since_s: float | None = None
+        self._even: tuple[float, float] | None = None
 
     def reading(self, now_s: float, belt_mm: float) -> str | None:
         """Looks at a reading of the encoder; a line where the machine must be stopped at once."""
@@ -121,7 +126,10 @@ class BeltGuard:
         sources = self._sources
         way_mm = step.seen_mm if sources.follows else step.told_mm
         if way_mm is not None:
-            self._compare_speed(step.time_s, way_mm / step.took_s)
+            if sources.measured:
+                self._compare_with_calibrated(step, way_mm)
+            else:
+                self._compare_speed(step.time_s, way_mm / step.took_s)
         if step.seen_mm is None:
             return
         self._steps.append(step)
@@ -259,6 +267,24 @@ class BeltGuard:
         if time_s - self._off_since_s < START_S:
             return
         line = f"belt: runs at {mm_per_s:.0f} mm/s, belt_mm_per_s is {nominal:g}; plans follow it: set what is meant"
+        if told := self._once("speed", line):
+            self._say(told)
+
+    def _compare_with_calibrated(self, step: _Step, way_mm: float) -> None:
+        """The speed of the last seconds against the one that was measured."""
+        if step.time_s - max(self._switched_s, self._on_s) < START_S:
+            self._even = None
+            return
+        before, since_s = self._even or (way_mm / step.took_s, step.time_s)
+        speed = before + min(step.took_s / EVEN_S, 1.0) * (way_mm / step.took_s - before)
+        self._even = speed, since_s
+        nominal = self._sources.nominal_mm_per_s
+        if step.time_s - since_s < 2 * EVEN_S or abs(speed / nominal - 1) <= DRIFT_SHARE:
+            return
+        line = (
+            f"belt: runs at {speed:.0f} mm/s, it was calibrated at {nominal:.0f}; plans follow it: look at its motor"
+            " and its tension, then brickgate-calibrate belt"
+        )
         if told := self._once("speed", line):
             self._say(told)
 

@@ -44,7 +44,7 @@ def test_a_real_camera_says_each_step_that_is_missing(folder, belt_section):
     (folder / "machine.yaml").write_text(machine)
     save_section(folder / "calibration.yaml", "belt", belt_section)
     missing = [line for line in said(folder) if "not calibrated for" in line]
-    assert [line.rsplit(" ", 1)[1] for line in missing] == ["camera", "plane", "colour"]
+    assert [line.rsplit(" ", 1)[1] for line in missing] == ["camera", "plane", "colour", "confidence"]
     assert missing[0] == "calibration.yaml:1: warning: not calibrated for camera: brickgate-calibrate camera"
 
 
@@ -106,3 +106,24 @@ def test_the_machine_runs_by_its_calibration_unless_it_is_simulated(folder, belt
     files = str(folder / "machine.yaml"), str(folder / "bins.yaml")
     assert read_plans(*files).config.belt.belt_mm_per_s == belt_section.belt_mm_per_s
     assert read_plans(*files, measured=False).config.belt.belt_mm_per_s == 150
+
+
+def test_a_models_confidence_replaces_the_bundles_and_says_so_beside_what_is_written(folder, camera_section):
+    file, files = folder / "calibration.yaml", (str(folder / "machine.yaml"), str(folder / "bins.yaml"))
+    before = read_plans(*files)
+    confidence = of(
+        camera_section, ConfidenceCalibration, bundle="starter", temperature=1.25, exponent=0.1, sure_above=0.93,
+        curve=(),
+    )  # fmt: skip
+    save_section(file, "confidence", confidence)
+    assert [line.split(": ", 1)[1] for line in said(folder)] == [
+        "warning: confidence.sure_above: holds, not machine.yaml's fusion.sure_above 0.8: brickgate-calibrate"
+        " confidence, or take the section out of this file",
+    ]
+    after = read_plans(*files)
+    assert after.bundle.temperature == pytest.approx(1.25 * before.bundle.temperature)
+    assert (after.config.fusion.sure_above, after.config.fusion.exponent) == (0.93, 0.1)
+    # What was measured of one model says nothing about another.
+    other = read_plans(*files, "universal")
+    assert other.config.fusion.sure_above == before.config.fusion.sure_above
+    assert other.calibration.confidence is None

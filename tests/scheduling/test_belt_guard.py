@@ -33,6 +33,7 @@ class Ride:
     nominal_mm_per_s: float = 150.0
     rolling: float = 1.0
     """Speed of the first part in view, as a share of the belt's."""
+    measured: bool = False
 
     def __post_init__(self) -> None:
         rng = np.random.default_rng(5)
@@ -49,7 +50,11 @@ class Ride:
         self.said: list[str] = []
         self.stopped: list[tuple[float, str]] = []
         sources = BeltSources(
-            self.nominal_mm_per_s, self.kind == "sim", follows=self.kind == "tracker", switched=self.switched
+            self.nominal_mm_per_s,
+            self.kind == "sim",
+            follows=self.kind == "tracker",
+            switched=self.switched,
+            measured=self.measured,
         )
         self.guard = BeltGuard(sources, lambda: self.on if self.switched else None, self.said.append, self._stop)
         self.follower = BeltFollower(self.encoder) if isinstance(self.encoder, TrackedEncoder) else None
@@ -154,6 +159,29 @@ def test_a_belt_faster_than_configured_from_the_start_is_told_and_goes_on():
     assert ride.stopped == []
     assert len(ride.said) == 1
     assert ride.said[0].endswith("mm/s, belt_mm_per_s is 150; plans follow it: set what is meant")
+
+
+@pytest.mark.parametrize("kind", ["sim", "tracker"])
+def test_a_belt_that_slows_down_since_it_was_calibrated_is_told_once(kind):
+    ride = Ride(kind, measured=True).run(40)
+    assert (ride.said, ride.stopped) == ([], [])
+    for factor in np.linspace(1.0, 0.93, 8):
+        ride.belt.speed_factor = float(factor)
+        ride.run(6)
+    assert ride.stopped == []
+    assert len(ride.said) == 1
+    assert "it was calibrated at 150; plans follow it" in ride.said[0]
+    assert ride.said[0].endswith("then brickgate-calibrate belt")
+
+
+def test_a_calibrated_belt_that_is_switched_off_and_on_tells_nothing():
+    ride = Ride(measured=True).run(15)
+    for _ in range(3):
+        ride.switch(False)
+        ride.run(3)
+        ride.switch(True)
+        ride.run(12)
+    assert (ride.said, ride.stopped) == ([], [])
 
 
 def test_a_part_that_rolls_is_no_slip():
