@@ -184,11 +184,12 @@ class JournalFile:
 
     def _trim(self) -> None:
         """Removes the oldest files where they took more than their share: they grow until they are synced, and less
-        may be allowed than before. The newest two stay."""
-        room = self._max_bytes - self._segment_bytes
+        may be allowed than before. The newest two stay, and what makes up half of the space: one file that grew
+        large beside a slow disk must not take with it nearly all that is kept."""
+        taken = self._segment_bytes
         for age, file in enumerate(reversed(files_of(self.path)[:-1])):
-            room -= file.stat().st_size
-            if room < 0 and age > 0:
+            before, taken = taken, taken + file.stat().st_size
+            if age > 0 and before >= self._max_bytes / 2 and taken > self._max_bytes:
                 file.unlink()
 
     def _sync_folder(self) -> None:

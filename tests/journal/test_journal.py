@@ -209,6 +209,24 @@ def test_files_that_came_out_too_large_and_a_smaller_bound_cost_the_oldest(path)
         assert journal.append(part()) == 81
 
 
+def test_a_file_that_grew_large_does_not_take_nearly_all_with_it(path):
+    line_bytes = len(encode(part(1)))
+    max_mb = 8 * 4 * line_bytes / 1e6
+    with Journal.open(path, max_mb, threaded=False) as journal:
+        for count in (4, 28, 4, 4):  # the disk was slow once
+            for _ in range(count):
+                journal.append(part())
+            journal.flush()
+        assert len(ids(path)) >= 28 + 8
+        for _ in range(4):
+            for _ in range(4):
+                journal.append(part())
+            journal.flush()
+        kept = ids(path)
+    assert 16 <= len(kept) <= 32
+    assert kept == list(range(kept[0], 57))
+
+
 def test_numbers_go_on_when_the_newest_file_is_empty(path):
     with Journal.open(path, 0.001, threaded=False) as journal:
         for _ in range(10):

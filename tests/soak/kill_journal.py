@@ -219,8 +219,10 @@ def check_reopened(path: Path, max_mb: float, report: Report) -> None:
     aside = list(path.parent.glob("*.broken-*"))
     for what in [*warnings, *map(str, aside)]:
         report.fault(f"after opening: {what}", corrupt=1)
-    used = sum(file.stat().st_size for file in files_of(path))
-    if used > max_mb * 1e6 * 1.25:
+    sizes = [file.stat().st_size for file in files_of(path)]
+    used = sum(sizes)
+    # Beside a slow disk a file grows beyond its share, and is kept where the others hold less than half of the space.
+    if used > max_mb * 1e6 * 1.25 and used - max(sizes) > max_mb * 1e6 / 2:
         report.fault(f"{path}: takes {used} bytes", corrupt=1)
 
 
