@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from calibration.chart import Curve, chart, stack
 from calibration.rig import Rig, Task
 from calibration.step import Fit, RefusedError, Step
 from edge.capture.measures import CLIPPED_LEVEL
@@ -30,6 +31,7 @@ DISTINCT = 1.15
 SHOTS = 12
 MOST_CLIPPED_PERCENT, MOST_SWING_PERCENT = 0.3, 3.0
 MIRROR_PERCENT, DARK_LEVEL = 0.3, 60.0
+CHART_PX = (720, 220)
 
 Doubles = NDArray[np.float64]
 
@@ -254,20 +256,10 @@ def _draw(rig: Rig, data: CameraData) -> ImageBgr:
     levels = np.bincount(_belt(rig, shot)[..., 1].ravel(), minlength=256)
     rows = [
         np.asarray(cv2.resize(shot, (720, round(720 * shot.shape[0] / shot.shape[1])), interpolation=cv2.INTER_AREA)),
-        _plot("levels 0...255 of the bare belt, green", np.arange(256.0), levels.astype(float)),
+        chart("the bare belt, green", "level", "px", [Curve(np.arange(256.0), levels)], CHART_PX),
     ]
     if data.sweep:
         focus, sharp = np.array(data.sweep).T
-        words = f"sharpness over {focus[0]:g}...{focus[-1]:g} dioptres, locked at {data.lock.focus_dioptres or 0:.2f}"
-        rows.append(_plot(words, focus, sharp))
-    return np.concatenate(rows).astype(np.uint8)
-
-
-def _plot(words: str, x: Doubles, y: Doubles) -> ImageBgr:
-    """A curve from edge to edge of a strip."""
-    strip = np.full((200, 720, 3), 255, np.uint8)
-    u = 20 + 680 * (x - x[0]) / (x[-1] - x[0])
-    v = 190 - 150 * y / max(float(y.max()), 1e-9)
-    cv2.polylines(strip, [np.stack([u, v], axis=1).round().astype(np.int32)], False, (180, 90, 20), 1, cv2.LINE_AA)
-    cv2.putText(strip, words, (20, 20), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (40, 40, 40), 1, cv2.LINE_AA)
-    return strip
+        title = f"sharpness of the belt, locked at {data.lock.focus_dioptres or 0:.2f} dioptres"
+        rows.append(chart(title, "dioptres", "levels", [Curve(focus, sharp)], CHART_PX))
+    return stack(*rows)

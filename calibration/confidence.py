@@ -230,10 +230,8 @@ def _picture(found: Found, point: WorkingPoint) -> ImageBgr:
     least = [one.sure_above for one in found.points]
     chosen = Curve([100 * point.recovery], [100 * (1 - point.purity)], (30, 30, 220), line=False)
     return stack(
-        chart(
-            "wrong parts in the bins, by how many are sorted", "sorted, %", "wrong, %", [Curve(recovery, wrong), chosen]
-        ),
-        chart("sorted parts, by the threshold", "sure_above", "sorted, %", [Curve(least, recovery)]),
+        chart("wrong parts in the bins, by how many are sorted", "sorted, %", "%", [Curve(recovery, wrong), chosen]),
+        chart("sorted parts, by the threshold", "sure_above", "%", [Curve(least, recovery)]),
     )
 
 
