@@ -87,21 +87,39 @@ def _seen(rig: Rig, plans: Plans, classifier: Classifier) -> SeenParts:
     watch = ModelWatch(classifier, fusion_of(plans), plans.config.fusion.min_looks)
     run = PartsRun(rig, watch.see)
     run.start()
-    batches: list[Batch] = []
-    for number in range(1, KINDS + 1):
-        before = set(watch.seen)
-        words = (
-            f"Kind {number} of {KINDS}: press Enter, then drop {OF_EACH} parts of one kind on the running belt, a hand"
-            " apart; any colours, any way up"
-        )
-        what = {"count": OF_EACH, "every_s": EVERY_S, "number": number}
-        rig.operator.do(Task(words, "drop-kind", what, FETCH_S + OF_EACH * EVERY_S))
-        parts = _pass_by(run, watch, before)
-        kind = _name(rig, plans, number, parts)
-        batches.append(Batch(kind, tuple(parts)))
-        check_batch(batches[-1], plans)
+    batches = [_batch(rig, run, watch, plans, number) for number in range(1, KINDS + 1)]
     every = [part for batch in batches for part in batch.parts]
     return seen_parts(every, [batch.kind for batch in batches for _ in batch.parts], (), len(plans.colours))
+
+
+def _batch(rig: Rig, run: PartsRun, watch: ModelWatch, plans: Plans, number: int) -> Batch:
+    """One kind; after a refusal another in its place, for those before it are good.
+
+    Raises:
+        RefusedError: it was refused, and the operator ends it there.
+    """
+    while True:
+        try:
+            return _dropped(rig, run, watch, plans, number)
+        except RefusedError as error:
+            rig.operator.say(f"{error}")
+            words = f"Drop kind {number} again, or another one, or end here?"
+            if rig.operator.do(Task(words, "again-kind", {"number": number}, 5.0, ("again", "end"))) == "end":
+                raise
+
+
+def _dropped(rig: Rig, run: PartsRun, watch: ModelWatch, plans: Plans, number: int) -> Batch:
+    before = set(watch.seen)
+    words = (
+        f"Kind {number} of {KINDS}: press Enter, then drop {OF_EACH} parts of one kind on the running belt, a hand"
+        " apart; any colours, any way up"
+    )
+    what = {"count": OF_EACH, "every_s": EVERY_S, "number": number}
+    rig.operator.do(Task(words, "drop-kind", what, FETCH_S + OF_EACH * EVERY_S))
+    parts = _pass_by(run, watch, before)
+    batch = Batch(_name(rig, plans, number, parts), tuple(parts))
+    check_batch(batch, plans)
+    return batch
 
 
 def _pass_by(run: PartsRun, watch: ModelWatch, before: set[int]) -> list[SeenPart]:

@@ -33,3 +33,9 @@ def choose_purity(operator: SimOperator, task: Task) -> str:
     """The purity that it wants, or the purest that there is."""
     wanted = str(operator.one_in)
     return wanted if wanted in task.answers else task.answers[-1]
+
+
+def again_kind(operator: SimOperator, task: Task) -> str:
+    """Tries once more as often as it likes to."""
+    operator.retries -= 1
+    return "again" if operator.retries >= 0 else "end"

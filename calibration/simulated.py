@@ -11,7 +11,7 @@ import numpy as np
 
 from calibration.dropping import drop_any, drop_bricks, drop_small, fill_small, name_colour, say_where, switch_belt
 from calibration.laying import clear, lay_bricks, lay_sheet, measure_with
-from calibration.naming import choose_purity, drop_kind, name_kind
+from calibration.naming import again_kind, choose_purity, drop_kind, name_kind
 from calibration.rig import Rig, Task
 from edge.bundle.manifest import Bundle
 from edge.catalogue.colours import load_colours
@@ -47,6 +47,8 @@ class SimOperator:
     """What was dropped last that is to be named."""
     kinds: list[str] = field(default_factory=list)
     """The kinds that it takes when it is asked for some, the next first; empty: any."""
+    retries: int = 1
+    """How often it tries once more when a kind was refused."""
     one_in: int = 200
     """It wants one wrong part in so many."""
 
@@ -77,6 +79,7 @@ _HANDS: dict[str, Callable[[SimOperator, Task], str]] = {
     "where": say_where,
     "drop-kind": drop_kind,
     "name-kind": name_kind,
+    "again-kind": again_kind,
     "choose-purity": choose_purity,
 }
 """What each kind of task comes to in the simulated world."""

@@ -221,6 +221,7 @@ def test_what_is_refused_leaves_the_old_calibration(
 
     monkeypatch.setattr(SimOperator, "do", otherwise)
     operator.kinds[:] = ["3795"]
+    operator.retries = 0
     words = {
         "no parts": "no parts of kind 1 were seen whole",
         "another name": "surely look like 3795",
@@ -229,6 +230,21 @@ def test_what_is_refused_leaves_the_old_calibration(
     with pytest.raises(RefusedError, match=words):
         run_step(STEP, rig, file)
     assert file.read_text() == "version: 1\n"
+
+
+def test_a_kind_that_was_refused_is_replaced_by_another(
+    rig: Rig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    do = SimOperator.do
+
+    def misnaming(self: SimOperator, task: Task) -> str:
+        return "3001" if task.kind == "name-kind" else do(self, task)
+
+    monkeypatch.setattr(SimOperator, "do", misnaming)
+    hands(rig).kinds[:] = ["3795", "3001"]
+    data = STEP.collect(rig)
+    assert set(data.seen.kinds) == {plans_of(rig).catalogue.index("3001")}
+    assert [task.kind for task in hands(rig).tasks].count("again-kind") == 1
 
 
 def test_a_purity_that_cannot_be_had_is_refused(rig: Rig, plans: Plans, reference: SeenParts) -> None:

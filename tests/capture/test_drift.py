@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 from edge.capture.drift import BeltDrift, CalibratedBelt, Drift, EdgeWidth
-from edge.capture.health import CameraTrouble, FrameHealth, Notice
+from edge.capture.health import DRIFTS, CameraTrouble, FrameHealth, Notice
 from edge.capture.measures import measure
+from edge.lookout import LINES, SINCE_CALIBRATED
 from edge.records import Frame
 from edge.sim.light import lamp_cast
 
@@ -178,3 +179,10 @@ def test_a_real_belts_edges_stay_as_wide_as_they_are(pictures: list[np.ndarray])
         widths.append(edge.width_px)
     assert None not in widths
     assert np.ptp(widths[5:]) < 0.15 * np.median(widths)
+
+
+def test_each_drift_from_the_calibration_names_the_steps_to_repeat() -> None:
+    assert set(SINCE_CALIBRATED) == set(DRIFTS.values())
+    assert set(LINES) == set(CameraTrouble)
+    for line in SINCE_CALIBRATED.values():
+        assert "brickgate-calibrate camera and " in line.format(what="a lot", answer="", busy=0.0)
