@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import fake_coral
@@ -19,6 +19,7 @@ from edge.hardware.auto import AutoAccelerator
 from edge.hardware.hailo import HailoAccelerator
 from edge.hardware.interfaces import Accelerator, TensorSpec
 from edge.hardware.tflite import RUNTIME_MODULES, CpuAccelerator, EdgeTpuAccelerator, Runtime
+from edge.sim.accelerator import TemperedAccelerator
 
 SHAPE = (1, SIDE_PX, SIDE_PX, 3)
 
@@ -62,6 +63,14 @@ def cpu(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Bench:
     return Bench(CpuAccelerator(), write_model(folder / "means.tflite"))
 
 
+def tempered(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Bench:
+    """As a simulated machine hides it: the same numbers stand for more."""
+    _needs("litert")
+    model = write_model(folder / "means.tflite")
+    spec = replace(INT8[1], scale=1.5 * SCALE)
+    return Bench(TemperedAccelerator(CpuAccelerator(), 1.5), model, output_spec=spec)
+
+
 def cpu_tflite_runtime(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Bench:
     _needs("tflite-runtime")
     return Bench(CpuAccelerator("tflite-runtime"), write_model(folder / "means.tflite"))
@@ -96,7 +105,7 @@ def auto_with_hailo(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Bench:
 
 
 MAKERS = [
-    *(cpu, cpu_tflite_runtime, edge_tpu, auto_without_coral, auto_with_coral),
+    *(cpu, tempered, cpu_tflite_runtime, edge_tpu, auto_without_coral, auto_with_coral),
     *(hailo, auto_with_hailo),
 ]
 
