@@ -26,7 +26,7 @@ def switch_belt(operator: SimOperator, task: Task) -> str:
     return ""
 
 
-SMALL, PLAIN = ("3003", "3022", "3004", "3023"), (1, 2, 4, 5, 25, 28)
+SMALL, PLAIN = ("3022", "3021", "3023"), (1, 2, 4, 5, 25, 28)
 """Families and LDraw colours that somebody takes who is asked for small parts that stand out."""
 
 
@@ -43,11 +43,13 @@ def fill_small(operator: SimOperator, task: Task) -> str:
     return ""
 
 
-def say_where(operator: SimOperator, task: Task) -> str:
-    """Looks where the last part went."""
-    ended = [part for part in operator.sim.world.truth if part.ended_s is not None]
-    last = max(ended, key=lambda part: part.ended_s or 0.0, default=None)
-    return last.bin if last is not None and last.bin in task.answers else "not seen"
+def count_parts(operator: SimOperator, task: Task) -> str:
+    """Counts what lies in a bin, and takes it out: `task.what` has "bin"."""
+    bin_ = str(task.what["bin"])
+    ended = sum(part.bin == bin_ for part in operator.sim.world.truth if part.ended_s is not None)
+    count = ended - operator.emptied.get(bin_, 0)
+    operator.emptied[bin_] = ended
+    return str(count)
 
 
 def _small(operator: SimOperator, count: int) -> list[Wanted]:

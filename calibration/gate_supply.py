@@ -1,18 +1,17 @@
-"""Parts for the trials: from the feeder where there is one, else from the hand."""
+"""Parts for a batch of trials: from the feeder where there is one, else from the hand."""
 
 from __future__ import annotations
 
 from calibration.rig import Rig, Task
 from calibration.step import RefusedError
 
-PARTS = 30
-"""So many are put into the feeder, or dropped in one go."""
-FILL_S, BACK_S, DROP_S = 30.0, 20.0, 2.0
-APART_S = 2.5
+FILL_S, AGAIN_S, TIP_S = 30.0, 15.0, 8.0
+"""What it takes to fill the feeder, to find more parts, and to tip the default bin's back."""
+APART_MM = 170.0
 """From one part to the next, so that a gate is at home again in between."""
-NONE_S = 25.0
+NONE_S = 15.0
 """A feeder that runs so long without a part is empty."""
-WORDS = "small parts that stand out from the belt, such as 2x2 bricks and plates"
+WORDS = "small flat parts that stand out from the belt, such as 2x2 and 2x3 plates"
 
 
 class Supply:
@@ -20,68 +19,65 @@ class Supply:
 
     Args:
         rig: its feeder at rest.
-        one_by_one: the next part comes when nothing is on the belt.
     """
 
-    def __init__(self, rig: Rig, one_by_one: bool) -> None:
-        self._rig, self._one_by_one = rig, one_by_one
+    def __init__(self, rig: Rig) -> None:
+        self._rig = rig
         self._by_hand = rig.machine.feeder.driver == "none"
-        self._rate = min(rig.machine.feeder.parts_per_min, 60 / APART_S)
+        self._rate = min(rig.machine.feeder.parts_per_min, 60 * rig.config.belt.belt_mm_per_s / APART_MM)
         self._filled = False
-        self._news_s: float | None = None
         self._parts = 0
+        self._news_s = 0.0
         self._empty = 0
-        self._awaited = 0
 
-    def follow(self, now_s: float, riding: int, parts: int) -> None:
-        """Told what is on the belt, and how many came so far.
+    def begin(self, count: int) -> None:
+        """Has so many parts made ready for a batch, and lets them come."""
+        if self._by_hand:
+            self._drop(count)
+        elif self._filled:
+            box = self._rig.bins.default_bin
+            words = f"Tip what lies in {box} back into the feeder: {count} parts or more should be in it."
+            self._do(Task(words, "fill", {"count": count}, TIP_S))
+        else:
+            words = f"Put {count} {WORDS}, into the feeder, and nothing else. More do no harm."
+            self._do(Task(words, "fill", {"count": count}, FILL_S))
+        self._filled, self._empty = True, 0
+        self._run()
+
+    def follow(self, parts: int, wanted: int) -> None:
+        """Told how many parts came so far, and how many are still wanted: asks for more once none come.
 
         Raises:
-            RefusedError: nothing comes.
+            RefusedError: nothing comes though more were asked for.
         """
-        if self._news_s is None or parts > self._parts or riding:
-            self._empty = 0 if parts > self._parts else self._empty
-            self._news_s, self._parts = now_s, parts
+        now_s = self._rig.clock.now_s()
+        if parts > self._parts:
+            self._parts, self._news_s, self._empty = parts, now_s, 0
+        if now_s - self._news_s <= NONE_S:
+            return
+        self._empty += 1
+        if self._empty > 1 or not parts:
+            raise RefusedError(
+                "gates: no parts are seen on the belt: look at the feeder, the lamp and the camera's view"
+            )
         if self._by_hand:
-            self._drop(now_s, riding)
+            self._drop(wanted)
         else:
-            self._feed(now_s, riding)
+            self._do(Task(f"Put {wanted} parts more into the feeder.", "fill", {"count": wanted}, AGAIN_S))
+        self._run()
 
     def stop(self) -> None:
         self._rig.feeder.set_rate(0)
 
-    def _feed(self, now_s: float, riding: int) -> None:
-        if not self._filled or self._is_empty(now_s):
-            self._rig.feeder.set_rate(0)
-            self._empty += self._filled
-            self._refuse_when_empty()
-            again = "Empty the bins back into the feeder."
-            words = again if self._filled else f"Put about {PARTS} {WORDS}, into the feeder."
-            self._rig.operator.do(Task(words, "fill", {"count": PARTS}, BACK_S if self._filled else FILL_S))
-            self._filled, self._news_s = True, now_s
-        wait = self._one_by_one and riding
-        self._rig.feeder.set_rate(0 if wait else self._rate)
+    def _drop(self, count: int) -> None:
+        every_s = round(max(APART_MM / self._rig.config.belt.belt_mm_per_s, 1.0), 1)
+        words = f"Drop {count} {WORDS}, on the belt before the camera, one every {every_s:g} seconds."
+        self._do(Task(words, "drop-small", {"count": count, "every_s": every_s}, 5.0 + count * every_s))
 
-    def _drop(self, now_s: float, riding: int) -> None:
-        if riding or (self._parts < self._awaited and not self._is_empty(now_s)):
-            return
-        count = 1 if self._one_by_one else PARTS
-        words = (
-            f"Drop one of {WORDS}, on the belt before the camera."
-            if self._one_by_one
-            else f"Drop {PARTS} {WORDS}, on the belt before the camera, one every {APART_S:g} seconds."
-        )
-        takes_s = DROP_S if self._one_by_one else count * APART_S
-        self._empty += self._filled and self._parts < self._awaited
-        self._refuse_when_empty()
-        self._rig.operator.do(Task(words, "drop-small", {"count": count, "every_s": APART_S}, takes_s))
-        self._filled, self._news_s, self._awaited = True, now_s, self._parts + count
+    def _run(self) -> None:
+        if not self._by_hand:
+            self._rig.feeder.set_rate(self._rate)
+        self._news_s = self._rig.clock.now_s()
 
-    def _is_empty(self, now_s: float) -> bool:
-        return self._news_s is not None and now_s - self._news_s > NONE_S
-
-    def _refuse_when_empty(self) -> None:
-        if self._empty > 1:
-            raise RefusedError(
-                "gates: no parts are seen on the belt: look at the feeder, the lamp and the camera's view"
-            )
+    def _do(self, task: Task) -> None:
+        self._rig.operator.do(task)

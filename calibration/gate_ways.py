@@ -48,25 +48,15 @@ def _runs(
         yield from _runs(other, rest, way)
 
 
-def met(bins: BinsConfig, gate: str, bin_: str) -> str | None:
-    """The position in which a gate met a part that ended in a bin; None where the bin does not tell."""
-    found = [position for position, exit_ in _node(bins.layout, gate).exits.items() if bin_ in _bins(exit_)]
-    return found[0] if len(found) == 1 else None
-
-
-def bins_of(bins: BinsConfig) -> tuple[str, ...]:
-    """Every bin that a way leads to."""
-    return tuple(dict.fromkeys(_bins(bins.layout)))
-
-
-def last_gates(bins: BinsConfig) -> Mapping[str, tuple[str, ...]]:
-    """The gates from which a part falls into each bin."""
-    found: dict[str, list[str]] = {}
-    for node in _nodes(bins.layout):
-        for exit_ in node.exits.values():
-            if isinstance(exit_, str):
-                found.setdefault(exit_, []).append(node.gate)
-    return {bin_: tuple(dict.fromkeys(gates)) for bin_, gates in found.items()}
+def own_bins(bins: BinsConfig, gate: str) -> dict[str, tuple[str, ...]]:
+    """Of each position of a gate that only its own bins lie behind: these bins. The default bin takes much else."""
+    ways = [bin_ for bin_, _ in bins.layout.ways()]
+    found: dict[str, tuple[str, ...]] = {}
+    for position, exit_ in _node(bins.layout, gate).exits.items():
+        behind = _bins(exit_)
+        if bins.default_bin not in behind and all(ways.count(bin_) == behind.count(bin_) for bin_ in behind):
+            found[position] = tuple(dict.fromkeys(behind))
+    return found
 
 
 def _node(layout: LayoutNode, gate: str) -> LayoutNode:

@@ -1,7 +1,8 @@
 """The gates: where each really stands, how long after its command it moves, and how long it takes.
 
-Parts ride past the gates while the machine varies the moment of the command; where each part goes is the measurement
-(`gate_model` tells what separates distance, latency and travel). A servo's positions are still found by hand.
+Parts ride past the gates in batches while the machine varies the moments of its commands from part to part; how many
+parts lie in each gate's bins afterwards is the measurement (`gate_model` tells what separates distance, latency and
+travel). Beams in the bins count by themselves.
 """
 
 from __future__ import annotations
@@ -9,51 +10,33 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
-from calibration.gate_choice import GateUnderTrial
-from calibration.gate_model import Belief, Trial, likelihood, places, times
+from calibration.gate_belief import GateUnderTrial
+from calibration.gate_counts import Counts
+from calibration.gate_design import LIMIT_LATENCY_S, LIMIT_MM, LIMIT_TRAVEL_S, QUICK_S
 from calibration.gate_picture import draw_gates
-from calibration.gate_trials import GateTrials, check_answers
-from calibration.gate_ways import runs
+from calibration.gate_trials import try_gates
+from calibration.gate_ways import own_bins, runs
 from calibration.rig import Rig
 from calibration.step import Fit, RefusedError, Step
 from edge.config.calibration import GateCalibration, GatesCalibration, Residual
 from edge.config.gates import GateConfig
 
-LIMIT_MM, LIMIT_LATENCY_MS, LIMIT_TRAVEL_MS, LIMIT_MISFIT = 2.0, 5.0, 10.0, 10.0
+LIMIT_MISFIT = 15.0
 SURE = 2.0
 """Standard deviations that the residuals stand for."""
-ODD = 0.05
-"""An answer that the fit holds for less likely than this does not fit."""
+ODD = 3.0
+"""A count that is further from what the fit expects, in standard deviations, does not fit."""
 AT_EDGE = 0.02
 """A fit so near to the end of what was held possible, as a share of it, may lie beyond."""
-FINE = (181, 161)
 
 
 @dataclass(frozen=True, slots=True)
 class GatesData:
-    """Every trial, and how many parts it took."""
+    """Every gate with its batches, and whether the belt could be stopped under the parts: without, places are those of
+    machine.yaml."""
 
-    trials: tuple[Trial, ...]
+    unders: tuple[GateUnderTrial, ...]
     stood: bool
-    """Whether the belt could be stopped under the parts: without, places are those of machine.yaml."""
-    parts: int
-
-
-@dataclass(frozen=True, slots=True)
-class GateFit:
-    """One gate as its trials show it; the spreads are standard deviations."""
-
-    under: GateUnderTrial
-    x_mm: float
-    x_std_mm: float
-    latency_s: float
-    latency_std_s: float
-    travel_s: float
-    travel_std_s: float
-    odd: int
-    """Answers that do not fit."""
 
 
 def collect(rig: Rig) -> GatesData:
@@ -63,132 +46,99 @@ def collect(rig: Rig) -> GatesData:
         RefusedError: no parts come, or a gate does not answer.
         HardwareError: a device fails.
     """
-    unders = {gate.name: GateUnderTrial(gate) for gate in rig.machine.gates}
     stood = rig.machine.belt.motor.driver != "none" and rig.machine.belt.encoder.driver not in ("constant", "tracker")
-    trials = GateTrials(rig, unders, stood)
-    rest = {gate.name: gate.rest for gate in rig.machine.gates}
+    unders = {gate.name: _under(rig, gate, stood) for gate in rig.machine.gates}
+    counts = Counts(rig)
     try:
-        for run in runs(rig.bins, rest):
-            trials.do(run)
+        for run in runs(rig.bins, {gate.name: gate.rest for gate in rig.machine.gates}):
+            try_gates(rig, run, unders, counts)
     finally:
         rig.feeder.set_rate(0)
         rig.belt_motor.stop()
         for gate in rig.gates.values():
             gate.move_to(gate.rest)
-    return GatesData(tuple(trial for under in unders.values() for trial in under.trials), stood, trials.parts)
+    return GatesData(tuple(under for under in unders.values() if under.batches), stood)
+
+
+def _under(rig: Rig, gate: GateConfig, stood: bool) -> GateUnderTrial:
+    counted = frozenset(gate.positions.index(position) for position in own_bins(rig.bins, gate.name))
+    return GateUnderTrial(gate, rig.config.belt.belt_mm_per_s, stood, counted)
 
 
 def fit(rig: Rig, data: GatesData) -> Fit[GatesCalibration]:
     """Each gate by itself.
 
     Raises:
-        RefusedError: a gate that does not answer, or that is far from what machine.yaml says.
+        RefusedError: a gate that is far from what machine.yaml says.
     """
-    found = [fit_gate(gate, data, rig.config.belt.belt_mm_per_s) for gate in rig.machine.gates]
-    fits = [one for one in found if one is not None]
-    if not fits:
-        raise RefusedError("gates: no part came to any gate: look at the feeder, and at the layout of bins.yaml")
+    if not data.unders:
+        raise RefusedError("gates: no bin of bins.yaml tells of any gate: give its positions bins of their own")
+    for under in data.unders:
+        _check_within(under)
     section = GatesCalibration(
         made_at=rig.now(),
-        measured_from=f"{rig.source}, {len(data.trials)} trials on {data.parts} parts",
-        residuals=_residuals(fits, data.stood),
-        gates={
-            one.under.gate.name: GateCalibration(
-                x_mm=round(one.x_mm, 2) if data.stood else None,
-                latency_s=round(one.latency_s, 4),
-                travel_s=round(one.travel_s, 4),
-            )
-            for one in fits
-        },
+        measured_from=f"{rig.source}, {_parts(data.unders)} parts tried",
+        residuals=_residuals(data),
+        gates={under.gate.name: _section(under, data.stood) for under in data.unders},
     )
-    return Fit(section, draw_gates(fits), _notes(fits, data))
+    return Fit(section, draw_gates(data.unders), _notes(data))
 
 
-def fit_gate(gate: GateConfig, data: GatesData, belt_mm_per_s: float) -> GateFit | None:
-    """One gate; None for one that no part came to.
-
-    Raises:
-        RefusedError: it does not answer, or is far from what machine.yaml says.
-    """
-    under = GateUnderTrial(gate, [trial for trial in data.trials if trial.gate == gate.name])
-    if not under.trials:
-        return None
-    check_answers(under)
-    place = under.place() if data.stood else places(under.ranges, 1)
-    x_mm = place.mean(place.x_mm) if data.stood else gate.x_mm
-    x_std_mm = place.std(place.x_mm)
-    timing = times(under.ranges, x_mm, FINE).after(under.shape, under.swings())
-    travel_s, travel_std_s = _travel(under, timing)
-    latency_s = timing.mean(timing.latency_s)
-    _check_within(under, x_mm if data.stood else None, latency_s, timing.mean(timing.travel_s))
-    return GateFit(
-        under, x_mm, x_std_mm,
-        latency_s, float(np.hypot(timing.std(timing.latency_s), x_std_mm / belt_mm_per_s)),
-        travel_s, travel_std_s,
-        _odd(under, x_mm, latency_s, timing.mean(timing.travel_s), travel_s),
-    )  # fmt: skip
+def _section(under: GateUnderTrial, stood: bool) -> GateCalibration:
+    return GateCalibration(
+        x_mm=round(under.gate.x_mm + under.off_mm, 2) if stood else None,
+        latency_s=round(max(under.latency_s, 0.0), 4),
+        travel_s=round(under.travel_s, 4),
+    )
 
 
-def _travel(under: GateUnderTrial, timing: Belief) -> tuple[float, float]:
-    """Of its longest movement: where both take the same, as far as can be told, their mean."""
-    travel_s, std_s = timing.mean(timing.travel_s), timing.std(timing.travel_s)
-    if not under.wides():
-        return travel_s, std_s
-    wide = under.wide_timing(timing)
-    wide_s, wide_std_s = wide.mean(wide.travel_s), wide.std(wide.travel_s)
-    if abs(wide_s - travel_s) > SURE * np.hypot(std_s, wide_std_s):
-        return (wide_s, wide_std_s) if wide_s > travel_s else (travel_s, std_s)
-    weights = np.array([std_s, wide_std_s]) ** -2.0
-    return float(np.average([travel_s, wide_s], weights=weights)), float(weights.sum() ** -0.5)
+def _parts(unders: Sequence[GateUnderTrial]) -> int:
+    return sum(len(batch.trials) for under in unders for batch in under.batches)
 
 
-def _odd(under: GateUnderTrial, x_mm: float, latency_s: float, travel_s: float, wide_s: float) -> int:
-    count, wides = 0, under.wides()
-    for trial in under.trials:
-        values = (np.array([value]) for value in (x_mm, latency_s, wide_s if trial in wides else travel_s))
-        count += float(likelihood(under.shape, trial, *values)[0]) < ODD
-    return count
-
-
-def _check_within(under: GateUnderTrial, x_mm: float | None, latency_s: float, travel_s: float) -> None:
+def _check_within(under: GateUnderTrial) -> None:
     ranges, gate = under.ranges, under.gate
     for key, value, (least, most), unit in (
-        ("x_mm", x_mm, ranges.x_mm, "mm"),
-        ("latency_s", latency_s, ranges.latency_s, "s"),
-        ("travel_s", travel_s, ranges.travel_s, "s"),
+        ("x_mm", under.off_mm + gate.x_mm, [gate.x_mm + off_mm for off_mm in ranges.off_mm], "mm"),
+        ("latency_s", under.latency_s, ranges.latency_s, "s"),
+        ("travel_s", under.travel_s, ranges.travel_s, "s"),
     ):
         edge = AT_EDGE * (most - least)
-        low = value is not None and value < least + edge and least > 0 and key != "travel_s"
-        if value is not None and (low or value > most - edge):
+        low = value < least + edge and least > 0 and key == "x_mm"
+        if most > least and (low or value > most - edge):
             raise RefusedError(
                 f"gates: {gate.name}'s {key} is about {value:.3g} {unit} or {'less' if low else 'more'}, machine.yaml"
                 f" says {getattr(gate, key):g}: put a better guess there, then measure again"
             )
 
 
-def _residuals(fits: Sequence[GateFit], stood: bool) -> dict[str, Residual]:
-    trials = sum(len(one.under.trials) for one in fits)
-    misfit = 100 * sum(one.odd for one in fits) / trials
+def _residuals(data: GatesData) -> dict[str, Residual]:
+    def worst(values: list[float], limit: float, unit: str, scale: float = 1.0) -> Residual:
+        return Residual(value=round(SURE * scale * max(values), 3), limit=scale * limit, unit=unit)
 
-    def worst(values: list[float]) -> float:
-        return round(SURE * max(values), 3)
+    unders = data.unders
+    slow = [under.travel_std_s for under in unders if under.ranges.travel_s[1] > QUICK_S]
+    counted, odd = 0, 0
+    for under in unders:
+        for batch in under.batches:
+            for met, count in batch.counts.items():
+                mean, variance = under.expected(batch, met)
+                counted, odd = counted + 1, odd + (abs(count - mean) > ODD * (variance + 0.25) ** 0.5)
+    residuals = {"latency": worst([under.latency_std_s for under in unders], LIMIT_LATENCY_S, "ms", 1e3)}
+    if slow:
+        residuals["travel"] = worst(slow, LIMIT_TRAVEL_S, "ms", 1e3)
+    if data.stood:
+        residuals["place"] = worst([under.off_std_mm for under in unders], LIMIT_MM, "mm")
+    misfit = round(100 * odd / counted, 1)
+    return residuals | {"counts that contradict the others": Residual(value=misfit, limit=LIMIT_MISFIT, unit="%")}
 
-    residuals = {
-        "latency": Residual(value=worst([1e3 * one.latency_std_s for one in fits]), limit=LIMIT_LATENCY_MS, unit="ms"),
-        "travel": Residual(value=worst([1e3 * one.travel_std_s for one in fits]), limit=LIMIT_TRAVEL_MS, unit="ms"),
-        "answers that do not fit": Residual(value=round(misfit, 2), limit=LIMIT_MISFIT, unit="%"),
-    }
-    if stood:
-        residuals["place"] = Residual(value=worst([one.x_std_mm for one in fits]), limit=LIMIT_MM, unit="mm")
-    return residuals
 
-
-def _notes(fits: Sequence[GateFit], data: GatesData) -> tuple[str, ...]:
+def _notes(data: GatesData) -> tuple[str, ...]:
     notes = [
-        f"{one.under.gate.name}: at {one.x_mm:.1f} mm (±{SURE * one.x_std_mm:.1f}), moves after"
+        f"{one.gate.name}: at {one.gate.x_mm + one.off_mm:.1f} mm (±{SURE * one.off_std_mm:.1f}), moves after"
         f" {1e3 * one.latency_s:.0f} ms (±{SURE * 1e3 * one.latency_std_s:.0f}), for {1e3 * one.travel_s:.0f} ms"
         f" (±{SURE * 1e3 * one.travel_std_s:.0f})"
-        for one in fits
+        for one in data.unders
     ]
     if not data.stood:
         notes.append(

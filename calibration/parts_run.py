@@ -45,6 +45,11 @@ class PartsRun:
     def now_s(self) -> float:
         return self._rig.clock.now_s()
 
+    @property
+    def scale(self) -> float:
+        """What the encoder's travel is multiplied by."""
+        return self._scale
+
     def travel_mm(self) -> float:
         """The belt's travel at this moment, as measured; the reading is noted."""
         travel_mm = self._rig.encoder.belt_mm() * self._scale

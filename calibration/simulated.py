@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from calibration.dropping import drop_any, drop_bricks, drop_small, fill_small, name_colour, say_where, switch_belt
+from calibration.dropping import count_parts, drop_any, drop_bricks, drop_small, fill_small, name_colour, switch_belt
 from calibration.laying import clear, lay_bricks, lay_sheet, measure_with
 from calibration.naming import again_kind, choose_purity, drop_kind, name_kind
 from calibration.rig import Rig, Task
@@ -45,6 +45,8 @@ class SimOperator:
     """What the plane is measured with: the sheet, or bricks such as "2x4"."""
     dropped: list[Wanted] = field(default_factory=list)
     """What was dropped last that is to be named."""
+    emptied: dict[str, int] = field(default_factory=dict)
+    """How many of the parts that ended in a bin were counted and taken out of it."""
     kinds: list[str] = field(default_factory=list)
     """The kinds that it takes when it is asked for some, the next first; empty: any."""
     retries: int = 1
@@ -76,7 +78,7 @@ _HANDS: dict[str, Callable[[SimOperator, Task], str]] = {
     "name": name_colour,
     "drop-small": drop_small,
     "fill": fill_small,
-    "where": say_where,
+    "count": count_parts,
     "drop-kind": drop_kind,
     "name-kind": name_kind,
     "again-kind": again_kind,

@@ -1,114 +1,244 @@
-"""What trials tell of a gate, and which gates are refused. Collecting on a simulated machine is not tested here yet."""
+"""What counts tell of a gate, which trials are chosen, and which gates are refused."""
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from calibration.gate_choice import GateUnderTrial
-from calibration.gate_model import Belief, GateShape, Ranges, Trial, places, times
-from calibration.gate_trials import check_answers
-from calibration.gate_ways import met, runs
-from calibration.gates import GatesData, fit_gate
-from calibration.step import RefusedError
+from calibration.gate_belief import Batch, GateUnderTrial
+from calibration.gate_counts import Counts
+from calibration.gate_design import next_batch
+from calibration.gate_model import Trial, count_chance
+from calibration.gate_trials import check_counts
+from calibration.gate_ways import own_bins, runs
+from calibration.gates import GatesData, collect, fit
+from calibration.simulated import SimOperator, simulated_rig
+from calibration.step import RefusedError, check
 from edge.config import example
-from edge.config.gates import SimGateConfig
-from edge.config.load import load_bins
+from edge.config.gates import GateBase, SimGateConfig
+from edge.config.load import load_bins, load_machine
+from edge.sim.feeder import FeederFault
 
-GATE = SimGateConfig(name="g", driver="sim", x_mm=400, positions=("left", "pass", "right"))
+DIVERTER = SimGateConfig(name="g", driver="sim", x_mm=400, positions=("left", "pass", "right"))
+PUSHER = SimGateConfig(name="g", driver="sim", x_mm=400, kind="pusher", face_mm=24, latency_s=0.015)  # type: ignore[call-arg]
 LEFT, PASS, RIGHT = range(3)
-X_MM, LATENCY_S, TRAVEL_S, MM_PER_S = 404.0, 0.045, 0.12, 150.0
+MM_PER_S = 150.0
+OFF_MM, LATENCY_S, SHARE = 4.0, 0.045, 1.2
+"""The truth: so far beyond the YAML's station, after so long, and so much longer on the way than the YAML says."""
 
 
-def stands() -> list[Trial]:
-    """A part every millimetre, diverted where it stood before the gate."""
-    sure = [Trial("g", "stand", 375.0, PASS, went, went) for went in (LEFT, RIGHT)]
-    return sure + [
-        Trial("g", "stand", mm, PASS, LEFT, LEFT if mm < X_MM else PASS) for mm in np.arange(394.25, 412, 0.5).tolist()
-    ]
+class Ideal:
+    """A gate without a machine: where parts go, with the scatter of a real one."""
+
+    def __init__(self, gate: GateBase, off_mm: float = OFF_MM):
+        self.under = GateUnderTrial(gate, MM_PER_S)
+        self.off_mm, self.travel_s = off_mm, SHARE * gate.travel_s
+        self.rng = np.random.default_rng(3)
+
+    def batch(self, trials: list[Trial]) -> Batch:
+        counts = dict.fromkeys(self.under.working, 0)
+        for trial in trials:
+            counts[trial.went] += self.is_diverted(trial)
+        return Batch(tuple(trials), counts)
+
+    def is_diverted(self, trial: Trial) -> bool:
+        jitter_s, shape = self.under.shape.jitter_s, self.under.shape
+        slip_mm = float(self.rng.normal(0, 0.2))
+        if trial.kind == "stand":
+            return abs(self.off_mm - trial.at + slip_mm) < shape.reach_mm if shape.is_pusher else (
+                self.off_mm > trial.at + slip_mm
+            )  # fmt: skip
+        tau_s = trial.at + (self.off_mm + slip_mm) / MM_PER_S
+        start_s = LATENCY_S + float(self.rng.normal(0, jitter_s))
+        whole_s = self.travel_s + float(self.rng.normal(0, jitter_s))
+        if shape.is_pusher:
+            face_s = shape.reach_mm / MM_PER_S
+            return start_s - face_s < tau_s < start_s + whole_s + face_s
+        turns_s = np.inf if trial.back_s is None else trial.back_s + LATENCY_S + float(self.rng.normal(0, jitter_s))
+        where = min((min(tau_s, turns_s) - start_s) / whole_s, 1.0)
+        return where - max(tau_s - turns_s, 0.0) / whole_s > 0.5
+
+    def until_known(self) -> int:
+        """Batches that it took."""
+        while sweeps := next_batch(self.under):
+            trials = [trial for sweep in sweeps for trial in sweep.trials()]
+            self.under.batches.append(self.batch(trials))
+            self.under.update()
+            assert len(self.under.batches) < 12
+        return len(self.under.batches)
 
 
-def swing(tau_s: float, back_s: float | None) -> Trial:
-    """A swing without any scatter, called back or not."""
-    over_s = np.inf if back_s is None else LATENCY_S + 2 * back_s - TRAVEL_S / 2
-    out = LATENCY_S + TRAVEL_S / 2 < tau_s < over_s
-    return Trial("g", "swing", X_MM - tau_s * MM_PER_S, PASS, LEFT, LEFT if out else PASS, MM_PER_S, back_s)
+@pytest.fixture(scope="module")
+def measured() -> Ideal:
+    ideal = Ideal(DIVERTER)
+    ideal.until_known()
+    return ideal
 
 
-def swings(back_s: float | None) -> list[Trial]:
-    return [swing(tau_s, back_s) for tau_s in np.arange(0.02, 0.26, 0.004).tolist()]
+@pytest.fixture
+def known(measured) -> Ideal:
+    """A gate that has been measured."""
+    return deepcopy(measured)
 
 
-def timing(trials: list[Trial]) -> Belief:
-    return times(Ranges.around(GATE), X_MM).after(GateShape.of(GATE), trials)
+def under_with(trials: list[Trial], counts: dict[int, int]) -> GateUnderTrial:
+    under = GateUnderTrial(DIVERTER, MM_PER_S)
+    under.batches.append(Batch(tuple(trials), counts))
+    under.update()
+    return under
+
+
+def stands(went: int = LEFT) -> list[Trial]:
+    return [Trial("g", "stand", at, PASS, went) for at in np.arange(-20.25, 15, 0.5).tolist()]
+
+
+def test_counts_alone_tell_a_pushers_place_latency_and_travel():
+    ideal = Ideal(PUSHER)
+    ideal.until_known()
+    assert ideal.under.off_mm == pytest.approx(OFF_MM, abs=1.0)
+    assert ideal.under.latency_s == pytest.approx(LATENCY_S, abs=0.005)
+    assert ideal.under.travel_s == pytest.approx(ideal.travel_s, abs=0.010)
 
 
 def test_a_standing_belt_tells_the_place_alone():
-    belief = places(Ranges.around(GATE)).after(GateShape.of(GATE), stands())
-    assert belief.mean(belief.x_mm) == pytest.approx(X_MM, abs=0.3)
-    assert belief.std(belief.x_mm) < 0.5
+    under = under_with(stands(), {LEFT: 48, RIGHT: 0})
+    assert under.off_mm == pytest.approx(3.5, abs=0.3)
+    assert under.off_std_mm < 0.6
+    assert under.latency_std_s > 0.02
 
 
 def test_whole_swings_tell_latency_and_travel_only_together():
-    belief = timing(swings(None))
-    together_s = belief.latency_s + belief.travel_s / 2
-    assert belief.mean(together_s) == pytest.approx(LATENCY_S + TRAVEL_S / 2, abs=0.003)
-    assert belief.std(belief.travel_s) > 0.02
+    swings = [Trial("g", "swing", at, PASS, LEFT) for at in np.arange(0.0, 0.3, 0.004).tolist()]
+    under = under_with([*swings, *stands(RIGHT)], {LEFT: 45, RIGHT: 40})
+    together_s = under.timing.first + under.timing.travel_s / 2
+    assert under.timing.std(together_s) < 0.005
+    assert under.travel_std_s > 0.02
 
 
-def test_swings_that_are_called_back_tell_them_apart():
-    belief = timing(swings(0.09))
-    assert belief.mean(belief.latency_s) == pytest.approx(LATENCY_S, abs=0.003)
-    assert belief.mean(belief.travel_s) == pytest.approx(TRAVEL_S, abs=0.006)
+def test_a_part_that_a_gate_before_took_counts_for_nothing():
+    under = GateUnderTrial(DIVERTER, MM_PER_S)
+    trials = [replace(trial, part=number) for number, trial in enumerate(stands())]
+    under.reached = {trial.part: 0.0 for trial in trials if trial.at < -10}
+    gone = len(under.reached)
+    under.batches.append(Batch(tuple(trials), {LEFT: 48 - gone}))
+    under.update()
+    assert under.off_mm == pytest.approx(3.5, abs=0.3)
 
 
-def test_a_place_that_is_off_is_taken_for_latency_by_swings():
-    """Why the belt must stand for the place."""
-    moved = times(Ranges.around(GATE), X_MM + 3).after(GateShape.of(GATE), swings(0.09))
-    assert moved.mean(moved.latency_s) == pytest.approx(LATENCY_S + 3 / MM_PER_S, abs=0.004)
+def test_the_chance_of_a_count_is_the_poisson_binomials():
+    chances = np.array([[0.2], [0.5], [0.9]])
+    assert count_chance(chances, 3)[0] == pytest.approx(0.96 * 0.09 + 0.02 * 0.46, abs=1e-6)
+    assert count_chance(chances, 9)[0] < 1e-6
 
 
-def test_a_gate_is_fitted_from_both():
-    data = GatesData((*stands(), *swings(0.09)), True, 99)
-    found = fit_gate(GATE, data, MM_PER_S)
-    assert found is not None
-    assert found.x_mm == pytest.approx(X_MM, abs=0.3)
-    assert found.latency_s == pytest.approx(LATENCY_S, abs=0.005)
-    assert found.travel_s == pytest.approx(TRAVEL_S, abs=0.01)
-    assert found.odd == 0
-
-
-def test_a_wrong_answer_is_counted_and_moves_the_fit_little():
-    wrong = replace(swing(0.25, 0.09), met=LEFT)
-    found = fit_gate(GATE, GatesData((*stands(), *swings(0.09), wrong), True, 99), MM_PER_S)
-    assert found is not None
-    assert found.odd == 1
-    assert found.latency_s == pytest.approx(LATENCY_S, abs=0.005)
+def test_somebody_who_miscounts_by_one_moves_the_fit_little(known):
+    batch = known.under.batches[0]
+    known.under.batches[0] = Batch(batch.trials, {**batch.counts, LEFT: batch.counts[LEFT] + 1})
+    known.under.update()
+    assert known.under.off_mm == pytest.approx(OFF_MM, abs=1.0)
+    assert known.under.latency_s == pytest.approx(LATENCY_S, abs=0.008)
 
 
 @pytest.mark.parametrize(
-    ("answer", "reason"),
-    [(PASS, "look at its power, its cable and its horn"), (RIGHT, "swap the two in machine.yaml or in the layout")],
+    ("counts", "reason"),
+    [
+        ({LEFT: 0, RIGHT: 0}, r"g was told 'left' 15 times, and no part went there: look at its power"),
+        ({LEFT: 0, RIGHT: 8}, r"went the way of 'right': swap the two in machine.yaml or in the layout"),
+        ({LEFT: 15, RIGHT: 0}, r"all 15 parts went the way of 'left' of g: look whether it comes back to 'pass'"),
+    ],
+    ids=["dead", "swapped", "stuck"],
 )
-def test_a_gate_that_does_not_answer_or_is_swapped_is_refused(answer, reason):
-    sure = Trial("g", "stand", 375.0, PASS, LEFT, answer)
-    check_answers(GateUnderTrial(GATE, [sure]))
-    with pytest.raises(RefusedError, match=rf"g was told 'left' twice.*{reason}"):
-        check_answers(GateUnderTrial(GATE, [sure, sure]))
+def test_a_gate_that_does_not_do_what_it_is_told_is_refused(counts, reason):
+    under = GateUnderTrial(DIVERTER, MM_PER_S)
+    (sweep,) = next_batch(under)
+    with pytest.raises(RefusedError, match=reason):
+        check_counts(under, Batch(tuple(sweep.trials()), counts))
+    check_counts(under, Batch(tuple(sweep.trials()), {LEFT: 9, RIGHT: 1}))
 
 
-def test_a_gate_far_from_what_the_yaml_says_is_refused():
-    before = [replace(trial, place_mm=trial.place_mm + 11) for trial in stands()[2:]]
+def test_a_gate_that_no_longer_answers_is_refused(known):
+    with pytest.raises(RefusedError, match="g was told 'left' 71 times, and no part went there"):
+        check_counts(known.under, Batch(tuple(stands()), {LEFT: 0, RIGHT: 0}))
+
+
+@pytest.fixture(scope="module")
+def rig():
+    folder = example("beginner-4")
+    return simulated_rig(load_machine(folder / "machine.yaml"), load_bins(folder / "bins.yaml"), 1)
+
+
+def test_a_gate_far_from_what_the_yaml_says_is_refused(rig):
+    under = under_with(stands(), {LEFT: len(stands())})
     with pytest.raises(RefusedError, match=r"x_mm is about 41\d mm or more, machine.yaml says 400"):
-        fit_gate(GATE, GatesData((*stands()[:2], *before), True, 40), MM_PER_S)
+        fit(rig, GatesData((under,), True))
+
+
+def test_counts_that_contradict_each_other_are_refused(rig, known):
+    batches = known.under.batches
+    batches += [Batch(tuple(stands(went)), {LEFT: count}) for went, count in ((LEFT, 20), (LEFT, 69))]
+    known.under.update()
+    with pytest.raises(RefusedError, match="counts that contradict the others"):
+        check("gates", fit(rig, GatesData((known.under,), True)).section)
+
+
+def test_what_is_fitted_is_what_is_written(rig, known):
+    found = fit(rig, GatesData((known.under,), True))
+    check("gates", found.section)
+    assert found.section.gates["g"].x_mm == pytest.approx(400 + OFF_MM, abs=1.0)
+    assert found.section.gates["g"].latency_s == pytest.approx(LATENCY_S, abs=0.005)
+    assert found.section.gates["g"].travel_s == pytest.approx(SHARE * DIVERTER.travel_s, abs=0.010)
+    assert found.picture is not None
+
+
+class Saying:
+    """An operator who says these numbers, one after the other."""
+
+    def __init__(self, *answers: int):
+        self.answers, self.asked = [str(answer) for answer in answers], []
+
+    def do(self, task):
+        self.asked.append(task.words)
+        return self.answers.pop(0)
+
+    def say(self, line):
+        pass
+
+
+def test_a_count_that_cannot_be_is_asked_once_more_and_then_refused(rig, monkeypatch):
+    operator = Saying(50, 5, 50, 40)
+    monkeypatch.setattr(rig, "operator", operator)
+    counts = Counts(rig)
+    assert counts.take(["bricks"], 12) == 5
+    assert "is more than the 12" in operator.asked[1]
+    with pytest.raises(RefusedError, match="40 parts are in bricks, and at most 12 can have gone there"):
+        counts.take(["bricks"], 12)
+
+
+def test_no_parts_are_refused_and_all_is_at_rest():
+    folder = example("beginner-4")
+    rig = simulated_rig(load_machine(folder / "machine.yaml"), load_bins(folder / "bins.yaml"), 2)
+    assert isinstance(rig.operator, SimOperator)
+    world = rig.operator.sim.world
+    world.feeder.fault = FeederFault.EMPTY
+    with pytest.raises(RefusedError, match="no parts are seen on the belt"):
+        collect(rig)
+    assert not world.belt.running
+    assert world.feeder.parts_per_min == 0
+
+
+def test_a_belt_that_does_not_move_is_refused(monkeypatch):
+    folder = example("beginner-4")
+    rig = simulated_rig(load_machine(folder / "machine.yaml"), load_bins(folder / "bins.yaml"), 3)
+    monkeypatch.setattr(rig.belt_motor, "start", lambda: None)
+    with pytest.raises(RefusedError, match="the belt does not move: look at its motor and at its encoder"):
+        collect(rig)
 
 
 def test_bins_tell_the_positions_on_the_way_to_them():
     bins = load_bins(example("beginner-4") / "bins.yaml")
     assert [run.gates for run in runs(bins, {"first": "pass", "second": "pass"})] == [("first", "second")]
-    assert met(bins, "first", "bricks") == "left"
-    assert met(bins, "first", "technic") == "pass"
-    assert met(bins, "second", "technic") == "right"
-    assert met(bins, "second", "bricks") is None
+    assert own_bins(bins, "first") == {"left": ("bricks",), "right": ("plates",)}
+    assert "pass" not in own_bins(bins, "second")

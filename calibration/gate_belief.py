@@ -1,0 +1,198 @@
+"""What is held possible of a gate, and how batches of trials with their counts narrow it down."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from calibration.gate_model import Array, GateShape, Trial, chance, count_chance
+from edge.config.gates import GateBase
+
+LEAD_STEP_S, TRAVEL_STEPS, PLACE_STEP_MM = 0.0012, 73, 0.08
+TRACE = 1e-7
+"""Values whose share of the most likely one's weight is less are left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ranges:
+    """What is held possible before anything was tried, each least and most.
+
+    Attributes:
+        off_mm: from the station of machine.yaml to the gate.
+    """
+
+    off_mm: tuple[float, float]
+    latency_s: tuple[float, float]
+    travel_s: tuple[float, float]
+
+    @staticmethod
+    def around(gate: GateBase) -> Ranges:
+        """What a careful builder's YAML may be off by."""
+        return Ranges(
+            (-15.0, 15.0),
+            (max(gate.latency_s - 0.03, 0.0), gate.latency_s + 0.08),
+            (max(0.4 * gate.travel_s, 0.001), 1.8 * gate.travel_s + 0.002),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Belief:
+    """How likely each set of values is.
+
+    Attributes:
+        first: (N,) mm from the station, or the lead in s: as the kind of its trials has it.
+        travel_s: (N,); 0 where it plays no part.
+        weight: (N,) probabilities, which sum to 1.
+    """
+
+    first: Array
+    travel_s: Array
+    weight: Array
+
+    def mean(self, values: Array) -> float:
+        return float(values @ self.weight)
+
+    def std(self, values: Array) -> float:
+        return float(np.sqrt(max(self.weight @ (values - self.mean(values)) ** 2, 0.0)))
+
+    def times(self, likelihood: Array) -> Belief:
+        """The same after something of that likelihood was seen; values that are out of the question are left out."""
+        weight = self.weight * likelihood
+        kept = weight > TRACE * weight.max()
+        return Belief(self.first[kept], self.travel_s[kept], weight[kept] / weight[kept].sum())
+
+    def thinned(self, count: int = 250) -> Belief:
+        """About so many values that stand for all, for a quick choice."""
+        order = np.argsort(self.first + 1e-3 * self.travel_s)
+        ends = np.cumsum(self.weight[order])
+        kept = np.unique(order[np.minimum(np.searchsorted(ends, (np.arange(count) + 0.5) / count), len(order) - 1)])
+        weight = self.weight[kept] / self.weight[kept].sum()
+        return Belief(self.first[kept], self.travel_s[kept], weight)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Trials of one gate, and what was counted afterwards, by the index of the position that leads to the bins."""
+
+    trials: tuple[Trial, ...]
+    counts: Mapping[int, int]
+
+
+@dataclass(slots=True)
+class GateUnderTrial:
+    """One gate: the batches so far, and what they leave open; `off_mm` is from machine.yaml's station to the gate, the
+    spreads are standard deviations.
+
+    Attributes:
+        stands: whether the belt can be stopped under a part; without, it is where machine.yaml says.
+        counted: indices of the positions whose bins tell of it; None: all of them.
+        reached: of each part's number: how likely it is that it came to this gate at all. A part not in it did.
+    """
+
+    gate: GateBase
+    mm_per_s: float
+    stands: bool = True
+    counted: frozenset[int] | None = None
+    batches: list[Batch] = field(default_factory=list)
+    reached: dict[int, float] = field(default_factory=dict)
+    place: Belief = field(init=False)
+    timing: Belief = field(init=False)
+    off_mm: float = field(init=False)
+    off_std_mm: float = field(init=False)
+    latency_s: float = field(init=False)
+    latency_std_s: float = field(init=False)
+    travel_s: float = field(init=False)
+    travel_std_s: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.update()
+
+    @property
+    def shape(self) -> GateShape:
+        return GateShape.of(self.gate, self.mm_per_s)
+
+    @property
+    def ranges(self) -> Ranges:
+        ranges = Ranges.around(self.gate)
+        return ranges if self.stands else Ranges((0.0, 0.0), ranges.latency_s, ranges.travel_s)
+
+    @property
+    def rest(self) -> int:
+        return self.gate.positions.index(self.gate.rest)
+
+    @property
+    def working(self) -> tuple[int, ...]:
+        """The positions that it is tried at: of a chute, those at the ends."""
+        of_chute = self.gate.kind == "chute"
+        tried = self.shape.ends if of_chute else [i for i in range(len(self.gate.positions)) if i != self.rest]
+        return tuple(index for index in tried if self.counted is None or index in self.counted)
+
+    def update(self) -> None:
+        """Works out what is believed from all batches."""
+        self.place = place = self._place()
+        self.timing = timing = self._timing()
+        self.off_mm, self.off_std_mm = place.mean(place.first), place.std(place.first)
+        self.latency_s = timing.mean(timing.first) + self.off_mm / self.mm_per_s
+        self.latency_std_s = float(np.hypot(timing.std(timing.first), self.off_std_mm / self.mm_per_s))
+        self.travel_s, self.travel_std_s = timing.mean(timing.travel_s), timing.std(timing.travel_s)
+
+    def chance(self, trial: Trial, met: int) -> float:
+        """How likely it is, as is now believed, that the trial's part met that position of the gate."""
+        belief = self.place if trial.kind == "stand" else self.timing
+        found = belief.mean(chance(self.shape, trial, met, belief.first, belief.travel_s))
+        return self.reached.get(trial.part, 1.0) * found
+
+    def expected(self, batch: Batch, met: int) -> tuple[float, float]:
+        """Mean and variance of a count, as is now believed."""
+        found = np.array([self.chance(trial, met) for trial in self.relevant(batch, met)])
+        return float(found.sum()), float((found * (1 - found)).sum())
+
+    def none_at_best(self, trials: Sequence[Trial], met: int) -> float:
+        """How likely it is that none of the trials' parts, all of one kind, met that position, for the values under
+        which it is likeliest."""
+        belief = self.place if trials[0].kind == "stand" else self.timing
+        none = np.ones(belief.first.shape)
+        for trial in trials:
+            found = chance(self.shape, trial, met, belief.first, belief.travel_s)
+            none *= 1 - self.reached.get(trial.part, 1.0) * found
+        return float(none.max())
+
+    def relevant(self, batch: Batch, met: int) -> list[Trial]:
+        """The batch's trials in which a part can meet that position. They are all of one kind."""
+        return [trial for trial in batch.trials if met in self.shape.way(trial.came, trial.went)]
+
+    def _place(self) -> Belief:
+        low, high = self.ranges.off_mm
+        first = np.linspace(low, high, round((high - low) / PLACE_STEP_MM) + 1)
+        belief = Belief(first, np.zeros(len(first)), np.full(len(first), 1 / len(first)))
+        return self._after(belief, "stand")
+
+    def _timing(self) -> Belief:
+        """Every latency and travel is as likely as another; with the place, that says which leads are possible."""
+        ranges, place, speed = self.ranges, self.place, self.mm_per_s
+        low_s = ranges.latency_s[0] - place.first.max() / speed
+        high_s = ranges.latency_s[1] - place.first.min() / speed
+        leads_s = np.linspace(low_s, high_s, round((high_s - low_s) / LEAD_STEP_S) + 1)
+        latencies_s = leads_s[:, None] + place.first / speed
+        share = ((latencies_s >= ranges.latency_s[0]) & (latencies_s <= ranges.latency_s[1])) @ place.weight
+        travels_s = np.linspace(*ranges.travel_s, TRAVEL_STEPS)
+        first, travel_s = (values.ravel() for values in np.meshgrid(leads_s, travels_s, indexing="ij"))
+        weight = np.repeat(share, TRAVEL_STEPS)
+        kept = weight > 0
+        return self._after(Belief(first[kept], travel_s[kept], weight[kept] / weight.sum()), "swing")
+
+    def _after(self, belief: Belief, kind: str) -> Belief:
+        """What is believed after the counts of the trials of one kind."""
+        for batch in self.batches:
+            for met, count in batch.counts.items():
+                own = [trial for trial in self.relevant(batch, met) if trial.kind == kind]
+                if not own:
+                    continue
+                found = [
+                    self.reached.get(one.part, 1.0) * chance(self.shape, one, met, belief.first, belief.travel_s)
+                    for one in own
+                ]
+                belief = belief.times(count_chance(np.array(found), count))
+        return belief

@@ -1,0 +1,158 @@
+"""Which trials a gate's next batch has: the sweep whose count is expected to tell the most of what is still open."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from calibration.gate_belief import Belief, GateUnderTrial
+from calibration.gate_model import BACK_JITTERS, PLACE_MM, Array, GateShape, Trial, chance
+
+LIMIT_MM, LIMIT_LATENCY_S, LIMIT_TRAVEL_S = 2.0, 0.005, 0.010
+ENOUGH_MM, ENOUGH_LATENCY_S, ENOUGH_TRAVEL_S = 0.6, 0.0024, 0.0045
+"""Standard deviations that will do."""
+QUICK_S = 0.012
+"""A travel that cannot be longer needs no trials."""
+FIRST, MOST = 15, 18
+"""Trials of a gate in its first batch, and for each of its positions in a later one."""
+CLEAR_MM = 8.0
+"""In the first batch, some parts stand so far before anything where the gate can be: they tell whether it moves."""
+SHIFTS, WIDTHS = (-1.2, -0.4, 0.4, 1.2), (1.5, 2.5, 4.0, 6.0)
+"""Middles and lengths of sweeps, in standard deviations of what they sweep over."""
+BACK = (0.7, 0.85, 0.95)
+"""When a swing may be called back, in shares of the travel as it is taken to be: at half of it nothing is diverted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """Trials that differ in where the part is: `count` of them, evenly from `low` to `high`. `met` is the position
+    whose bins are expected to tell of it."""
+
+    trial: Trial
+    met: int
+    low: float
+    high: float
+    count: int
+
+    def trials(self) -> list[Trial]:
+        step = (self.high - self.low) / self.count
+        return [replace(self.trial, at=self.low + (number + 0.5) * step) for number in range(self.count)]
+
+
+def is_known(under: GateUnderTrial) -> bool:
+    """Whether enough was tried."""
+    travel = under.travel_std_s <= ENOUGH_TRAVEL_S or under.ranges.travel_s[1] <= QUICK_S
+    return under.off_std_mm <= ENOUGH_MM and under.latency_std_s <= ENOUGH_LATENCY_S and travel
+
+
+def next_batch(under: GateUnderTrial) -> list[Sweep]:
+    """What is to be tried next, one sweep for a position; nothing once the gate is known.
+
+    The first batch tries one position alone: whatever then lies in the bins of another tells that they are swapped.
+    """
+    if is_known(under):
+        return []
+    if not under.batches:
+        return [_first(under)]
+    wanted: list[Sweep] = []
+    place, timing = under.place.thinned(), under.timing.thinned()
+    for went in under.working:
+        before = wanted[0] if wanted and under.gate.kind == "chute" else None
+        best = max(
+            _sweeps(under, went, place, timing, before), key=lambda sweep: _gain(under.shape, sweep, place, timing)
+        )
+        wanted.append(best)
+        # The next position's sweep adds to what this one will have told.
+        if best.trial.kind == "stand":
+            place = _as_expected(under.shape, best, place)
+        else:
+            timing = _as_expected(under.shape, best, timing)
+    return wanted
+
+
+def _first(under: GateUnderTrial) -> Sweep:
+    went = under.working[0]
+    if not under.stands:
+        timing = under.timing.thinned()
+        sweeps = _sweeps(under, went, under.place, timing, None)
+        return max(sweeps, key=lambda sweep: _gain(under.shape, sweep, under.place, timing))
+    low, high = under.ranges.off_mm
+    if under.shape.is_pusher:
+        high = (low + high) / 2
+    else:
+        low -= CLEAR_MM
+    return Sweep(Trial(under.gate.name, "stand", 0.0, under.rest, went), went, low, high, FIRST)
+
+
+def _sweeps(under: GateUnderTrial, went: int, place: Belief, timing: Belief, before: Sweep | None) -> Iterator[Sweep]:
+    """What may be tried at a position. After another sweep of the same chute's: of the same kind, and meant for other
+    bins."""
+    shape, name = under.shape, under.gate.name
+    if under.stands and (before is None or before.trial.kind == "stand"):
+        stand = Trial(name, "stand", 0.0, under.rest, went)
+        for edge_mm in (-shape.reach_mm, shape.reach_mm) if shape.is_pusher else (0.0,):
+            std_mm = float(np.hypot(place.std(place.first), PLACE_MM))
+            yield from _around(stand, went, place.mean(place.first) + edge_mm, std_mm)
+    if before is not None and before.trial.kind == "stand":
+        return
+    came = shape.ends[0] if went == shape.ends[1] else shape.ends[1]
+    swing = Trial(name, "swing", 0.0, came if shape.kind == "chute" else under.rest, went)
+    backs_s = [share * timing.mean(timing.travel_s) for share in BACK] if shape.kind == "gate" else []
+    for trial in (swing, *(replace(swing, back_s=back_s) for back_s in backs_s)):
+        for met, moments_s, jitters in _edges(shape, trial, timing):
+            if before is None or met != before.met:
+                spread_s = np.hypot(jitters * shape.jitter_s, shape.place_s)
+                yield from _around(trial, met, timing.mean(moments_s), float(np.hypot(timing.std(moments_s), spread_s)))
+
+
+def _edges(shape: GateShape, trial: Trial, timing: Belief) -> Iterator[tuple[int, Array, float]]:
+    """Moments at which a swing's outcome turns, for each set of values: the position whose count they change, the
+    moments, and by how many jitters they scatter."""
+    lead_s, travel_s, went = timing.first, timing.travel_s, trial.went
+    if shape.is_pusher:
+        face_s = shape.reach_mm / shape.mm_per_s
+        yield went, lead_s - face_s, 1.0
+        yield went, lead_s + travel_s + face_s, 1.4
+    elif shape.kind == "chute":
+        places = [abs(shape.shares[index] - shape.shares[trial.came]) for index in shape.way(trial.came, went)]
+        yield trial.came, lead_s + travel_s * (places[0] + places[1]) / 2, 1.0
+        yield went, lead_s + travel_s * (places[-1] + places[-2]) / 2, 1.4
+    elif trial.back_s is None:
+        yield went, lead_s + travel_s / 2, 1.1
+    else:
+        yield went, lead_s + 2 * trial.back_s - travel_s / 2, BACK_JITTERS
+
+
+def _around(trial: Trial, met: int, middle: float, std: float) -> Iterator[Sweep]:
+    for shift in SHIFTS:
+        for width in WIDTHS:
+            low, high = (middle + (shift + side * width / 2) * std for side in (-1, 1))
+            yield Sweep(trial, met, low, high, MOST)
+
+
+def _counted(shape: GateShape, sweep: Sweep, belief: Belief) -> tuple[Array, Array]:
+    """(N,) mean and variance of the count in the bins that the sweep is meant for."""
+    found = np.array([chance(shape, trial, sweep.met, belief.first, belief.travel_s) for trial in sweep.trials()])
+    return found.sum(axis=0), (found * (1 - found)).sum(axis=0) + 0.1
+
+
+def _gain(shape: GateShape, sweep: Sweep, place: Belief, timing: Belief) -> float:
+    """By how much the variances are expected to fall, in those that may remain: a linear estimate from the count."""
+    belief = place if sweep.trial.kind == "stand" else timing
+    means, variances = _counted(shape, sweep, belief)
+    off = means - belief.mean(means)
+    total = belief.mean(off**2) + belief.mean(variances)
+    lead_weight = ENOUGH_LATENCY_S**-2
+    if sweep.trial.kind == "stand":
+        weights = [(belief.first, ENOUGH_MM**-2 + lead_weight / shape.mm_per_s**2)]
+    else:
+        weights = [(belief.first, lead_weight), (belief.travel_s, ENOUGH_TRAVEL_S**-2)]
+    return sum(weight * belief.mean(off * (values - belief.mean(values))) ** 2 / total for values, weight in weights)
+
+
+def _as_expected(shape: GateShape, sweep: Sweep, belief: Belief) -> Belief:
+    """What will be believed if the count is what is expected."""
+    means, variances = _counted(shape, sweep, belief)
+    return belief.times(np.exp(-((means - belief.mean(means)) ** 2) / (2 * variances)) + 1e-6)
