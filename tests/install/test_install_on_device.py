@@ -416,6 +416,8 @@ def test_systemd_is_spared_what_it_does_not_know(pi: Pi) -> None:
     unit = pi.root / "etc/systemd/system/brickgate.service"
     pi.installs()
     assert "RestartSteps" not in unit.read_text()
+    assert "RestartMode" not in unit.read_text()
+    assert "half a minute" not in unit.read_text()
     pi.installs("--uninstall")
     pi.installs(FAKE_SYSTEMD="257")
     assert "RestartSteps=4" in unit.read_text()

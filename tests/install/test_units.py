@@ -13,7 +13,7 @@ from edge.web.state import State, read_state
 
 SYSTEM = Path(__file__).parents[2] / "edge/system"
 ANALYZE = shutil.which("systemd-analyze")
-NEWER = {"RestartSteps", "RestartMaxDelaySec"}
+NEWER = {"RestartMode", "RestartSteps", "RestartMaxDelaySec"}
 """Keys that systemd knows since 254; the installer leaves them out before."""
 
 needs_systemd = pytest.mark.skipif(ANALYZE is None, reason="systemd-analyze is not on this machine")
@@ -45,6 +45,13 @@ def test_the_service_is_hardened() -> None:
     if found is None:
         pytest.skip(f"this systemd-analyze judges no files: {result.stderr.strip()[:80]}")
     assert float(found[1]) <= 2.0
+
+
+def test_only_the_last_failure_says_that_the_program_cannot_be_started() -> None:
+    # systemd 254 and newer start OnFailure= before each automatic restart too, unless it is told "direct": a machine
+    # whose configuration was just put right said that it cannot be started.
+    lines = (SYSTEM / "brickgate.service").read_text().splitlines()
+    assert {"OnFailure=brickgate-failed.service", "Restart=on-failure", "RestartMode=direct"} <= set(lines)
 
 
 def test_the_console_gets_a_reason_when_the_program_cannot_even_begin(tmp_path: Path) -> None:

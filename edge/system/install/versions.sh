@@ -167,7 +167,7 @@ install_units() {
     mkdir -p -- "$(dirname -- "$place")"
     cp -- "$OPT/$1/system/$name" "$place.part"
     # Before 254 systemd warns of these two at every look.
-    ((number >= 254)) || sed -i '/^# systemd 254/d; /^RestartSteps=/d; /^RestartMaxDelaySec=/d' "$place.part"
+    ((number >= 254)) || sed -i '/^# systemd 254/d; /^# half a minute/d; /^RestartMode=/d; /^RestartSteps=/d; /^RestartMaxDelaySec=/d' "$place.part"
     mv -- "$place.part" "$place"
   done < <(unit_places)
   run_logged systemctl enable brickgate.service brickgate-status.socket || die "systemd refuses the units: see $LOG"
