@@ -16,7 +16,7 @@ from calibration.rig import Rig
 from calibration.step import RefusedError
 
 MOST_BATCHES = 9
-NEVER = 0.03
+NEVER = 2e-3
 """A count of none that is less likely than this, wherever the gate is, tells that it does not move."""
 STRAY = 2
 """Parts that may have gone to a bin by accident."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from edge.config.calibration import STEPS, Calibration, Measured
+from edge.config.calibration import ALONE, STEPS, Calibration, Measured
 from edge.config.check_calibration import check_calibration, missing_steps
 from edge.config.document import Document
 from edge.config.schema import MachineConfig
@@ -18,7 +18,7 @@ def print_status(machine: MachineConfig, calibration: Calibration, file: Path, c
     table = Table(title=str(file), title_justify="left")
     for heading in ("step", "made", "from", "how well", "value", "at most"):
         table.add_column(heading, justify="right" if heading in ("value", "at most") else "left")
-    for step in STEPS:
+    for step in (*STEPS, *ALONE):
         section: Measured | None = getattr(calibration, step)
         if section is None:
             table.add_row(step, "[dim]not calibrated[/]", "", "", "", "")

@@ -15,8 +15,9 @@ from edge.config.gates import PulseUs
 
 NAME = "calibration.yaml"
 STEPS = ("camera", "plane", "belt", "colour", "confidence")
-"""In the order in which they build on each other. `calibration.gates` is not among them yet: its experiment asks
-far too much of its user. Its section is read and kept."""
+"""Of the walk, in the order in which they build on each other."""
+ALONE = ("gates",)
+"""Steps that are done by themselves: parts ride past the gates for a quarter of an hour, too long for the walk."""
 
 Positive = Annotated[Number, Field(gt=0)]
 Triple = tuple[Number, Number, Number]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from edge.config.calibrated import confidence_of
-from edge.config.calibration import STEPS, Calibration, Measured
+from edge.config.calibration import ALONE, STEPS, Calibration, Measured
 from edge.config.document import Document
 from edge.config.findings import Finding, Severity
 from edge.config.schema import MachineConfig
@@ -111,7 +111,7 @@ def _settings_replaced(machine: MachineConfig, calibration: Calibration, documen
 
 
 def _failed(calibration: Calibration, document: Document) -> Iterator[Finding]:
-    for step in (*STEPS, "gates"):
+    for step in (*STEPS, *ALONE):
         section: Measured | None = getattr(calibration, step)
         for what, residual in section.residuals.items() if section else ():
             if not residual.passes:

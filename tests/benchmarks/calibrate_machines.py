@@ -1,7 +1,8 @@
 """Calibrates simulated machines whose truths are hidden, and compares: `python tests/benchmarks/calibrate_machines.py`.
 
 Each machine goes through the steps camera, plane, belt and colour by the simulated hands. Then 30 parts of 30 colours
-ride by, and the machine's own colour meter names them among those 30, with and without what was calibrated.
+ride by, and the machine's own colour meter names them among those 30, with and without what was calibrated. `--gates`
+measures the gates instead of the colours, which takes minutes a machine.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from edge.inference.colour import ColourMeter, Sample, sample_body
 from edge.records import TOP_VIEW, Frame, Track
 from edge.sim.parts import SimPart, Wanted
 
-STEPS = ("camera", "plane", "belt", "colour")
+STEPS, STEPS_TO_GATES = ("camera", "plane", "belt", "colour"), ("camera", "plane", "belt", "gates")
 CODES = (
     15, 71, 72, 0, 4, 320, 25, 191, 14, 226, 27, 10, 2, 288, 378, 330, 3, 322, 321, 73, 1, 272, 379, 31, 85, 26, 5, 29,
     19, 70,
@@ -54,22 +55,29 @@ class Outcome:
     named: int = 0
     right_before: int = 0
     right_after: int = 0
+    gates_mm: list[float] = field(default_factory=list)
+    gates_latency_ms: list[float] = field(default_factory=list)
+    gates_travel_ms: list[float] = field(default_factory=list)
+    machine_s: float = 0.0
+    """What the last step took the machine."""
     hands_s: float = 0.0
     tasks: int = 0
 
 
-def calibrate(name: str, seed: int) -> Outcome:
-    """One machine through all steps."""
+def calibrate(name: str, seed: int, steps: Sequence[str] = STEPS) -> Outcome:
+    """One machine through the steps."""
     folder, outcome = example(name), Outcome(seed)
     rig = simulated_rig(load_machine(folder / "machine.yaml"), load_bins(folder / "bins.yaml"), seed)
     operator = rig.operator
     assert isinstance(operator, SimOperator)
     with TemporaryDirectory() as file:
-        for name_ in STEPS:
+        for name_ in steps:
+            begun_s = rig.clock.now_s()
             try:
                 run_step(step(name_), rig, Path(file) / "calibration.yaml")
             except RefusedError as error:
                 outcome.refused.append(f"{error}")
+            outcome.machine_s = rig.clock.now_s() - begun_s
     outcome.hands_s, outcome.tasks = operator.took_s, len(operator.tasks)
     truth, found = operator.truth, rig.calibration
     if found.plane:
@@ -78,6 +86,11 @@ def calibrate(name: str, seed: int) -> Outcome:
     if found.belt and found.belt.mm_per_tick:
         outcome.speed = abs(found.belt.belt_mm_per_s / truth.belt_mm_per_s - 1)
         outcome.tick = abs(found.belt.mm_per_tick / truth.mm_per_tick - 1)
+    for gate, own in found.gates.gates.items() if found.gates else ():
+        hidden = truth.gates[gate]
+        outcome.gates_mm.append(abs((own.x_mm or 0.0) - hidden.x_mm))
+        outcome.gates_latency_ms.append(1e3 * abs((own.latency_s or 0.0) - hidden.latency_s))
+        outcome.gates_travel_ms.append(1e3 * abs((own.travel_s or 0.0) - hidden.travel_s))
     if found.colour:
         name_colours(rig, operator, outcome)
     return outcome
@@ -147,6 +160,9 @@ def report(outcomes: Sequence[Outcome]) -> None:
         ("perspective residual, mm", [o.perspective_mm for o in outcomes if o.perspective_mm is not None], 0.3),
         ("belt speed, %", [100 * o.speed for o in outcomes if o.speed is not None], 0.5),
         ("encoder mm per tick, %", [100 * o.tick for o in outcomes if o.tick is not None], 0.3),
+        ("gate distance, mm", [value for o in outcomes for value in o.gates_mm], 2.0),
+        ("gate latency, ms", [value for o in outcomes for value in o.gates_latency_ms], 5.0),
+        ("gate travel, ms", [value for o in outcomes for value in o.gates_travel_ms], 10.0),
     )
     for what, values, limit in rows:
         if values:
@@ -157,6 +173,7 @@ def report(outcomes: Sequence[Outcome]) -> None:
         before, after = (sum(getattr(o, key) for o in outcomes) / named for key in ("right_before", "right_after"))
         print(f"30 colours, {named} parts: {before:.1%} right before, {after:.1%} after (95 % asked)")
     tasks, hands_s = max(o.tasks for o in outcomes), max(o.hands_s for o in outcomes)
+    print(f"the last step: at most {max(o.machine_s for o in outcomes):.0f} s of the machine")
     print(f"hands: at most {tasks} tasks, {hands_s:.0f} s; refused: {sum(bool(o.refused) for o in outcomes)} machines")
 
 
@@ -165,10 +182,11 @@ def main() -> None:
     parser.add_argument("--machines", type=int, default=50)
     parser.add_argument("--first", type=int, default=1, help="the first machine's number")
     parser.add_argument("--config", default="west-18", help="a shipped example")
+    parser.add_argument("--gates", action="store_true", help="the gates instead of the colours")
     options = parser.parse_args()
     outcomes: list[Outcome] = []
     for seed in range(options.first, options.first + options.machines):
-        outcomes.append(calibrate(options.config, seed))
+        outcomes.append(calibrate(options.config, seed, STEPS_TO_GATES if options.gates else STEPS))
         print(outcomes[-1], flush=True)
     report(outcomes)
 

@@ -54,4 +54,4 @@ def test_status_says_what_was_measured_and_what_is_to_be_done(calibrate, folder,
     assert (code, err) == (0, "")
     assert "2026-01-01 12:00" in out
     assert "0.2 %" in out
-    assert out.count("not calibrated") == 4
+    assert out.count("not calibrated") == 5
