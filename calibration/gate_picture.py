@@ -34,7 +34,7 @@ def _counts(under: GateUnderTrial) -> ImageBgr:
     for number, mean, std in zip(numbers, means, np.sqrt(variances), strict=True):
         curves.append(Curve([number, number], [mean - 2 * std - 0.1, mean + 2 * std + 0.1], FITTED))
     title = f"{under.gate.name}: x = {under.gate.x_mm + under.off_mm:.1f} mm"
-    return chart(title, "sweep", "parts counted", curves, SIZE_PX)
+    return chart(title, "sweep", "parts", curves, SIZE_PX)
 
 
 def _times(under: GateUnderTrial) -> ImageBgr:
@@ -42,4 +42,4 @@ def _times(under: GateUnderTrial) -> ImageBgr:
     latencies_ms = 1e3 * (held.first + under.off_mm / under.mm_per_s)
     curves = [Curve(latencies_ms, 1e3 * held.travel_s, HELD, line=False)]
     title = f"latency {1e3 * under.latency_s:.0f} ms, travel {1e3 * under.travel_s:.0f} ms"
-    return chart(title, "latency, ms", "travel, ms", curves, SIZE_PX)
+    return chart(title, "latency, ms", "travel", curves, SIZE_PX)
