@@ -119,16 +119,15 @@ def test_parts_that_come_far_apart_are_waited_for(brickgate, simulated):
 
 
 INTERRUPTED_TWICE = """
-import os, signal
-import typer
+import builtins, os, signal
 from edge.entry import run_commands
 from edge.signals import Interrupted
 
 def app():
     raise Interrupted(signal.SIGINT)
-def echo(line, err):
+def tell(line, file):
     os.kill(os.getpid(), signal.SIGINT)
-typer.echo = echo
+builtins.print = tell
 run_commands(app)
 """
 
