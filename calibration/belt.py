@@ -22,9 +22,9 @@ from calibration.step import Fit, RefusedError, Step
 from edge.capture.drift import EdgeWidth
 from edge.config.calibration import BeltCalibration, Residual
 from edge.config.schema import GpioEncoderConfig, MachineConfig, SimEncoderConfig
-from edge.machine import tracking_settings
 from edge.records import Box
 from edge.tracking.geometry import BeltGeometry
+from edge.tracking.settings import tracking_settings
 
 Counting = GpioEncoderConfig | SimEncoderConfig
 Direction = Literal["right", "left", "up", "down"]

@@ -20,7 +20,7 @@ from calibration.step import Fit, RefusedError, Step
 from edge.catalogue.colours import Colour, find_colour, load_colours
 from edge.config.calibration import ColourCalibration, Residual
 from edge.inference.colour import ColourMeter, linear, sample_body
-from edge.records import TOP_VIEW, Frame, ImageBgr, Track, TrackState
+from edge.records import TOP_VIEW, Frame, ImageBgr, Track
 
 PROPOSED = ("White", "Red", "Yellow", "Blue", "Green", "Light Bluish Gray", "Orange", "Tan")
 FAMILIES = ("3020", "3022")
@@ -80,7 +80,7 @@ def collect(rig: Rig) -> ColourData:
             f" hand apart, within {PATIENCE_S:g} s; such as {', '.join(PROPOSED)}. Keep their order in mind."
         )
         rig.operator.do(Task(words, "drop-bricks", _proposal(), len(PROPOSED) * EVERY_S + 25.0))
-        watched.wait(run)
+        run.look_until_quiet(lambda: len(watched.bricks()) >= FEWEST, PATIENCE_S, QUIET_S)
     finally:
         rig.belt_motor.stop()
     bricks = watched.bricks()
@@ -132,12 +132,9 @@ class _Watched:
     bare: list[ImageBgr] = field(default_factory=list)
     bare_is_done: bool = False
     seen: dict[int, _Seen] = field(default_factory=dict)
-    alive: int = 0
 
     def see(self, frame: Frame, tracks: list[Track]) -> None:
         """Takes in a frame of the run."""
-        states = (TrackState.TENTATIVE, TrackState.CONFIRMED)
-        self.alive = sum(track.state in states for track in tracks)
         if not self.bare_is_done:
             u0, v0, u1, v1 = self.rig.config.camera.belt_region_px
             if not tracks:
@@ -151,16 +148,6 @@ class _Watched:
                 if sample is not None and sample.belt is not None:
                     own.ratios.append(sample.ratio.astype(np.float64))
                     own.picture = look.crop_bgr
-
-    def wait(self, run: PartsRun) -> None:
-        """Until all bricks have ridden by, or nobody lays any more."""
-        until_s, quiet_s = run.now_s + PATIENCE_S, run.now_s + PATIENCE_S
-        while run.now_s < min(until_s, quiet_s):
-            run.look()
-            if self.alive:
-                quiet_s = until_s
-            elif quiet_s == until_s and len(self.bricks()) >= FEWEST:
-                quiet_s = run.now_s + QUIET_S
 
     def bricks(self) -> tuple[RodeBy, ...]:
         whole = [

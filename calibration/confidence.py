@@ -124,13 +124,7 @@ def _dropped(rig: Rig, run: PartsRun, watch: ModelWatch, plans: Plans, number: i
 
 def _pass_by(run: PartsRun, watch: ModelWatch, before: set[int]) -> list[SeenPart]:
     """Until the parts of one kind have passed, or nobody drops any."""
-    until_s = quiet_s = run.now_s + PATIENCE_S
-    while run.now_s < min(until_s, quiet_s):
-        run.look()
-        if watch.alive:
-            quiet_s = until_s
-        elif quiet_s == until_s and set(watch.seen) - before:
-            quiet_s = run.now_s + QUIET_S
+    run.look_until_quiet(lambda: bool(set(watch.seen) - before), PATIENCE_S, QUIET_S)
     return [part for part in watch.whole() if part.track.track_id not in before and not part.touching]
 
 

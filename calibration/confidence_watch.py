@@ -15,7 +15,6 @@ from edge.inference.classifier import Classifier
 from edge.records import Frame, Prediction, Track, TrackState
 
 Doubles = NDArray[np.float64]
-ALIVE = (TrackState.TENTATIVE, TrackState.CONFIRMED)
 
 
 @dataclass(slots=True)
@@ -52,11 +51,9 @@ class ModelWatch:
     fusion: Fusion
     min_looks: int
     seen: dict[int, SeenPart] = field(default_factory=dict)
-    alive: int = 0
 
     def see(self, frame: Frame, tracks: list[Track]) -> None:
         """Takes in a frame of the run."""
-        self.alive = sum(track.state in ALIVE for track in tracks)
         for track in tracks:
             if track.state is TrackState.REJECTED:
                 self.seen.pop(track.track_id, None)

@@ -13,7 +13,7 @@ from calibration.gate_looks import LATE_MM, GateLooks, Ride
 from calibration.gate_model import Trial
 from calibration.gate_supply import Supply
 from calibration.gate_ways import Run
-from calibration.parts_run import PartsRun
+from calibration.measured_belt import MeasuredBelt
 from calibration.rig import Rig
 from calibration.step import RefusedError
 
@@ -26,7 +26,6 @@ NAP_S = 0.04
 """The belt's travel is noted so often."""
 COAST_MM_PER_MM_S = 0.15
 """How far a belt coasts, until it was seen: the way of 0.3 s of an even slowing down."""
-TRIALS_A_PART = 1.0
 
 
 @dataclass(slots=True)
@@ -50,7 +49,7 @@ class GateBatches:
 
     def __init__(self, rig: Rig, run: Run, unders: Mapping[str, GateUnderTrial], counts: Counts) -> None:
         self._rig, self._run_of_gates, self._unders, self._counts = rig, run, unders, counts
-        self._belt = PartsRun(rig, lambda frame, tracks: None)
+        self._belt = MeasuredBelt(rig)
         self._looks = GateLooks(rig, self._belt.scale, self._belt.travel_mm)
         self._supply = Supply(rig)
         self._on_travel: list[tuple[float, int, Callable[[], None]]] = []
@@ -73,7 +72,7 @@ class GateBatches:
             self._rig.gates[gate].move_to(position)
         self._counts.clear()
         from_mm = self._belt.travel_mm()
-        self._belt.start_belt()
+        self._belt.start()
         self._looks.begin()
         if self._belt.travel_mm() - from_mm < MOVES_MM:
             raise RefusedError("gates: the belt does not move: look at its motor and at its encoder")
@@ -88,14 +87,14 @@ class GateBatches:
             for gate, own in self._wanted.items():
                 done[gate] += own.done
         self._supply.stop()
-        self._rig.wait_until(self._belt.now_s + GONE_S)
-        self._belt.stop_belt()
+        self._rig.wait_until(self._rig.clock.now_s() + GONE_S)
+        self._belt.stop()
         self._counts.watch()
         return {gate: tuple(trials) for gate, trials in done.items()}
 
     @staticmethod
     def _parts_for(trials: int) -> int:
-        return round(trials / TRIALS_A_PART) + 3
+        return trials + 3
 
     @property
     def _open(self) -> int:
@@ -120,7 +119,7 @@ class GateBatches:
 
     def _step(self) -> None:
         """The next thing due: an action, a look at the belt, or a nap."""
-        now_s, travel_mm = self._belt.now_s, self._belt.travel_mm()
+        now_s, travel_mm = self._rig.clock.now_s(), self._belt.travel_mm()
         waits_s = [self._on_time[0][0] - now_s] if self._on_time else []
         waits_s += [(self._on_travel[0][0] - travel_mm) / self._speed] if self._on_travel else []
         wait_s = min(waits_s, default=1.0)
@@ -198,12 +197,12 @@ class GateBatches:
         """Stops the belt under the part, moves its gate and every other that also has a part near it, and lets the
         belt go on."""
         from_mm = self._belt.travel_mm()
-        stands_mm = self._belt.stop_belt()
+        stands_mm = self._belt.stop()
         self._coast_mm += 0.5 * (stands_mm - from_mm - self._coast_mm)
         moved = [(ride, gate, trial), *self._others_standing(stands_mm, gate)]
         for _, name, one in moved:
             self._move(name, one.went)
-        self._rig.wait_until(self._belt.now_s + max(self._longest_s(name) for _, name, _ in moved) + SETTLES_S)
+        self._rig.wait_until(self._rig.clock.now_s() + max(self._longest_s(name) for _, name, _ in moved) + SETTLES_S)
         for own_ride, name, one in moved:
             at_mm = stands_mm - self._looks.middle_mm(own_ride) - self._station_mm(name)
             self._wanted[name].done.append(replace(one, at=at_mm, part=own_ride.number))
@@ -212,8 +211,8 @@ class GateBatches:
             else:
                 self._go_home_after(own_ride, name)
         if any(self._unders[name].shape.is_pusher for _, name, _ in moved):
-            self._rig.wait_until(self._belt.now_s + max(self._longest_s(name) for _, name, _ in moved))
-        self._belt.start_belt()
+            self._rig.wait_until(self._rig.clock.now_s() + max(self._longest_s(name) for _, name, _ in moved))
+        self._belt.start()
 
     def _others_standing(self, stands_mm: float, gate: str) -> list[tuple[Ride, str, Trial]]:
         """Trials of other gates that a part happens to stand for."""
@@ -235,13 +234,13 @@ class GateBatches:
 
     def _swing(self, ride: Ride, gate: str, trial: Trial, middle_mm: float) -> None:
         """Tells the gate to move while the part comes, and notes when the part really came."""
-        from_s, positions = self._belt.now_s, self._unders[gate].gate.positions
+        from_s, positions = self._rig.clock.now_s(), self._unders[gate].gate.positions
         self._move(gate, trial.went)
         back_s: list[float] = []
 
         def call_back() -> None:
             self._rig.gates[gate].move_to(positions[trial.came])
-            back_s.append(self._belt.now_s - from_s)
+            back_s.append(self._rig.clock.now_s() - from_s)
 
         def note() -> None:
             came_s = self._belt.time_of(middle_mm) - from_s

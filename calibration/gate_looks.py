@@ -10,11 +10,10 @@ import numpy as np
 
 from calibration.rig import Rig
 from calibration.step import RefusedError
-from edge.config.schema import MachineConfig
-from edge.machine import tracking_settings
 from edge.tracking.associate import extent_of
 from edge.tracking.geometry import BeltGeometry
 from edge.tracking.segment import Segmenter
+from edge.tracking.settings import tracking_settings
 
 LONGEST_MM, LATE_MM = 40.0, 15.0
 """Parts are not longer than that, and a look comes so much late at most: each part is seen whole at least once."""
@@ -98,7 +97,7 @@ class GateLooks:
         last_mm = self.end_mm - LATE_MM - LONGEST_MM / 2
         due_mm = [ride.x_belt_mm + last_mm for ride in self.rides if not ride.confirmed]
         due_mm = [mm for mm in due_mm if mm > travel_mm - MOVED_MM]
-        most_mm = travel_mm + seen_mm(self._rig.config) - LONGEST_MM - LATE_MM
+        most_mm = travel_mm + self._rig.config.camera.seen_mm - LONGEST_MM - LATE_MM
         return max(min([*due_mm, most_mm]), travel_mm + MOVED_MM + 5.0)
 
     def real(self, travel_mm: float) -> list[Ride]:
@@ -153,10 +152,3 @@ class GateLooks:
         self._numbers += 1
         self.rides.append(Ride(self._numbers))
         return self.rides[-1]
-
-
-def seen_mm(config: MachineConfig) -> float:
-    """Length of the seen belt."""
-    u0, v0, u1, v1 = config.camera.belt_region_px
-    along_px = u1 - u0 if config.camera.belt_direction in ("left", "right") else v1 - v0
-    return along_px / config.camera.px_per_mm

@@ -37,10 +37,10 @@ class Supply:
         elif self._filled:
             box = self._rig.bins.default_bin
             words = f"Tip what lies in {box} back into the feeder: {count} parts or more should be in it."
-            self._do(Task(words, "fill", {"count": count}, TIP_S))
+            self._rig.operator.do(Task(words, "fill", {"count": count}, TIP_S))
         else:
             words = f"Put {count} {WORDS}, into the feeder, and nothing else. More do no harm."
-            self._do(Task(words, "fill", {"count": count}, FILL_S))
+            self._rig.operator.do(Task(words, "fill", {"count": count}, FILL_S))
         self._filled, self._empty = True, 0
         self._run()
 
@@ -63,7 +63,7 @@ class Supply:
         if self._by_hand:
             self._drop(wanted)
         else:
-            self._do(Task(f"Put {wanted} parts more into the feeder.", "fill", {"count": wanted}, AGAIN_S))
+            self._rig.operator.do(Task(f"Put {wanted} parts more into the feeder.", "fill", {"count": wanted}, AGAIN_S))
         self._run()
 
     def stop(self) -> None:
@@ -72,12 +72,9 @@ class Supply:
     def _drop(self, count: int) -> None:
         every_s = round(max(APART_MM / self._rig.config.belt.belt_mm_per_s, 1.0), 1)
         words = f"Drop {count} {WORDS}, on the belt before the camera, one every {every_s:g} seconds."
-        self._do(Task(words, "drop-small", {"count": count, "every_s": every_s}, 5.0 + count * every_s))
+        self._rig.operator.do(Task(words, "drop-small", {"count": count, "every_s": every_s}, 5.0 + count * every_s))
 
     def _run(self) -> None:
         if not self._by_hand:
             self._rig.feeder.set_rate(self._rate)
         self._news_s = self._rig.clock.now_s()
-
-    def _do(self, task: Task) -> None:
-        self._rig.operator.do(task)

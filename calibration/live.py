@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from typing import Protocol, TypeVar
 
 from calibration.rig import Operator, Rig
-from edge.bundle.manifest import Bundle
 from edge.clock import Clock, MonotonicClock
 from edge.config.bins import BinsConfig
 from edge.config.calibrated import calibrated
@@ -16,17 +15,15 @@ from edge.config.calibration import Calibration
 from edge.config.schema import MachineConfig
 from edge.errors import ConfigError, HardwareError
 from edge.hardware.factory import (
-    guard,
-    make_accelerator,
+    loaded_accelerator,
     make_belt_motor,
     make_camera,
     make_encoder,
     make_feeder,
     make_gates,
     make_sensors,
-    model_for,
 )
-from edge.hardware.interfaces import Accelerator, CameraControls
+from edge.hardware.interfaces import CameraControls
 
 
 class Closable(Protocol):
@@ -81,21 +78,8 @@ def live_rig(
             wait_until=clock.sleep_until,
             source=f"recording {machine.camera.path}" if machine.camera.driver == "frames" else "the machine",
             now=now,
-            open_accelerator=lambda bundle: opened_accelerator(machine, bundle, operator.say),
+            open_accelerator=lambda bundle: loaded_accelerator(machine.accelerator, bundle, operator.say),
         )
-
-
-def opened_accelerator(machine: MachineConfig, bundle: Bundle, say: Callable[[str], None]) -> Accelerator:
-    """The configured accelerator, guarded, with a bundle's model loaded.
-
-    Raises:
-        HardwareError: the device or its library is missing, and the CPU cannot stand in.
-        BundleError: the model cannot be loaded.
-    """
-    config = machine.accelerator
-    accelerator = guard(make_accelerator(config, say), config, bundle, MonotonicClock(), say)
-    accelerator.load(model_for(config, bundle))
-    return accelerator
 
 
 def _controls(camera: object) -> CameraControls | None:

@@ -39,7 +39,7 @@ from edge.feeding.feeding import Feeding, FeedPlace
 from edge.feeding.rate import RateSettings
 from edge.fusion.evidence import Method
 from edge.fusion.verdict import Fusion, FusionSettings
-from edge.hardware.factory import guard, make_accelerator, model_for
+from edge.hardware.factory import loaded_accelerator
 from edge.hardware.interfaces import Accelerator, BeltMotor, Encoder, Feeder, Gate, PartSensor
 from edge.inference.classifier import Classifier
 from edge.inference.colour import ColourMeter
@@ -59,7 +59,7 @@ from edge.scheduling.lane import DispatcherSettings
 from edge.scheduling.planner import Planner
 from edge.scheduling.topology import Fork, GateSettings, Topology
 from edge.stages import Stages
-from edge.tracking.settings import TrackingSettings, ViewSettings
+from edge.tracking.settings import TrackingSettings, tracking_settings
 from edge.tracking.tracker import Tracker
 
 
@@ -176,10 +176,8 @@ def open_accelerator(plans: Plans, say: Callable[[str], None]) -> Iterator[Accel
         HardwareError: the device or its library is missing, and the CPU cannot stand in.
         BundleError: the model cannot be loaded.
     """
-    config = plans.config.accelerator
-    accelerator = guard(make_accelerator(config, say), config, plans.bundle, MonotonicClock(), say)
+    accelerator = loaded_accelerator(plans.config.accelerator, plans.bundle, say)
     try:
-        accelerator.load(model_for(config, plans.bundle))
         yield accelerator
     finally:
         accelerator.close()
@@ -285,18 +283,11 @@ def _lookout(
 ) -> Lookout:
     config, camera = plans.config, plans.config.camera
     along_v = camera.belt_direction in {"up", "down"}
-    look = calibrated_look(plans.calibration)
-    health = FrameHealth(camera.belt_region_px, camera.px_per_mm, along_v, camera.frames_per_s, look)
+    calibrated = CalibratedBelt.of(plans.calibration)
+    health = FrameHealth(camera.belt_region_px, camera.px_per_mm, along_v, camera.frames_per_s, calibrated)
     answers = Answers(moves=camera.driver != "frames", holds=config.belt.motor.driver != "none")
     end_mm = camera.station_mm + camera.seen_mm
     return Lookout(health, stages.tracker, devices.accelerator, pipeline, end_mm, answers, safety, say)
-
-
-def calibrated_look(calibration: Calibration) -> CalibratedBelt:
-    """What drifts are reckoned from: sharpness is that of the camera as it is locked now."""
-    camera, belt = calibration.camera, calibration.belt
-    sharp = belt is not None and (camera is None or belt.made_at >= camera.made_at)
-    return CalibratedBelt(camera.belt_bgr if camera else None, belt.edge_px if belt and sharp else None)
 
 
 def planner_settings(config: MachineConfig) -> PlannerSettings:
@@ -305,20 +296,6 @@ def planner_settings(config: MachineConfig) -> PlannerSettings:
     camera, mm_per_s = config.camera, config.belt.belt_mm_per_s
     frames = tracking_settings(config).confirm_hits + 2
     return PlannerSettings(mm_per_s, known_by_mm=camera.station_mm + frames * mm_per_s / camera.frames_per_s)
-
-
-def tracking_settings(config: MachineConfig) -> TrackingSettings:
-    """The tracker's view of machine.yaml. Without an encoder the belt's motion is measured on the parts."""
-    camera = config.camera
-    return TrackingSettings(
-        px_per_mm=camera.px_per_mm,
-        belt_direction=camera.belt_direction,
-        belt_region_px=camera.belt_region_px,
-        station_mm=camera.station_mm,
-        views=tuple(ViewSettings(view.name, view.region_px, view.shift_mm, view.px_per_mm) for view in camera.views),
-        measure_motion=config.belt.encoder.driver in {"constant", "tracker"},
-        max_looks=config.fusion.max_looks,
-    )
 
 
 def _feeding(config: MachineConfig, gates: Sequence[GateSettings], clock: Clock, safety: Safety) -> Feeding:

@@ -89,6 +89,11 @@ class TrackState(StrEnum):
     REJECTED = "rejected"
     """Never confirmed: dust, a reflection, a flicker."""
 
+    @property
+    def may_be_in_view(self) -> bool:
+        """Whether there may be more to learn about it."""
+        return self in (TrackState.TENTATIVE, TrackState.CONFIRMED)
+
 
 @dataclass(frozen=True, slots=True)
 class Track:

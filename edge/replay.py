@@ -15,10 +15,11 @@ from edge.hardware.constant_encoder import ConstantEncoder
 from edge.hardware.frames import FramesCamera
 from edge.hardware.idle import IdleBeltMotor, IdleFeeder, IdleGate
 from edge.hardware.interfaces import Accelerator
-from edge.machine import Devices, Machine, Plans, assemble, tracking_settings
+from edge.machine import Devices, Machine, Plans, assemble
 from edge.overlay import VideoWriter, draw
 from edge.part_state import Outcome, PartState
 from edge.parts_record import best
+from edge.tracking.settings import tracking_settings
 
 
 @dataclass(frozen=True, slots=True)

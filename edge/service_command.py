@@ -7,8 +7,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from edge.service_manager import STILL_STARTING, ServiceManager
-from edge.service_state import STARTING, STATE_FILE, StateFile
+from edge.service_manager import STATE_FILE, STILL_STARTING, ServiceManager
+from edge.service_state import STARTING, StateFile
 
 
 def main(words: Sequence[str]) -> int:

@@ -10,7 +10,10 @@ import contextlib
 import os
 import socket
 from collections.abc import Mapping
+from pathlib import Path
 
+STATE_FILE = Path("/run/brickgate/state.json")
+"""What the service says of itself, in the folder that systemd makes for it (RuntimeDirectory)."""
 READY, ALIVE, STOPPING = "READY=1", "WATCHDOG=1", "STOPPING=1"
 STILL_STARTING = "EXTEND_TIMEOUT_USEC=120000000"
 """The start goes on: it is given two more minutes from now. Told after each step that takes long on a slow machine."""

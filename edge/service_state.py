@@ -23,7 +23,6 @@ STATE, ISSUE = "state.json", "issue"
 STARTING, SORTING, STOPPED, SAFE_MODE = "starting", "sorting", "stopped", "safe-mode"
 MOST_ERRORS = 20
 REFRESH_S = 2.0
-STATE_FILE = Path("/run/brickgate") / STATE
 _PROMPTS = Path("/run/agetty.reload")
 """Touched, it makes the consoles show the new issue (agetty(8), --reload)."""
 

@@ -19,7 +19,7 @@ from edge.hardware.guarded import GuardedAccelerator
 from edge.hardware.interfaces import Accelerator, Camera, Encoder
 from edge.hardware.tracked_encoder import TrackedEncoder
 from edge.journal.journal import Journal
-from edge.machine import Devices, Machine, Plans, assemble, tracking_settings
+from edge.machine import Devices, Machine, Plans, assemble
 from edge.overlay import VideoWriter, draw
 from edge.part_state import Outcome, PartState
 from edge.parts_record import open_journal
@@ -38,6 +38,7 @@ from edge.sim.sensors import sim_sensors
 from edge.sim.sprites import SpriteAtlas
 from edge.sim.world import SimWorld
 from edge.simulate_result import SimulateResult
+from edge.tracking.settings import tracking_settings
 
 THE_END = "the run has ended"
 EPOCH_S = 1_767_225_600.0

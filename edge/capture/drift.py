@@ -14,6 +14,7 @@ from enum import StrEnum
 import numpy as np
 
 from edge.capture.measures import Floats, Measures, profile_across
+from edge.config.calibration import Calibration
 from edge.records import Box, ImageBgr
 
 SETTLE_FRAMES = 12
@@ -52,6 +53,13 @@ class CalibratedBelt:
 
     belt_bgr: tuple[float, float, float] | None = None
     edge_px: float | None = None
+
+    @classmethod
+    def of(cls, calibration: Calibration) -> CalibratedBelt:
+        """What was calibrated; the edges' width only of the camera as it is locked now."""
+        camera, belt = calibration.camera, calibration.belt
+        sharp = belt is not None and (camera is None or belt.made_at >= camera.made_at)
+        return cls(camera.belt_bgr if camera else None, belt.edge_px if belt and sharp else None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,7 +55,7 @@ def nearest_trail_mm(frame: Frame, tracks: Iterable[Track], view_from_mm: float)
     stations = (
         frame.belt_mm - track.trail_belt_mm if track.complete else view_from_mm
         for track in tracks
-        if track.state in (TrackState.TENTATIVE, TrackState.CONFIRMED)
+        if track.state.may_be_in_view
     )
     return min(stations, default=math.inf)
 

@@ -75,6 +75,25 @@ def guard(
     return GuardedAccelerator(first, spare, bundle.model_for("cpu"), stopwatch, say)
 
 
+def loaded_accelerator(config: AcceleratorConfig, bundle: Bundle, say: Callable[[str], None]) -> GuardedAccelerator:
+    """The configured accelerator, guarded, with a bundle's model loaded; whoever asks closes it.
+
+    Args:
+        say: told what was chosen, and when it fails.
+
+    Raises:
+        HardwareError: the device or its library is missing, and the CPU cannot stand in.
+        BundleError: the model cannot be loaded.
+    """
+    accelerator = guard(make_accelerator(config, say), config, bundle, MonotonicClock(), say)
+    try:
+        accelerator.load(model_for(config, bundle))
+    except BaseException:
+        accelerator.close()
+        raise
+    return accelerator
+
+
 def served_as(config: AcceleratorConfig, bundle: Bundle) -> str:
     """What the bundle's file for the configured accelerator is listed under. `auto` takes the compiled one where its
     chip answers, a Hailo before a Coral."""

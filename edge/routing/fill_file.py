@@ -56,10 +56,6 @@ class FillFile:
                 f"{self._emptied} cannot be written ({error.strerror}): name the run's own journal with --journal"
             ) from error
 
-    def exists(self) -> bool:
-        """Whether a run has kept its counts."""
-        return self._file.exists()
-
     def read(self) -> dict[str, tuple[int, float]]:
         """(parts, litres) of each bin by the last run's word; empty where there is none that can be read."""
         try:
@@ -120,11 +116,12 @@ def print_fill(journal: Path, fill: BinFill, emptied: list[str], say: Callable[[
     if journal.is_dir():
         raise InputError(f"{journal} is a folder: name the run's journal with --journal, the file")
     file = FillFile(journal)
-    if not file.exists():
+    kept = file.read()
+    if not kept:
         say(f"{journal}: no run has kept its counts there yet")
     if emptied:
         file.note_emptied(emptied)
-    fill.restore(file.read())
+    fill.restore(kept)
     for name in emptied:
         fill.emptied(name)
     for name, (count, litres) in fill.contents().items():

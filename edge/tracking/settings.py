@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from edge.config.schema import MachineConfig
 from edge.records import Box
 
 BeltDirection = Literal["right", "left", "up", "down"]
@@ -54,3 +55,17 @@ class TrackingSettings:
             u0, v0, u1, v1 = region
             if not (0 <= u0 < u1 and 0 <= v0 < v1):
                 raise ValueError(f"the region {region} is no u0, v0, u1, v1 with u0 < u1 and v0 < v1")
+
+
+def tracking_settings(config: MachineConfig) -> TrackingSettings:
+    """The tracker's view of machine.yaml. Without an encoder the belt's motion is measured on the parts."""
+    camera = config.camera
+    return TrackingSettings(
+        px_per_mm=camera.px_per_mm,
+        belt_direction=camera.belt_direction,
+        belt_region_px=camera.belt_region_px,
+        station_mm=camera.station_mm,
+        views=tuple(ViewSettings(view.name, view.region_px, view.shift_mm, view.px_per_mm) for view in camera.views),
+        measure_motion=config.belt.encoder.driver in {"constant", "tracker"},
+        max_looks=config.fusion.max_looks,
+    )

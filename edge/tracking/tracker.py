@@ -176,8 +176,7 @@ class Tracker:
         for track in self._tracks:
             self._age(track, frame.index, travel_mm)
         records = [track.record(frame.belt_mm, travel_mm) for track in self._tracks]
-        alive = (TrackState.TENTATIVE, TrackState.CONFIRMED)
-        self._tracks = [track for track in self._tracks if track.state in alive]
+        self._tracks = [track for track in self._tracks if track.state.may_be_in_view]
         return records
 
     def _age(self, track: LiveTrack, frame_index: int, travel_mm: float) -> None:

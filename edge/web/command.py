@@ -12,12 +12,12 @@ from pathlib import Path
 
 from edge.clock import MonotonicClock
 from edge.errors import InputError
+from edge.service_manager import STATE_FILE
 from edge.web.server import StatusServer
 from edge.web.view import Sources, Viewpoint
 
 FIRST_PASSED_SOCKET = 3
 """sd_listen_fds(3): the first socket that systemd passes has this number."""
-STATE_FILE = Path("/run/brickgate/state.json")
 
 
 def main(words: Sequence[str]) -> int:

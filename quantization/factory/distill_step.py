@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -13,13 +12,12 @@ from quantization.data.opening import Opening
 from quantization.data.stream import Mix, batches
 from quantization.distill.gap import gap, write_gap
 from quantization.distill.lesson import Lesson
-from quantization.factory.train_step import go_on, log_shares, muted, new_training, start, subject_of
+from quantization.factory.train_step import go_on, labels, log_shares, muted, new_training, start, subject_of
 from quantization.factory.training_data import Shares, open_mix
 from quantization.factory.workshop import Workshop
 from quantization.recipe import TeacherRecipe
 from quantization.train.checkpoint import load_trained
 from quantization.train.layers import Network
-from quantization.train.objective import Labels
 from quantization.train.parallel import joined
 
 BATCH = 40
@@ -42,8 +40,7 @@ def train_teacher(
         mix = open_mix(shop, crew, shards)
         teachers = replace(shop, folder=shop.folder / "teacher")
         teachers.folder.mkdir(exist_ok=True)
-        objective = partial(Labels, log_shares=log_shares(mix, shop))
-        training = new_training(teachers, recipe.network, recipe.stages, crew, objective=objective)
+        training = new_training(teachers, recipe.network, recipe.stages, crew, objective=labels(mix, shop))
         if not training.resume():
             start(teachers, training, weights, mix)
         return go_on(teachers, training, mix, workers, minutes)

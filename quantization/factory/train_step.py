@@ -58,8 +58,7 @@ def train(
     with joined() as crew:
         shop = muted(shop, crew)
         mix = open_mix(shop, crew, shards)
-        objective = partial(Labels, log_shares=log_shares(mix, shop))
-        training = new_training(shop, shop.recipe.network, shop.recipe.stages, crew, objective=objective)
+        training = new_training(shop, shop.recipe.network, shop.recipe.stages, crew, objective=labels(mix, shop))
         if not training.resume():
             start(shop, training, weights, mix)
         return go_on(shop, training, mix, workers, minutes)
@@ -86,6 +85,11 @@ def new_training(
         crew=crew,
         subject=subject_of(shop, network, task),
     )
+
+
+def labels(mix: Mix, shop: Workshop) -> Callable[[Network], Objective]:
+    """What a network is trained for on a mix."""
+    return partial(Labels, log_shares=log_shares(mix, shop))
 
 
 def log_shares(mix: Mix, shop: Workshop) -> Tensor:

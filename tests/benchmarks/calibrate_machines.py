@@ -20,7 +20,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "calibration"))
 
 from plane_truth import errors_of
 
-from calibration.parts_run import PartsRun, told_scale
+from calibration.measured_belt import told_scale
+from calibration.parts_run import PartsRun
 from calibration.rig import Rig
 from calibration.simulated import SimOperator, simulated_rig
 from calibration.step import RefusedError, run_step

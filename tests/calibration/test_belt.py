@@ -23,12 +23,12 @@ from calibration.step import RefusedError, check, run_step
 from edge.config.calibrated import load_calibration
 from edge.config.load import load_bins, load_machine
 from edge.config.schema import ConstantEncoderConfig
-from edge.machine import tracking_settings
 from edge.sim.belt import EncoderFault
 from edge.sim.build import sim_settings
 from edge.sim.hidden import HiddenTruth, draw_hidden
 from edge.sim.laid import Glare
 from edge.tracking.geometry import BeltGeometry
+from edge.tracking.settings import tracking_settings
 
 SHARED = Path(os.environ.get("BRICKGATE_SHARED", Path(__file__).parents[2] / "../shared"))
 FRAMES = SHARED / "real-photos/openblok-belt-stream/frames"

@@ -20,9 +20,10 @@ from edge.bundle.reference import SeenParts, save_reference
 from edge.config import example
 from edge.hardware.factory import make_accelerator, model_for
 from edge.inference.classifier import Classifier
-from edge.machine import Plans, colour_meter, fusion_of, read_plans, tracking_settings
+from edge.machine import Plans, colour_meter, fusion_of, read_plans
 from edge.sim.build import build_world
 from edge.sim.score import Decided, match
+from edge.tracking.settings import tracking_settings
 from edge.tracking.tracker import Tracker
 
 FILE = "reference.npz"

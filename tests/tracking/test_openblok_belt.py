@@ -16,9 +16,8 @@ import numpy as np
 import pytest
 
 from edge.config.load import load_machine
-from edge.machine import tracking_settings
 from edge.records import Frame, Look, Track, TrackState
-from edge.tracking.settings import TrackingSettings
+from edge.tracking.settings import TrackingSettings, tracking_settings
 from edge.tracking.tracker import Tracker
 
 PROJECT = Path(__file__).parents[2]

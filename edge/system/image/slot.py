@@ -20,6 +20,7 @@ from typing import Any
 
 from edge.clock import Clock, MonotonicClock
 from edge.errors import BrickgateError, InputError
+from edge.service_manager import STATE_FILE
 from edge.system.image.boot_choice import SLOTS, BootChoice, boot_choice, replace_durably
 from edge.system.image.update import Target, install_update
 from edge.web.state import State, read_state
@@ -177,7 +178,7 @@ def _this_machine() -> Machine:
             _call(("mount", "-o", "remount,ro", str(boot)))
 
     return Machine(
-        boot, Path("/data"), Path("/run/brickgate/state.json"), found[1], boot_choice(boot),
+        boot, Path("/data"), STATE_FILE, found[1], boot_choice(boot),
         lambda slot: Path(f"/dev/brickgate-{slot}"), writable, _call, _page_answers, MonotonicClock(),
     )  # fmt: skip
 
