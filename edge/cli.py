@@ -79,7 +79,8 @@ def simulate(
     if calibration is not None and hidden is None:
         raise InputError("--calibration: without --hidden the machine is what machine.yaml says: nothing was measured")
     if calibration is not None and not calibration.is_file():
-        raise InputError(f"{calibration} is not there: brickgate-calibrate all --simulate {hidden} --to {calibration}")
+        made_by = f"brickgate-calibrate all --config MACHINE.yaml --simulate {hidden} --to {calibration}"
+        raise InputError(f"{calibration} is not there: {made_by}")
     # A machine that is what the YAML says has nothing to correct.
     plans = read_plans(*_machine_files(config, bins), bundle, _warn, measured=calibration or False)
     rate = ppm or plans.config.feeder.parts_per_min
