@@ -4,11 +4,13 @@
     … --steps boot,settings,bad,sort,cuts,rollback --cuts 20 --boots 2 --work /var/tmp/qemu
 
 Needs qemu-system-arm, qemu-efi-aarch64, mtools, e2fsprogs and an SSH client. Every step prints one JSON line; the exit
-code is 0 when all hold. `bad`, `sort` and `rollback` go on with the machine that runs, `cuts` with what `sort` kept.
+code is 0 when all hold. `bad`, `sort` and `rollback` go on with the machine that runs, `cuts` with what `sort` kept, in
+this run or in one before with the same `--work`.
 
 A power cut is the card as it was at an instant: while parts are sorted QEMU is halted, its data partition copied, and
 let go on. What the guest had not handed to its disk is not in the copy, just as after a killed QEMU, and no boot is
-lost between two cuts. Each copy is mended as the initramfs mends it and its journal read; `--boots` of them are booted.
+lost between two cuts. Each copy is mended as the initramfs mends it and its journal read; `--boots` of them are booted
+as the cut left them, and their machine must become ready with the parts it had.
 The guest's clock counts instructions: its seconds do not depend on how busy the host is, the host's do.
 """
 
@@ -29,11 +31,18 @@ import urllib.request
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from recording import record
+
 BOOT_OFFSET, DATA_OFFSET, DATA_BYTES = 4 << 20, (4 + 256 + 2 * 768) << 20, 64 << 20
 FIRMWARE = "/usr/share/qemu-efi-aarch64/QEMU_EFI.fd"
+DURABLE_S = 1.0
+"""What was decided so long before a power cut is on the disk (docs/journal.md)."""
+MOST_KB = 300_000
+"""What the service may take."""
 READY = ("sorting", "stopped", "safe-mode")
 ROOT = Path(__file__).parents[2]
 BEGUN_S = 1_800_000_000
@@ -82,6 +91,12 @@ class Guest:
         for number in range(4):
             self._mtools("mcopy", "-o", str(picture), f"::belt/{number}.png")
 
+    def lay_belt(self, folder: Path) -> None:
+        """Puts another recording in the place of the empty belt's."""
+        self._mtools("mdeltree", "::belt")
+        self._mtools("mmd", "::belt")
+        self._mtools("mcopy", *map(str, sorted(folder.iterdir())), "::belt")
+
     def let_in(self) -> None:
         """Gives the test a login, by network.yaml."""
         key = self.key.with_suffix(".pub").read_text().strip()
@@ -100,7 +115,7 @@ class Guest:
         serial = self.log.open("ab")
         self._process = subprocess.Popen(
             [
-                "nice", "-n", "5", "qemu-system-aarch64", "-M", "virt", "-cpu", "cortex-a72", "-m", "1024",
+                "qemu-system-aarch64", "-M", "virt", "-cpu", "cortex-a72", "-m", "1024",
                 # The guest's clock counts instructions, 2 ns each, so that a busy host makes nothing late in the guest.
                 "-icount", "shift=1", "-rtc", "base=2027-01-15T08:00:00,clock=vm",
                 "-bios", FIRMWARE, "-display", "none", "-monitor", "none", "-serial", "stdio",
@@ -177,7 +192,11 @@ class Proof:
         self.work: Path = options.work
         self.work.mkdir(parents=True, exist_ok=True)
         self._guest: Guest | None = None
-        self.copies: list[tuple[Path, int]] = []
+
+    @property
+    def _cuts_file(self) -> Path:
+        """The copies that `sort` made, and what each must hold: a later run can go on with them."""
+        return self.work / "cuts.json"
 
     def guest(self, name: str, *, login: bool = True) -> Guest:
         guest = Guest(self.options.image, self.work, name, self.options.port)
@@ -255,6 +274,7 @@ class Proof:
         example = ROOT / "edge/config/examples/beginner-4"
         machine = (example / "machine.yaml").read_text(encoding="utf-8")
         machine = machine.replace("driver: sim                 # picamera2", "driver: frames # picamera2", 1)
+        machine = machine.replace("bundle: starter", f"bundle: {self.options.bundle}", 1)
         machine = machine.replace("camera:\n", "camera:\n  path: /boot/brickgate/belt\n", 1)
         guest.write("machine.yaml", machine)
         guest.write("bins.yaml", (example / "bins.yaml").read_text(encoding="utf-8"))
@@ -287,6 +307,35 @@ class Proof:
             **self._measure(guest),
         }  # fmt: skip
 
+    def memory(self) -> dict[str, Any]:
+        """What the running service takes while it recognises parts: the kernel's word, most of all looks at it."""
+        self.close()
+        guest, folder = self.guest("memory"), self.work / "recording"
+        if not folder.exists():
+            record(folder)
+        self._play_a_recording(guest)
+        guest.lay_belt(folder)
+        guest.power_on()
+        looks: list[dict[str, int]] = []
+        try:
+            guest.wait(lambda seen: seen["machine"]["state"] == "sorting", 3600)
+            pid = "$(systemctl show -P MainPID brickgate)"
+            while True:
+                said = guest.run(f"grep -hE 'VmRSS|VmHWM|RssAnon' /proc/{pid}/status", check=False)
+                seen = guest.state() or {"machine": {"state": ""}}
+                if seen["machine"]["state"] == "stopped" or (looks and not said):
+                    break
+                looks.append({name: int(kb) for name, kb in re.findall(r"(\w+):\s+(\d+) kB", said)})
+            seen = guest.wait(lambda seen: seen["machine"]["state"] == "stopped")
+            peak = guest.run("systemctl show -P MemoryPeak brickgate-status brickgate").split()
+        finally:
+            guest.cut_power()
+        most = {name: max(look.get(name, 0) for look in looks) for name in ("VmRSS", "VmHWM", "RssAnon")}
+        newest = max((part["part_id"] for part in seen["parts"]), default=0)
+        assert newest > 0, seen
+        assert 0 < most["VmRSS"] <= MOST_KB, most
+        return {"looks": len(looks), "most_kb": most, "peak_bytes": peak, "parts": newest, "last": seen["parts"][:3]}
+
     def _measure(self, guest: Guest) -> dict[str, Any]:
         """What listens, what systemd took, what failed."""
         listening = guest.run("sudo ss -Hlntup | awk '{print $1, $5}' | sort -u").splitlines()
@@ -307,12 +356,12 @@ class Proof:
         unit = "sudo systemd-run --quiet --unit=sim -p WorkingDirectory=/var/lib/brickgate -p User=brickgate "
         unit += "-p StandardOutput=file:/var/lib/brickgate/result.json "
         guest.run(unit + SIMULATE.format(parts=parts, seed=3))
-        self.copies = self._copy_at_random(guest)
+        copies = self._copy_at_random(guest)
         until = time.monotonic() + 7200
         while (state := guest.run("systemctl is-active sim", check=False).strip()) in {"active", "activating"}:
             if time.monotonic() > until:
                 raise TimeoutError("the simulation does not end")
-            time.sleep(5)
+            time.sleep(30)  # A login costs the guest half a second of computing.
         out = guest.run("sudo cat /var/lib/brickgate/result.json")
         assert out.strip(), (state, guest.run("sudo journalctl -u sim | tail -n 5"))
         result = json.loads(out.splitlines()[-1])
@@ -323,58 +372,72 @@ class Proof:
             **{key: result[key] for key in keys},
             "shown": len(shown),
             "with_picture": sum(p["has_picture"] for p in shown),
-            "copies": len(self.copies),
+            "copies": len(copies),
         }
 
-    def _copy_at_random(self, guest: Guest) -> list[tuple[Path, int]]:
-        """Copies of the data partition while parts are sorted, each with the highest part that had been shown 3 s of
-        the guest before."""
+    def _copy_at_random(self, guest: Guest) -> list[Cut]:
+        """Copies of the data partition while parts are sorted, each with what had been shown a second before."""
         draw, copies = random.Random(self.options.seed), []
-        seen: list[tuple[float, int]] = [(0.0, 0)]
         guest.wait(lambda view: bool(view["parts"]), 3600)
-        begun = time.monotonic()
+        begun, seen = time.monotonic(), []
         due = sorted(draw.uniform(0, self.options.cut_within_s) for _ in range(self.options.cuts))
         for instant_s in due:
-            # Each look costs the guest some work.
             while time.monotonic() - begun < instant_s:
-                if time.monotonic() - begun + 4 < instant_s and (view := guest.state()) is not None:
-                    seen.append((view["now_s"], max((part["part_id"] for part in view["parts"]), default=0)))
-                time.sleep(1)
+                seen += self._look(guest)
+                time.sleep(1)  # Each look costs the guest some work.
+            seen += self._look(guest)
             copy = self.work / f"cut-{len(copies):02}.ext4"
             with guest.halted():
                 copy_data(guest.card, copy)
-            known = max(part for at_s, part in seen if seen[-1][0] - at_s >= 3 or not at_s)
-            copies.append((copy, known))
+            cut_s = seen[-1][0]
+            must = {part: where for at_s, parts in seen if cut_s - at_s >= DURABLE_S for part, where in parts.items()}
+            copies.append(Cut(copy.name, cut_s - BEGUN_S, must, max(map(int, seen[-1][1]))))
+            self._cuts_file.write_text(json.dumps([asdict(cut) for cut in copies]))
         return copies
 
-    def cuts(self) -> dict[str, Any]:
-        """Each copy is a power cut: mended, nothing that was shown 3 s before is missing; some are booted as well."""
-        lost, checked = [], []
-        for number, (copy, known) in enumerate(self.copies):
-            code, found = mend_and_read(copy)
-            checked.append([number, code, known, found])
-            if code >= 4 or found < known:
-                lost.append(checked[-1])
-        ready_s = [
-            self._boot_copy(copy) for copy, _ in self.copies[:: max(1, len(self.copies) // 2)][: self.options.boots]
-        ]
-        assert self.copies
-        assert not lost, lost
-        return {"cuts": len(checked), "lost": lost, "each": checked, "booted_ready_guest_s": ready_s}
+    def _look(self, guest: Guest) -> list[tuple[float, dict[str, str]]]:
+        """The guest's time, and the bin of each part that the page shows then."""
+        view = guest.state()
+        return [(view["now_s"], {str(part["part_id"]): part["bin"] for part in view["parts"]})] if view else []
 
-    def _boot_copy(self, copy: Path) -> float:
+    def cuts(self) -> dict[str, Any]:
+        """Each copy is a power cut: mended, nothing that was shown a second before is missing; some are booted too."""
+        self.close()  # One machine at a time.
+        cuts = [Cut(**values) for values in json.loads(self._cuts_file.read_bytes())]
+        assert cuts
+        each = []
+        for number, cut in enumerate(cuts):
+            copy = self.work / cut.file
+            code, found = mend_and_read(copy)
+            lost = [part for part in cut.must_hold if part not in found]
+            newer = [part for part, where in cut.must_hold.items() if found.get(part, where) != where]
+            row: dict[str, Any] = {
+                "cut": number, "e2fsck": code, "newest_shown": cut.newest, "must_hold": len(cut.must_hold),
+                "held": len(found), "lost": lost, "told_anew_since": newer,
+            }  # fmt: skip
+            if number < self.options.boots:
+                row["boot"] = self._boot_copy(copy, len(found))
+            print(json.dumps(row), file=sys.stderr, flush=True)
+            each.append(row)
+        assert not any(row["lost"] or row["e2fsck"] >= 4 for row in each), each
+        booted = [row["boot"]["ready_guest_s"] for row in each if "boot" in row]
+        return {"cuts": len(each), "each": each, "booted": len(booted), "ready_guest_s": [min(booted), max(booted)]}
+
+    def _boot_copy(self, copy: Path, parts: int) -> dict[str, Any]:
+        """Starts the machine with that data partition, as the cut left it; it is ready, and shows its last part."""
         guest = self.guest("cut")
         self._play_a_recording(guest)
-        with copy.open("rb") as source, guest.card.open("r+b") as card:
+        with copy.with_suffix(".cut").open("rb") as source, guest.card.open("r+b") as card:
             card.seek(DATA_OFFSET)
             shutil.copyfileobj(source, card, 1 << 20)
-        guest.power_on()
+        since = guest.power_on()
         try:
-            seen = guest.wait(lambda seen: seen["machine"]["state"] in READY, 3600)
-            assert seen["parts"], seen
+            seen = guest.wait(lambda seen: seen["machine"]["state"] in ("sorting", "stopped"), 3600)
+            assert parts == 0 or seen["parts"][0]["part_id"] == parts, (parts, seen["parts"])
         finally:
             guest.cut_power()
-        return round(seen["machine"]["since_s"] - BEGUN_S, 1)
+        ready_s = round(seen["machine"]["since_s"] - BEGUN_S, 1)
+        return {"ready_guest_s": ready_s, "host_s": round(time.monotonic() - since), "notes": seen["notes"]}
 
     def rollback(self) -> dict[str, Any]:
         """Of a broken update (its service cannot start) the version before comes back by itself; a good one stays."""
@@ -407,6 +470,20 @@ class Proof:
         raise TimeoutError(f"slot {slot} does not say '{words}': {lines}")
 
 
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """A copy of the data partition at an instant of the guest, in seconds since power-on.
+
+    `must_hold` are the parts that the page had shown at least `DURABLE_S` before, each with its bin; `newest` the
+    highest part that it had shown at all.
+    """
+
+    file: str
+    at_guest_s: float
+    must_hold: dict[str, str]
+    newest: int
+
+
 SIMULATE = (
     "brickgate simulate --json --config beginner-4 --parts {parts} --ppm 150 --seed {seed} "
     "--journal /var/lib/brickgate/brickgate-journal.jsonl"
@@ -434,19 +511,23 @@ def copy_data(card: Path, copy: Path) -> None:
             target.write(source.read(1 << 20))
 
 
-def mend_and_read(copy: Path) -> tuple[int, int]:
-    """What `e2fsck -p` says (below 4: it is whole), and the highest part in the journal."""
-    code = subprocess.run(["e2fsck", "-p", copy], check=False, capture_output=True).returncode
+def mend_and_read(copy: Path) -> tuple[int, dict[str, str]]:
+    """What `e2fsck -p` says (below 4: it is whole), and the bin of each part in the journal.
+
+    The partition as the cut left it stays beside it, as `.cut`.
+    """
+    subprocess.run(["cp", "--sparse=always", copy, copy.with_suffix(".cut")], check=True)
+    code = subprocess.run(["/usr/sbin/e2fsck", "-p", copy], check=False, capture_output=True).returncode
     out = copy.with_suffix("")
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir()
-    subprocess.run(["debugfs", "-R", f"rdump /brickgate {out}", copy], check=True, capture_output=True)
+    subprocess.run(["/usr/sbin/debugfs", "-R", f"rdump /brickgate {out}", copy], check=True, capture_output=True)
     export = [sys.executable, "-m", "edge.cli", "export", "--format", "jsonl"]
     journal = out / "brickgate/brickgate-journal.jsonl"
     rows = subprocess.run([*export, f"--journal={journal}"], check=True, capture_output=True, text=True, cwd=ROOT)
-    parts = [int(json.loads(line)["part_id"]) for line in rows.stdout.splitlines()]
-    assert sorted(parts) == list(range(1, len(parts) + 1)), parts
-    return code, len(parts)
+    parts = {str(row["part_id"]): str(row["bin"]) for row in map(json.loads, rows.stdout.splitlines())}
+    assert sorted(map(int, parts)) == list(range(1, len(parts) + 1)), sorted(parts)
+    return code, parts
 
 
 def outgoing(pcap: Path) -> list[str]:
@@ -478,6 +559,7 @@ def main() -> int:
     )
     parser.add_argument("--boots", type=int, default=2, help="of the cuts, how many are booted")
     parser.add_argument("--parts", type=int, default=200)
+    parser.add_argument("--bundle", default="universal", help="what the machine recognises parts with")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--port", type=int, default=8870)
     parser.add_argument("--work", type=Path, default=Path("/var/tmp/brickgate-qemu"))
