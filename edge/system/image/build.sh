@@ -129,6 +129,10 @@ install_layer() {
   rm -f "$root"/etc/ssh/ssh_host_* "$root/etc/machine-id" "$root/var/lib/dbus/machine-id" "$root"/var/lib/systemd/random-seed
   touch "$root/etc/machine-id"
   rm -rf "$root"/var/log/*.log "$root"/var/cache/ldconfig/* "$root"/tmp/*
+  # They look for a host behind a socket and for GPT partitions; both only complain, on the console, at every boot.
+  mkdir -p "$root/etc/systemd/system-generators"
+  ln -sf /dev/null "$root/etc/systemd/system-generators/systemd-ssh-generator"
+  ln -sf /dev/null "$root/etc/systemd/system-generators/systemd-gpt-auto-generator"
   while read -r action unit; do
     systemctl --quiet --root="$root" "$action" "$unit" || [[ $action == disable ]]
   done < <(sed 's/#.*//; /^[[:space:]]*$/d' "$here/units.txt")
