@@ -61,6 +61,7 @@ from edge.scheduling.topology import Fork, GateSettings, Topology
 from edge.stages import Stages
 from edge.tracking.settings import TrackingSettings, tracking_settings
 from edge.tracking.tracker import Tracker
+from edge.turn_back import TurnBack, Turner
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,17 +110,23 @@ class Machine:
     belt_watch: BeltWatch
     straightener: Straightener | None = None
     """None where the plane was not calibrated: pictures are taken as they are."""
+    turn_back: TurnBack | None = None
+    """None for a belt that only runs forwards."""
 
     def see(self, frame: Frame) -> Outcome:
         """One frame: straightened and judged, then through the pipeline, unless it shows something else than the
-        belt."""
+        belt on its way."""
         if self.straightener is not None:
             frame = self.straightener.frame(frame)
-        if not self.lookout.admits(frame, self.devices.clock.now_s()):
+        fit = self.lookout.admits(frame, self.devices.clock.now_s())
+        forwards = self.turn_back is None or self.turn_back.before()
+        if not (fit and forwards):
             return self.pipeline.pass_over(frame)
         outcome = self.pipeline.process(frame)
         self.belt_watch.after(frame)
         self.lookout.after(outcome)
+        if self.turn_back is not None:
+            self.turn_back.after(outcome)
         return outcome
 
     def act(self, now_s: float) -> list[GateReport]:
@@ -240,6 +247,7 @@ def assemble(
         plans, devices, pipeline, dispatcher, belt, safety, router, stages.feeding, lookout, stages.confirmation,
         belt_watch(belt_eye, config, devices.encoder, stages.tracker, devices.clock),
         Straightener(plans.calibration.plane) if plans.calibration.plane else None,
+        _turn_back(config, stages, pipeline, Turner(safety, devices.encoder, devices.clock, warn)),
     )  # fmt: skip
 
 
@@ -288,6 +296,14 @@ def _lookout(
     answers = Answers(moves=camera.driver != "frames", holds=config.belt.motor.driver != "none")
     end_mm = camera.station_mm + camera.seen_mm
     return Lookout(health, stages.tracker, devices.accelerator, pipeline, end_mm, answers, safety, say)
+
+
+def _turn_back(config: MachineConfig, stages: Stages, pipeline: Pipeline, turner: Turner) -> TurnBack | None:
+    """For a belt that can run back; a recording stands for none."""
+    reversal = config.belt.reversal
+    if reversal is None or config.camera.driver == "frames":
+        return None
+    return TurnBack(config.belt, reversal, stages, pipeline, turner)
 
 
 def planner_settings(config: MachineConfig) -> PlannerSettings:

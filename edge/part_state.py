@@ -28,6 +28,8 @@ class PartState:
     confirmation: Confirmed = Confirmed.NOT_WATCHED
     seen_in: str = ""
     """Where the sensors saw it, when that is the wrong place."""
+    went_back: bool = False
+    """To the feeder, on a belt that ran backwards: it comes again, under another number."""
     recorded: bool = False
     amended: bool = False
     """Whether something came to be known after it was recorded last."""

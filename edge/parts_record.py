@@ -85,7 +85,7 @@ def part_record(
         ),
         confirmation=part.confirmation,
         seen_in=part.seen_in,
-        again=plan.bin == comes_back_from,
+        again=part.went_back or plan.bin == comes_back_from,
     )
 
 

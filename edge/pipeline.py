@@ -8,7 +8,7 @@ client or a log.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from edge.clock import Clock
 from edge.part_state import Outcome, PartState
@@ -82,6 +82,19 @@ class Pipeline:
     def ride_out(self, from_x_mm: float, to_x_mm: float) -> None:
         """What lies between two stations was never seen by this run: it rides to the default bin."""
         self._under_way.ride_out(from_x_mm, to_x_mm)
+
+    def bound(self) -> list[PartState]:
+        """The parts that still have gates between them and their bins; not those that ride to the belt's end."""
+        return self._under_way.bound
+
+    def to_belt_end(self, parts: Iterable[PartState], why: str) -> None:
+        """Sends parts to the default bin, as far as the gates still allow."""
+        self._under_way.send_unsorted([part.track.track_id for part in parts], why)
+
+    def take_back(self, riding: Collection[PartState]) -> int:
+        """The belt is about to carry back what is in view, and these parts that have left it: they will come again.
+        Returns how many parts that are."""
+        return self._under_way.take_back(riding)
 
     def report(self, report: GateReport) -> None:
         """Takes the dispatcher's word on a command, from any thread; acted on with the next frame."""

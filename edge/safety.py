@@ -124,6 +124,29 @@ class Safety:
                     self._feeder.set_rate(self._feed_wanted_per_min)
             return self._reason is None
 
+    def run_back(self, cause: str) -> bool:
+        """Lets the belt, held for `cause` and nothing else, run backwards until it is held for something else as well,
+        or until `stand`. False, and nothing happens, when it is not, and after a stop.
+
+        Raises:
+            HardwareError: the motor does not obey, or cannot run back.
+        """
+        with self._lock:
+            may = self._reason is None and tuple(self._holds) == (cause,) and self._belt_motor is not None
+            if may and self._belt_motor is not None:
+                self._belt_motor.reverse()
+            return may
+
+    def stand(self) -> None:
+        """Ends `run_back`.
+
+        Raises:
+            HardwareError: the motor does not obey.
+        """
+        with self._lock:
+            if self._holds and self._belt_motor is not None:
+                self._belt_motor.stop()
+
     def stop(self, reason: str) -> None:
         """Feeder off, belt off, gates at rest: each is tried even when another fails or hangs. Never raises; the
         first reason is kept, and a later call tries everything again."""

@@ -87,7 +87,7 @@ def print_result(result: SimulateResult, bins: BinsConfig, console: Console) -> 
         f"  refused {s.fates[Fate.REFUSED]}  lost {s.fates[Fate.LOST]}"
     )
     if s.again:
-        console.print(f"{s.again} times a part went round from {bins.default_bin} to the feeder and came again")
+        console.print(f"{s.again} times a part went back to the feeder and came again")
     rate = 60 * s.parts_fed / result.virtual_s if result.virtual_s else 0.0
     speed = result.virtual_s / result.wall_s if result.wall_s else 0.0
     console.print(

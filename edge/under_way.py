@@ -65,6 +65,29 @@ class UnderWay:
                 self._take_over(plan)
         return len(doubtful)
 
+    @property
+    def bound(self) -> list[PartState]:
+        """The parts that ride to another bin than the belt's end, as far as they have gates before them."""
+        now_mm, end = self.belt_now()[0], self._stages.planner.default_bin
+        known = (*self.in_view.values(), *self._riding.values())
+        return [part for part in known if part.plan and part.plan.bin != end and not _is_past_gates(part, now_mm)]
+
+    def take_back(self, riding: Collection[PartState]) -> int:
+        """The belt is about to carry back what is in view, and these parts that have left it. Returns how many parts
+        that are."""
+        back = [*self.in_view.values(), *riding]
+        for part in back:
+            track_id = part.track.track_id
+            self._stages.fusion.forget(track_id)
+            self._stages.confirmation.forget(track_id)
+            self._riding.pop(track_id, None)
+            if part.plan is not None and part.decision is not None:
+                self._stages.router.taken_back(part.plan.bin, part.verdict)
+                part.went_back = part.left_view = True
+                self.put_down(part)
+        self.in_view.clear()
+        return len(back)
+
     def ride_out(self, from_x_mm: float, to_x_mm: float) -> None:
         """What lies between two stations was never seen by this run: as if it were one long part, it rides to the
         default bin, and no gate moves for another part under it."""
@@ -166,6 +189,10 @@ class UnderWay:
 def _is_through(part: PartState, now_mm: float) -> bool:
     """Whether it has passed its last gate, and what the gates did for it is known."""
     commands = part.plan.commands if part.plan else ()
-    last_mm = max((command.to_belt_mm for command in commands), default=float("-inf"))
     reported = all(command.gate in part.reports for command in commands)
-    return now_mm > last_mm + (0.0 if reported else REPORTED_WITHIN_MM)
+    return _is_past_gates(part, now_mm - (0.0 if reported else REPORTED_WITHIN_MM))
+
+
+def _is_past_gates(part: PartState, now_mm: float) -> bool:
+    commands = part.plan.commands if part.plan else ()
+    return now_mm > max((command.to_belt_mm for command in commands), default=float("-inf"))

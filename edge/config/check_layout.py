@@ -23,7 +23,18 @@ def check_layout(machine: MachineConfig, bins: BinsConfig, document: Document) -
         *_chutes_end_the_belt(gates, bins, document),
         *_rest(gates, bins, document),
         *_unused(gates, bins, document),
+        *_comes_back_once(machine, bins, document),
     ]
+
+
+def _comes_back_once(machine: MachineConfig, bins: BinsConfig, document: Document) -> Iterator[Finding]:
+    if bins.recirculates and machine.belt.reversal is not None:
+        yield document.finding(
+            ("recirculates",),
+            "where the belt's end leads back to the feeder, touching parts come again without belt.reversal of"
+            " machine.yaml: take one of the two out",
+            value="true",
+        )
 
 
 def _names(gates: Mapping[str, GateBase], bins: BinsConfig, document: Document) -> Iterator[Finding]:

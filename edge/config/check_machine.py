@@ -9,7 +9,7 @@ from edge.config.check_sensors import check_sensors
 from edge.config.document import Document
 from edge.config.findings import Finding, KeyPath, Severity
 from edge.config.gates import FASTER, GateBase, GpioServoGateConfig, GpioSolenoidGateConfig, Pca9685GateConfig
-from edge.config.schema import MachineConfig
+from edge.config.schema import GpioMotorConfig, MachineConfig, NoneMotorConfig
 from edge.config.sensors import GpioSensorConfig, SensorBase
 
 
@@ -25,6 +25,7 @@ def check_machine(config: MachineConfig, document: Document) -> list[Finding]:
         *_chosen_accelerator(config, document),
         *_named_once("sensor", config.sensors, document),
         *check_sensors(config, document),
+        *_runs_back(config, document),
     ]
 
 
@@ -78,6 +79,35 @@ def _strokes_meet_parts(config: MachineConfig, document: Document) -> Iterator[F
             )
 
 
+def _runs_back(config: MachineConfig, document: Document) -> Iterator[Finding]:
+    """A belt that is to run back can, and what lies on it falls into the feeder; before that the gates come to rest."""
+    reversal, motor = config.belt.reversal, config.belt.motor
+    if reversal is None:
+        return
+    path = ("belt", "reversal")
+    if isinstance(motor, NoneMotorConfig) or (isinstance(motor, GpioMotorConfig) and motor.reverse_pin is None):
+        need = "a reverse_pin" if isinstance(motor, GpioMotorConfig) else "a motor that the machine switches"
+        yield document.finding(path, f"the belt cannot run back: give belt.motor {need}, or take reversal out")
+    lands_mm = getattr(config.feeder, "x_mm", None)
+    first_mm = config.camera.station_mm if lands_mm is None else min(lands_mm, config.camera.station_mm)
+    if reversal.start_mm >= first_mm:
+        what = "the view begins" if lands_mm is None else "the view begins or parts land"
+        yield document.finding(
+            (*path, "start_mm"),
+            f"{reversal.start_mm:g} must be below {first_mm:g}, where {what}: the belt's start lies before that",
+            value=f"{reversal.start_mm:g}",
+        )
+    last = config.gates[-1]
+    least_mm = last.x_mm + last.reach_mm + last.margin_mm + REST_S * config.belt.belt_mm_per_s
+    if reversal.end_mm < least_mm:
+        yield document.finding(
+            (*path, "end_mm"),
+            f"{reversal.end_mm:g} must be at least {least_mm:.0f}: behind gate '{last.name}' the belt needs"
+            f" {REST_S:g} s of its way to stop before the touching parts fall off",
+            value=f"{reversal.end_mm:g}",
+        )
+
+
 def _outputs(config: MachineConfig) -> Iterator[tuple[str, KeyPath]]:
     """Every pin or channel in use: its name and where it stands."""
     for section, device in (
@@ -85,7 +115,7 @@ def _outputs(config: MachineConfig) -> Iterator[tuple[str, KeyPath]]:
         (("belt", "encoder"), config.belt.encoder),
         (("feeder",), config.feeder),
     ):
-        for key in ("pin", "pin_a", "pin_b"):
+        for key in ("pin", "reverse_pin", "pin_a", "pin_b"):
             if getattr(device, key, None) is not None:
                 yield f"GPIO {getattr(device, key)}", (*section, key)
     for place, gate in enumerate(config.gates):
@@ -119,6 +149,8 @@ def missing_recording(config: MachineConfig, document: Document) -> Iterator[Fin
         )
 
 
+REST_S = 1.0
+"""From the last gate's rest until a belt that is switched off stands."""
 SHIPPED = Path(__file__).parent.parent
 """Everything that Brickgate brings along is below it."""
 

@@ -109,6 +109,19 @@ class GpioMotorConfig(Section):
     driver: Literal["gpio"]
     pin: Pin
     active_high: bool = True
+    reverse_pin: Pin | None = None
+    """Of a motor driver, or a second relay: on in place of `pin` it runs the belt backwards."""
+
+
+class ReversalConfig(Section):
+    """A belt that runs back when parts touch, so that the feeder lays them anew."""
+
+    start_mm: Annotated[Number, Field(ge=-10_000, le=100_000)]
+    """Station of the belt's upstream end, over which parts fall back into the feeder; below 0 before the seen belt."""
+    end_mm: Annotated[Number, Field(gt=0, le=100_000)]
+    """Station of its downstream end, over which parts fall into the default bin."""
+    pair_rounds: Annotated[Whole, Field(ge=2, le=100)] = 5
+    """Of so many touching pairs one rides on to the default bin: what always looks like two must not come for ever."""
 
 
 class ConstantEncoderConfig(Section):
@@ -152,6 +165,7 @@ class BeltConfig(Section):
     belt_mm_per_s: Annotated[Number, Field(gt=0, le=2000)]
     motor: MotorConfig = NoneMotorConfig(driver="none")
     encoder: EncoderConfig = ConstantEncoderConfig(driver="constant")
+    reversal: ReversalConfig | None = None
 
 
 class AcceleratorConfig(Section):

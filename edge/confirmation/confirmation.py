@@ -77,6 +77,10 @@ class Confirmation:
         """Whether a finding about the part may still come."""
         return self._ledger.awaits(track_id)
 
+    def forget(self, track_id: int) -> None:
+        """The part was taken off the belt before it came to a sensor."""
+        self._ledger.forget(track_id)
+
     def in_words(self) -> str | None:
         """What came of it so far, in one line; None without sensors."""
         if not self._watches:

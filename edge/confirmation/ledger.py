@@ -75,6 +75,10 @@ class Ledger:
         part = self._parts.get(track_id)
         return part is not None and part.outcome in (Outcome.OPEN, Outcome.UNSEEN, Outcome.UNWATCHED)
 
+    def forget(self, track_id: int) -> None:
+        """A part that no sensor will see."""
+        self._parts.pop(track_id, None)
+
     def seen(self, sensor: str, place_mm: float) -> None:
         """Takes a sighting."""
         sightings = self._sightings[sensor]

@@ -78,6 +78,7 @@ class Feeding:
         self._set_to: float | None = None
         self._last_index: int | None = None
         self._free = True
+        self._held = False
         self._served = self._refused = self._double = 0
 
     @property
@@ -101,6 +102,20 @@ class Feeding:
             self._controller = FeedController(replace(self._loop, parts_per_min=parts_per_min, min_parts_per_min=least))
         self._wanted = parts_per_min
         self._tell(self._drive.set_to(self._clock.now_s(), self._wanted, free=True))
+
+    def pause(self) -> None:
+        """No part may come until `go_on`: the belt is about to run back.
+
+        Raises:
+            HardwareError: the feeder does not obey.
+        """
+        self._held = True
+        if self._set_to is not None:
+            self._tell(self._drive.set_to(self._clock.now_s(), self._wanted, free=False))
+
+    def go_on(self) -> None:
+        """Parts may come again; the frames that nobody looked at meanwhile were not dropped."""
+        self._held, self._last_index = False, None
 
     def follow(
         self,
@@ -134,7 +149,7 @@ class Feeding:
             busy = gate_load if self._place is None else 0.0
             signs = FeedSigns(served, lost, arrivals, self._drive.room, dropped, looks_waiting, busy)
             self._wanted = self._controller.update(now_s, signs)
-        self._free = self._is_free(frame, tracks)
+        self._free = not self._held and self._is_free(frame, tracks)
         self._tell(self._drive.set_to(now_s, self._wanted, self._free))
 
     def _count(self, ended: Iterable[tuple[Track, Plan | None]]) -> tuple[int, int]:

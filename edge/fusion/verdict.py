@@ -15,6 +15,8 @@ from edge.records import Prediction, Scores, Verdict
 SURELY_TWO, MISFIT, MOST_MISFIT = 5.5, 1.2, 100.0
 """Two parts hide in a track when its `twofold`, and the logarithm of how badly its size fits what the looks show, come
 to more together; fitted with the weights of `edge.tracking.twofold`, which tells how."""
+TOUCHING = "touching parts"
+"""The reason of a verdict on what is taken for two parts."""
 MOST_TRACKS = 4096
 """Tracks remembered at once; far more than fit on a belt, so that a caller who never forgets stays
 bounded."""
@@ -166,7 +168,7 @@ class Fusion:
         if track.too_long:
             return "longer than the picture"
         if self._is_touching(track):
-            return "touching parts"
+            return TOUCHING
         if track.parts.looks < settings.min_looks:
             return f"too few looks: {track.parts.looks} of {settings.min_looks}"
         if self._is_unknown(track):

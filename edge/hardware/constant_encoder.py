@@ -29,5 +29,9 @@ class ConstantEncoder:
             raise HardwareError("encoder (constant): read while not started: start the machine first")
         return (self._running_s() - self._from_s) * self._belt_mm_per_s
 
+    def turn(self) -> None:
+        """Time passes either way."""
+        self.belt_mm()
+
     def close(self) -> None:
         self._from_s = None

@@ -15,14 +15,14 @@ _TURN = (0, 1, 3, 2)
 class GpioEncoder:
     """Counts edges: of one light barrier, or of both channels of a quadrature encoder.
 
-    One channel cannot tell shaking from moving; two can. Which of the two is wired to `pin_a` does not matter: the
-    belt only runs one way, and the travel is the furthest that was counted.
+    One channel cannot tell shaking from moving; two can. Which of the two is wired to `pin_a` does not matter: from one
+    `turn` to the next the belt only runs one way, and its travel is the furthest that was counted either way.
     """
 
     def __init__(self, config: GpioEncoderConfig) -> None:
         self._mm_per_tick = config.mm_per_tick
         self._lock = threading.Lock()
-        self._count = self._furthest = 0
+        self._count = self._furthest = self._before = 0
         self._step = 1
         self._place = 0
         self._started = self._closed = False
@@ -42,13 +42,19 @@ class GpioEncoder:
         if self._closed:
             raise HardwareError("encoder: started after it was closed: open the machine again")
         with self._lock:
-            self._count = self._furthest = 0
+            self._count = self._furthest = self._before = 0
             self._started = True
 
     def belt_mm(self) -> float:
         if not self._started or self._closed:
             raise HardwareError("encoder: read while not started: start the machine first")
-        return self._furthest * self._mm_per_tick
+        return (self._before + self._furthest) * self._mm_per_tick
+
+    def turn(self) -> None:
+        self.belt_mm()
+        with self._lock:
+            self._before, self._furthest, self._count = self._before + self._furthest, 0, 0
+            self._step = -self._step
 
     def close(self) -> None:
         with self._lock:

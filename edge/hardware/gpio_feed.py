@@ -41,24 +41,48 @@ class GpioFeeder:
 
 
 class GpioBeltMotor:
-    """The belt's motor driver or relay. `running_s` is what a belt without an encoder is reckoned by."""
+    """The belt's motor driver or relay, with a second pin where it can run back; never are both on. `running_s` is
+    what a belt without an encoder is reckoned by."""
 
     def __init__(self, config: GpioMotorConfig, clock: Clock) -> None:
         self._clock = clock
         self._pin = OutputPin("belt motor", config.pin, config.active_high)
+        self._back: OutputPin | None = None
         self._ran_s = 0.0
         self._started_s: float | None = None
         self._closed = False
+        if config.reverse_pin is not None:
+            try:
+                self._back = OutputPin("belt motor", config.reverse_pin, config.active_high)
+            except HardwareError:
+                self._pin.close()
+                raise
 
     def start(self) -> None:
-        self._pin.set(True)
-        if self._started_s is None:
-            self._started_s = self._clock.now_s()
+        if self._back is not None:
+            self._back.set(False)
+        self._run(self._pin)
+
+    def reverse(self) -> None:
+        if self._back is None:
+            raise HardwareError("belt motor: cannot run back: give belt.motor a reverse_pin")
+        self._pin.set(False)
+        self._run(self._back)
 
     def stop(self) -> None:
         if not self._closed:
-            self._pin.set(False)
+            for pin in self._pins:
+                pin.set(False)
             self._ran_s, self._started_s = self.running_s(), None
+
+    @property
+    def _pins(self) -> tuple[OutputPin, ...]:
+        return (self._pin,) if self._back is None else (self._pin, self._back)
+
+    def _run(self, pin: OutputPin) -> None:
+        pin.set(True)
+        if self._started_s is None:
+            self._started_s = self._clock.now_s()
 
     def running_s(self) -> float:
         """How long the motor has been on so far."""
@@ -71,4 +95,5 @@ class GpioBeltMotor:
                 self.stop()
             finally:
                 self._closed = True
-                self._pin.close()
+                for pin in self._pins:
+                    pin.close()

@@ -31,6 +31,9 @@ class IdleBeltMotor:
         if self._closed:
             raise HardwareError("belt motor: started after it was closed: open the machine again")
 
+    def reverse(self) -> None:
+        raise HardwareError("belt motor: there is none that could run back: give belt.motor a driver")
+
     def stop(self) -> None:
         return
 

@@ -106,9 +106,13 @@ class Feeder(Protocol):
 
 
 class BeltMotor(Protocol):
-    """The belt's motor: on or off, off at first. `close` stops it for good: `start` then raises `HardwareError`."""
+    """The belt's motor: forwards, backwards or off, off at first. `reverse` raises `HardwareError` for a motor that
+    only runs forwards; the belt should stand before its way is changed. `close` stops it for good: `start` and
+    `reverse` then raise `HardwareError`."""
 
     def start(self) -> None: ...
+
+    def reverse(self) -> None: ...
 
     def stop(self) -> None: ...
 
@@ -117,11 +121,14 @@ class BeltMotor(Protocol):
 
 class Encoder(Protocol):
     """The belt's travel in mm since the last `start`, never going back. Before it and after `close`, reading raises
-    `HardwareError`."""
+    `HardwareError`, and so does `turn`: told while the belt stands, before it runs the other way than so far; its way
+    back counts as travel too."""
 
     def start(self) -> None: ...
 
     def belt_mm(self) -> float: ...
+
+    def turn(self) -> None: ...
 
     def close(self) -> None: ...
 

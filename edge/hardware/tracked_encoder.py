@@ -46,6 +46,10 @@ class TrackedEncoder:
                 self._anchor = (self._running_s() - age_s, belt_mm)
                 self._mm_per_s = mm_per_s
 
+    def turn(self) -> None:
+        """Time passes either way; on the way back nothing is followed."""
+        self.belt_mm()
+
     def close(self) -> None:
         with self._lock:
             self._anchor = None

@@ -16,6 +16,8 @@ PACKING = 0.5
 Phys. Rev. Lett. 64, 2727, 1990), boxes of mixed shapes about the same; the rest is for the heap that a chute makes.
 Rather too small: a bin is then called full a little too early, not when it has run over."""
 MM3_PER_L = 1e6
+FEEDER = ""
+"""In the place of a bin's name, for what goes back to the feeder."""
 
 
 class BinFill:

@@ -11,7 +11,7 @@ from edge.catalogue.colours import Colour
 from edge.catalogue.parts import PartCatalogue
 from edge.config.bins import BinsConfig
 from edge.records import BinDecision, DecisionReason, Scores, Verdict
-from edge.routing.fill import BinFill
+from edge.routing.fill import FEEDER, BinFill
 from edge.routing.rules import NOBODY, compile_rules
 
 _TIE = 0.01
@@ -74,6 +74,10 @@ class Router:
             verdict: what it was taken for; without it, it takes no room.
         """
         self.fill.sent(bin_name, instead_of, verdict.part_posterior if verdict else None)
+
+    def taken_back(self, bin_name: str, verdict: Verdict | None = None) -> None:
+        """A part that was counted for a bin went back to the feeder instead."""
+        self.fill.sent(FEEDER, bin_name, verdict.part_posterior if verdict else None)
 
     def is_full(self, bin_name: str) -> bool:
         """Whether it has taken as much as it holds."""

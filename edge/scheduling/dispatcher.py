@@ -101,6 +101,11 @@ class Dispatcher:
             next_mm = min((lane.next_mm(belt.mm_per_s) for lane in self._lanes.values()), default=float("inf"))
             return now_s + max((next_mm - belt.belt_mm) / belt.mm_per_s, SHORTEST_SLEEP_S)
 
+    def at_rest(self, now_s: float) -> bool:
+        """Whether every gate stands at rest."""
+        with self._lock:
+            return all(lane.at_rest(now_s) for lane in self._lanes.values())
+
     def halt(self) -> None:
         """No gate moves any more but to rest, from now on for good; waits for nothing."""
         self._halted = True

@@ -63,6 +63,10 @@ class GateLane:
         """What is wrong with the gate's driver, where it has a thread of its own."""
         return self.gate.trouble if isinstance(self.gate, GateWorker) else None
 
+    def at_rest(self, now_s: float) -> bool:
+        """Whether the gate stands at rest, and has come there."""
+        return self.position == self.gate.rest and now_s >= self._still_at_s
+
     @property
     def pending(self) -> tuple[GateCommand, ...]:
         return tuple(self._pending)

@@ -46,6 +46,10 @@ class Planner:
         return self._bookings
 
     @property
+    def default_bin(self) -> str:
+        return self._topology.default_bin
+
+    @property
     def gates_out_of_service(self) -> frozenset[str]:
         return frozenset(self._bookings.out_of_service)
 

@@ -25,6 +25,8 @@ class SimBelt:
         self.on_s = 0.0
         """How long the motor has been on."""
         self.running = False
+        self.backwards = False
+        """Which way the motor turns, or turned last."""
         self.stalled = False
         """A fault: belt and roller are blocked, whatever the motor does."""
         self.speed_factor = 1.0
@@ -34,13 +36,14 @@ class SimBelt:
 
     @property
     def speed_mm_per_s(self) -> float:
-        """Speed of this instant, as the roller turns."""
+        """Speed of this instant, as the roller turns; below 0 backwards."""
         if self.stalled:
             return 0.0
         settings, turn = self.settings, 2 * math.pi * self.time_s / self.settings.ripple_period_s
         # Two periods without a common multiple: the seam and the roller of a real belt.
         ripple = 0.7 * math.sin(turn + self._phases[0]) + 0.3 * math.sin(2.618 * turn + self._phases[1])
-        return settings.belt_mm_per_s * self.speed_factor * self._level * (1 + settings.ripple * ripple)
+        speed = settings.belt_mm_per_s * self.speed_factor * self._level * (1 + settings.ripple * ripple)
+        return -speed if self.backwards else speed
 
     def advance(self, duration_s: float) -> None:
         """Move on for a short time, in which the speed is taken as constant."""
@@ -67,7 +70,12 @@ class SimBeltMotor:
     def start(self) -> None:
         if self._closed:
             raise HardwareError("belt motor (sim): started after it was closed: open the machine again")
-        self._belt.running = True
+        self._turn(backwards=False)
+
+    def reverse(self) -> None:
+        if self._closed:
+            raise HardwareError("belt motor (sim): started after it was closed: open the machine again")
+        self._turn(backwards=True)
 
     def stop(self) -> None:
         self._belt.running = False
@@ -75,6 +83,12 @@ class SimBeltMotor:
     def close(self) -> None:
         self.stop()
         self._closed = True
+
+    def _turn(self, *, backwards: bool) -> None:
+        belt = self._belt
+        if backwards is not belt.backwards and belt.speed_mm_per_s:
+            raise HardwareError("belt motor (sim): turned while the belt still ran the other way: let it stand first")
+        belt.backwards, belt.running = backwards, True
 
 
 class EncoderFault(StrEnum):
@@ -101,7 +115,7 @@ class SimEncoder:
     def __init__(self, belt: SimBelt, rng: np.random.Generator) -> None:
         self._belt = belt
         self._scale = 1.0 + float(rng.normal(0, belt.settings.tick_error))
-        self._counted_mm = 0.0
+        self._counted_mm = self._furthest_mm = self._before_mm = 0.0
         self._seen_mm = 0.0
         self._fault = EncoderFault.NONE
         self._started = False
@@ -116,7 +130,8 @@ class SimEncoder:
         if self._closed:
             raise HardwareError("encoder (sim): started after it was closed: open the machine again")
         self._count()
-        self._counted_mm, self._started = 0.0, True
+        self._counted_mm = self._furthest_mm = self._before_mm = 0.0
+        self._started = True
 
     def belt_mm(self) -> float:
         if not self._started or self._closed:
@@ -127,7 +142,11 @@ class SimEncoder:
         self._count()
         settings = self._belt.settings
         believed_mm = settings.mm_per_tick if settings.believed_mm_per_tick is None else settings.believed_mm_per_tick
-        return math.floor(self._counted_mm / settings.mm_per_tick) * believed_mm
+        return math.floor((self._before_mm + self._furthest_mm) / settings.mm_per_tick) * believed_mm
+
+    def turn(self) -> None:
+        self.belt_mm()
+        self._before_mm, self._furthest_mm, self._counted_mm = self._before_mm + self._furthest_mm, 0.0, 0.0
 
     def close(self) -> None:
         self._closed = True
@@ -141,3 +160,4 @@ class SimEncoder:
             turned_mm *= 1 + BOUNCED_SHARE
         if self._fault is not EncoderFault.DROPPED:
             self._counted_mm += turned_mm * self._scale
+            self._furthest_mm = max(self._furthest_mm, abs(self._counted_mm))

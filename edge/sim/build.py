@@ -130,6 +130,7 @@ def sim_settings(
         camera=camera,
         linger_s=LINGER_MM / machine.belt.belt_mm_per_s if machine.sensors else 0.0,
         returns=ReturnSettings() if bins.recirculates else None,
+        ends_mm=(reversal.start_mm, reversal.end_mm) if (reversal := machine.belt.reversal) else None,
         patience_s=max(PATIENCE_S, PATIENT_INTERVALS * interval_s),
     )
 

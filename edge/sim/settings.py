@@ -159,6 +159,9 @@ class SimSettings:
     camera: CameraSettings = field(default_factory=CameraSettings)
     returns: ReturnSettings | None = None
     """Of a belt that recirculates: what ends in the default bin is fed again."""
+    ends_mm: tuple[float, float] | None = None
+    """Stations of the ends of a belt that can run back: what falls over the first is fed again, what falls over the
+    second is in the default bin. None: the last gate is the end."""
     linger_s: float = 0.0
     """Virtual time for which a run goes on when the last part has ended: sensors have yet to tell of it."""
     patience_s: float = PATIENCE_S

@@ -16,12 +16,14 @@ from edge.clock import VirtualClock
 from edge.errors import HardwareError
 from edge.sim.belt import SimBelt, SimBeltMotor, SimEncoder
 from edge.sim.feeder import SimFeeder, lay_against
-from edge.sim.gates import Passage, SimGate
+from edge.sim.gates import Passage, SimGate, sim_gate
 from edge.sim.mishaps import Mishaps
 from edge.sim.parts import ANY, PartMaker, SimPart, Wanted
-from edge.sim.settings import TICK_S, SimSettings
+from edge.sim.settings import TICK_S, ReturnSettings, SimSettings
 
 TickHook = Callable[[float], None]
+_BELT_END = "the belt's end"
+"""In the place of a gate's name."""
 
 
 class _Meeting(IntEnum):
@@ -36,7 +38,8 @@ class _Meeting(IntEnum):
 
 @dataclass(order=True, slots=True)
 class _Event:
-    """A part's lead, middle or trail gets to a gate, or to the middle of the picture (gate ""), at that travel."""
+    """A part's lead, middle or trail gets to a gate, to the middle of the picture (gate "") or to the belt's end, at
+    that travel."""
 
     travel_mm: float
     number: int
@@ -70,7 +73,7 @@ class SimWorld:
         self.belt_motor = SimBeltMotor(self.belt)
         self.encoder = SimEncoder(self.belt, encoder_rng)
         self.feeder = SimFeeder(settings.feed, feed_rng)
-        self.gates = {gate.name: SimGate(gate, self.clock, gate_rng.spawn(1)[0]) for gate in settings.gates}
+        self.gates = {gate.name: sim_gate(gate, self.clock, gate_rng.spawn(1)[0]) for gate in settings.gates}
         self.read_belt_mm: Callable[[], float] = lambda: self.belt.travel_mm
         self.mishaps = Mishaps(lambda part: self._end(part, None, "fell off"))
         self.hopper: deque[Wanted] | None = None
@@ -86,6 +89,7 @@ class SimWorld:
         self._coming_back: deque[tuple[float, SimPart]] = deque()
         """(when it is back in the feeder, part)."""
         self._last_trail_mm = -math.inf
+        self._ran_back = False
         self._next_tick = 1
         self._last_news_s = 0.0
 
@@ -136,6 +140,7 @@ class SimWorld:
         start_s, start_mm = self.belt.time_s, self.belt.travel_mm
         self.belt.advance(instant_s - start_s)
         moved_mm = self.belt.travel_mm - start_mm
+        self._carry_back(moved_mm)
         self.mishaps.move(self._on_way.values(), self.belt.travel_mm, moved_mm)
         while self._events and self._events[0].travel_mm <= self.belt.travel_mm:
             event = heapq.heappop(self._events)
@@ -147,6 +152,32 @@ class SimWorld:
             self._meet(event)
         self.clock.sleep_until(instant_s)
         self._feed(instant_s - start_s)
+
+    def _carry_back(self, moved_mm: float) -> None:
+        """What is carried over the belt's start lies on top in the feeder; what is not passes all again."""
+        if moved_mm < 0:
+            self._ran_back = True
+            for part in self.on_way:
+                self._strike_back(part)
+                if self.settings.ends_mm and self.belt.travel_mm - part.x_belt_mm < self.settings.ends_mm[0]:
+                    self._end(part, None, "went back")
+                    self._coming_back.append((self.clock.now_s() + ReturnSettings().way_s, part))
+        elif moved_mm > 0 and self._ran_back:
+            self._ran_back = False
+            self._events.clear()
+            self._met_s.clear()
+            self._last_trail_mm = max((part.trail_belt_mm for part in self.on_way), default=-math.inf)
+            for part in self.on_way:
+                self._set_out(part)
+
+    def _strike_back(self, part: SimPart) -> None:
+        """A gate that does not stand at rest is in the way of a part that is carried back."""
+        now_s = self.clock.now_s()
+        for gate in self.gates.values():
+            lead_mm, trail_mm = gate.meets_mm[_Meeting.LEAD], gate.meets_mm[_Meeting.TRAIL]
+            in_it = part.lead_belt_mm + lead_mm <= self.belt.travel_mm <= part.trail_belt_mm + trail_mm
+            if in_it and gate.held(now_s, now_s) != gate.rest and gate.name not in part.struck:
+                part.struck = (*part.struck, gate.name)
 
     def _feed(self, duration_s: float) -> None:
         feed = self.settings.feed
@@ -192,12 +223,16 @@ class SimWorld:
         return self._maker.make(len(self.truth), wanted)
 
     def _add(self, part: SimPart) -> None:
-        camera = self.settings.camera
         part.fed_s = self._last_news_s = self.clock.now_s()
         self.truth.append(part)
         self._on_way[part.part_id] = part
-        self._at[part.part_id] = self.settings.layout.first
         self._last_trail_mm = max(self._last_trail_mm, part.trail_belt_mm)
+        self._set_out(part)
+
+    def _set_out(self, part: SimPart) -> None:
+        """Everything that the part will meet from where it lies."""
+        camera = self.settings.camera
+        self._at[part.part_id] = self.settings.layout.first
         self._expect(part, _Meeting.MIDDLE, "", camera.station_mm + camera.seen_mm / 2)
         for gate in self.gates.values():
             for meeting in _Meeting:
@@ -217,7 +252,10 @@ class SimWorld:
 
     def _meet(self, event: _Event) -> None:
         part, now_s = event.part, self.clock.now_s()
-        if not event.gate:
+        if event.gate == _BELT_END:
+            if self._at.get(part.part_id) == _BELT_END:
+                self._end(part, self.settings.layout.default_bin)
+        elif not event.gate:
             with suppress(HardwareError):  # an encoder that is gone: nobody knows where the part is seen
                 part.seen_belt_mm = part.x_belt_mm + self.read_belt_mm() - self.belt.travel_mm
         elif part.part_id not in self._on_way:
@@ -240,6 +278,10 @@ class SimWorld:
             return
         if exit_ is None:
             part.why += ", which leads nowhere"
+        if exit_ == self.settings.layout.default_bin and self.settings.ends_mm:
+            self._at[part.part_id] = _BELT_END
+            self._expect(part, _Meeting.MIDDLE, _BELT_END, self.settings.ends_mm[1])
+            return
         self._end(part, exit_)
 
     def _end(self, part: SimPart, bin_: str | None, why: str = "") -> None:

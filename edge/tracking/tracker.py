@@ -70,6 +70,12 @@ class Tracker:
         self._look_from_views(frame)
         return self._report(frame, travel_mm)
 
+    def restart(self) -> None:
+        """Forgets what is on the belt, and where it was: it has run while nobody looked. Tracks are numbered on."""
+        settings = self._settings
+        self._tracks, self._witnesses, self._standing = [], frozenset(), Standing()
+        self._motion = BeltMotion(settings.measure_motion, settings.max_step_mm)
+
     @property
     def seen_motion(self) -> SeenMotion:
         """The belt's way since the last frame, as the parts in view show it."""

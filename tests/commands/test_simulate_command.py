@@ -168,7 +168,7 @@ def test_on_a_belt_that_recirculates_every_part_ends_once_and_the_journal_says_w
     assert {record.bin for record in again} == {"back"}
     assert {record.reason for record in again} <= {DecisionReason.UNSURE, DecisionReason.REFUSED}
     assert "back" not in {record.bin for record in records if not record.again}
-    assert "went round from back" in brickgate("simulate", *arguments[:-3]).out
+    assert "went back to the feeder" in brickgate("simulate", *arguments[:-3]).out
 
 
 @pytest.mark.parametrize(("encoder", "stops"), [("constant", "where time and belt_mm_per_s say"), ("tracker", None)])

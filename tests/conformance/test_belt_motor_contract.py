@@ -25,11 +25,20 @@ class Bench:
 
     motor: BeltMotor
     is_on: Callable[[], bool] | None
+    is_back: Callable[[], bool] | None = None
+    """None: it only runs forwards."""
+    settle: Callable[[], object] = lambda: None
+    """Lets the belt come to a stand."""
 
 
 def sim(monkeypatch: pytest.MonkeyPatch) -> Bench:
     belt = SimBelt(BeltSettings(), np.random.default_rng(1))
-    return Bench(SimBeltMotor(belt), lambda: belt.running)
+
+    def runs_back() -> bool:
+        belt.advance(1.0)
+        return belt.running and belt.speed_mm_per_s < 0
+
+    return Bench(SimBeltMotor(belt), lambda: belt.running, runs_back, lambda: belt.advance(1.0))
 
 
 def idle(monkeypatch: pytest.MonkeyPatch) -> Bench:
@@ -41,7 +50,13 @@ def gpio_pin(monkeypatch: pytest.MonkeyPatch) -> Bench:
     return Bench(GpioBeltMotor(GpioMotorConfig(driver="gpio", pin=17), VirtualClock()), lambda: gpio.is_on(17))
 
 
-@pytest.fixture(params=[sim, idle, gpio_pin], ids=lambda make: make.__name__)
+def gpio_two_pins(monkeypatch: pytest.MonkeyPatch) -> Bench:
+    gpio = fake_gpio.install(monkeypatch)
+    motor = GpioBeltMotor(GpioMotorConfig(driver="gpio", pin=17, reverse_pin=27), VirtualClock())
+    return Bench(motor, lambda: gpio.is_on(17) != gpio.is_on(27), lambda: gpio.is_on(27) and not gpio.is_on(17))
+
+
+@pytest.fixture(params=[sim, idle, gpio_pin, gpio_two_pins], ids=lambda make: make.__name__)
 def bench(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Bench:
     return request.param(monkeypatch)
 
@@ -68,4 +83,31 @@ def test_close_stops_it_for_good(bench: Bench) -> None:
     bench.motor.stop()
     with pytest.raises(HardwareError, match="belt motor"):
         bench.motor.start()
+    assert runs(bench, False)
+
+
+def test_it_runs_back_or_says_that_it_cannot(bench: Bench) -> None:
+    if bench.is_back is None:
+        with pytest.raises(HardwareError, match=r"belt motor: .*back"):
+            bench.motor.reverse()
+        assert runs(bench, False)
+        return
+    for _ in range(2):
+        bench.motor.reverse()
+        assert bench.is_back()
+    bench.motor.stop()
+    assert runs(bench, False)
+    bench.settle()
+    bench.motor.start()
+    assert runs(bench, True)
+    assert not bench.is_back()
+
+
+def test_close_stops_it_on_its_way_back_too(bench: Bench) -> None:
+    if bench.is_back is not None:
+        bench.motor.reverse()
+    bench.motor.close()
+    assert runs(bench, False)
+    with pytest.raises(HardwareError, match="belt motor"):
+        bench.motor.reverse()
     assert runs(bench, False)

@@ -17,6 +17,7 @@ from edge.hardware.constant_encoder import ConstantEncoder
 from edge.hardware.gpio_encoder import GpioEncoder
 from edge.hardware.gpio_feed import GpioBeltMotor
 from edge.hardware.interfaces import Encoder
+from edge.hardware.tracked_encoder import TrackedEncoder
 from edge.sim.belt import SimBelt, SimEncoder
 from edge.sim.settings import BeltSettings
 
@@ -28,7 +29,7 @@ GRAY = ((0, 0), (0, 1), (1, 1), (1, 0))
 
 @dataclass
 class Bench:
-    """An encoder on a belt that `move` moves by some mm."""
+    """An encoder on a belt that `move` moves by some mm, backwards below 0."""
 
     encoder: Encoder
     move: Callable[[float], None]
@@ -37,22 +38,32 @@ class Bench:
 def sim(monkeypatch: pytest.MonkeyPatch) -> Bench:
     belt = SimBelt(BeltSettings(SPEED_MM_PER_S, ripple=0.0, ramp_s=0.0), np.random.default_rng(1))
     belt.running = True
-    return Bench(SimEncoder(belt, np.random.default_rng(2)), lambda mm: belt.advance(mm / SPEED_MM_PER_S))
+
+    def move(mm: float) -> None:
+        belt.backwards = mm < 0
+        belt.advance(abs(mm) / SPEED_MM_PER_S)
+
+    return Bench(SimEncoder(belt, np.random.default_rng(2)), move)
 
 
 def constant(monkeypatch: pytest.MonkeyPatch) -> Bench:
     clock = VirtualClock(1000.0)
-    return Bench(ConstantEncoder(SPEED_MM_PER_S, clock.now_s), lambda mm: clock.advance(mm / SPEED_MM_PER_S))
+    return Bench(ConstantEncoder(SPEED_MM_PER_S, clock.now_s), lambda mm: clock.advance(abs(mm) / SPEED_MM_PER_S))
+
+
+def tracked(monkeypatch: pytest.MonkeyPatch) -> Bench:
+    clock = VirtualClock(1000.0)
+    return Bench(TrackedEncoder(SPEED_MM_PER_S, clock.now_s), lambda mm: clock.advance(abs(mm) / SPEED_MM_PER_S))
 
 
 def constant_by_motor(monkeypatch: pytest.MonkeyPatch) -> Bench:
     fake_gpio.install(monkeypatch)
     clock = VirtualClock(1000.0)
-    motor = GpioBeltMotor(GpioMotorConfig(driver="gpio", pin=17), clock)
+    motor = GpioBeltMotor(GpioMotorConfig(driver="gpio", pin=17, reverse_pin=27), clock)
 
     def move(mm: float) -> None:
-        motor.start()
-        clock.advance(mm / SPEED_MM_PER_S)
+        motor.reverse() if mm < 0 else motor.start()
+        clock.advance(abs(mm) / SPEED_MM_PER_S)
         motor.stop()
         clock.advance(5.0)
 
@@ -64,7 +75,7 @@ def light_barrier(monkeypatch: pytest.MonkeyPatch) -> Bench:
     encoder = GpioEncoder(GpioEncoderConfig(driver="gpio", pin_a=20, mm_per_tick=TICK_MM))
 
     def move(mm: float) -> None:
-        for _ in range(round(mm / TICK_MM)):
+        for _ in range(round(abs(mm) / TICK_MM)):
             gpio.turn(20, not gpio.levels[20])
 
     return Bench(encoder, move)
@@ -77,15 +88,17 @@ def quadrature(monkeypatch: pytest.MonkeyPatch) -> Bench:
 
     def move(mm: float) -> None:
         nonlocal turned
-        for _ in range(round(mm / TICK_MM)):
-            turned += 1
+        for _ in range(round(abs(mm) / TICK_MM)):
+            turned += 1 if mm > 0 else -1
             for pin, level in zip((20, 21), GRAY[turned % 4], strict=True):
                 gpio.turn(pin, bool(level))
 
     return Bench(encoder, move)
 
 
-@pytest.fixture(params=[sim, constant, constant_by_motor, light_barrier, quadrature], ids=lambda make: make.__name__)
+@pytest.fixture(
+    params=[sim, constant, tracked, constant_by_motor, light_barrier, quadrature], ids=lambda make: make.__name__
+)
 def bench(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Bench:
     return request.param(monkeypatch)
 
@@ -134,3 +147,22 @@ def test_it_is_not_read_after_close_which_may_be_called_again(bench: Bench) -> N
     bench.encoder.close()
     with pytest.raises(HardwareError, match="encoder"):
         bench.encoder.belt_mm()
+
+
+def test_the_way_back_counts_as_travel_too(bench: Bench) -> None:
+    bench.encoder.start()
+    bench.move(40.0)
+    for turn, expected_mm in ((-1, 70.0), (1, 100.0)):
+        before_mm = bench.encoder.belt_mm()
+        bench.encoder.turn()
+        assert bench.encoder.belt_mm() == before_mm
+        for _ in range(3):
+            bench.move(turn * 10.0)
+            assert bench.encoder.belt_mm() > before_mm
+            before_mm = bench.encoder.belt_mm()
+        assert before_mm == pytest.approx(expected_mm, abs=2 * TOLERANCE_MM)
+
+
+def test_it_is_not_turned_before_its_start(bench: Bench) -> None:
+    with pytest.raises(HardwareError, match="encoder"):
+        bench.encoder.turn()

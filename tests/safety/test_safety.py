@@ -26,6 +26,9 @@ class Device:
     def start(self) -> None:
         self._to("on")
 
+    def reverse(self) -> None:
+        self._to("back")
+
     def stop(self) -> None:
         self._to("off")
 
@@ -277,3 +280,37 @@ def test_the_belt_is_on_while_it_was_started_and_is_not_held(devices, build):
     safety.stop("a test")
     assert safety.belt_on is False
     assert Safety(None, None, []).belt_on is None
+
+
+def test_the_belt_runs_back_only_while_it_is_held_for_that_alone(build, devices):
+    safety, belt = build(), devices["belt"]
+    safety.start_belt()
+    assert not safety.run_back("pair")
+    assert belt.state == "on"
+    safety.hold("pair")
+    assert safety.run_back("pair")
+    assert (belt.state, safety.belt_on) == ("back", False)
+    safety.hold("camera dark")
+    assert belt.state == "off"
+    assert not safety.run_back("pair")
+    assert belt.state == "off"
+    safety.release("camera dark")
+    assert belt.state == "off"
+    assert safety.run_back("pair")
+    safety.stand()
+    assert belt.state == "off"
+    safety.release("pair")
+    assert belt.state == "on"
+    safety.stand()
+    assert belt.state == "on", "only what runs back is ended"
+
+
+def test_nothing_runs_back_after_a_stop(build, devices):
+    safety = build()
+    safety.start_belt()
+    safety.hold("pair")
+    safety.run_back("pair")
+    safety.stop("enough")
+    assert devices["belt"].state == "off"
+    assert not safety.run_back("pair")
+    assert devices["belt"].state == "off"

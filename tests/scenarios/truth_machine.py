@@ -53,7 +53,10 @@ PATIENCE = 3
 LINGER_S = 3.0
 
 
-def machine_config(*, sensors: bool = True) -> MachineConfig:
+REVERSAL = {"start_mm": -40, "end_mm": 720, "pair_rounds": 4}
+
+
+def machine_config(*, sensors: bool = True, runs_back: bool = False) -> MachineConfig:
     """Two gates and three bins behind a view of 256 mm; a sensor in each bin and at the belt's end."""
     beams = [{"name": f"in-{name}", "driver": "sim", "at": {"bin": name}} for name in ("reds", "spare", "greens")]
     return MachineConfig.model_validate({
@@ -61,7 +64,8 @@ def machine_config(*, sensors: bool = True) -> MachineConfig:
             "driver": "sim", "width_px": 160, "height_px": 90, "frames_per_s": 12, "px_per_mm": 0.625,
             "belt_region_px": [0, 8, 160, 82],
         },
-        "belt": {"belt_mm_per_s": 150, "motor": {"driver": "sim"}, "encoder": {"driver": "sim"}},
+        "belt": {"belt_mm_per_s": 150, "motor": {"driver": "sim"}, "encoder": {"driver": "sim"},
+                 "reversal": REVERSAL if runs_back else None},
         "model": {"bundle": "truth"},
         "fusion": {"min_looks": 3, "max_looks": 30},
         "feeder": {"driver": "sim", "parts_per_min": 90},
@@ -130,7 +134,10 @@ class TruthActors:
     def draw(self, image: object, parts: Iterable[SimPart], travel_mm: float, gains: object) -> None:
         begin_mm, end_mm = self._view_mm
         places = [Shown(part, travel_mm - part.lead_belt_mm, travel_mm - part.trail_belt_mm) for part in parts]
-        self.shown = [at for at in places if at.lead_x_mm > begin_mm + 2 and at.trail_x_mm < end_mm - 2]
+        in_view = {at.part.part_id for at in places if at.lead_x_mm > begin_mm + 2 and at.trail_x_mm < end_mm - 2}
+        # Of two that touch, the one that is out of view still belongs to what is in it.
+        in_view |= {part_id for at in places if at.part.part_id in in_view and (part_id := at.part.against) is not None}
+        self.shown = [at for at in places if at.part.part_id in in_view or at.part.against in in_view]
 
 
 @dataclass
@@ -162,6 +169,9 @@ class TruthTracker(Tracker):
         self._seen = SeenMotion()
         self._last_mm: float | None = None
         self._ids = 0
+
+    def restart(self) -> None:
+        self._alive, self._last_mm, self._standing_still = [], None, Standing()
 
     @property
     def standing_mm(self) -> float | None:
@@ -294,6 +304,9 @@ class TruthMachine:
     seed: int = 1
     parts: int = 12
     sensors: bool = True
+    touching_share: float = 0.0
+    runs_back: bool = False
+    """Whether its belt can."""
     journal: Callable[[Callable[[str], None]], Journal] | None = None
     flushes: bool = True
     """Write the journal after every part; False where a thread does."""
@@ -305,9 +318,9 @@ class TruthMachine:
     reason: str = ""
 
     def __post_init__(self) -> None:
-        config = machine_config(sensors=self.sensors)
+        config = machine_config(sensors=self.sensors, runs_back=self.runs_back)
         plans = self.plans = make_plans(config)
-        settings = sim_settings(config, plans.bins, parts=self.parts, touching_share=0.0)
+        settings = sim_settings(config, plans.bins, parts=self.parts, touching_share=self.touching_share)
         # Without sensors, too: the camera has yet to tell of the last part.
         settings = replace(settings, linger_s=LINGER_S)
         rng = np.random.default_rng([self.seed, 9])

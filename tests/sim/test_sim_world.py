@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter, deque
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from edge.errors import InputError
+from edge.errors import HardwareError, InputError
 from edge.sim.gates import GateFault
 from edge.sim.parts import Wanted
 from edge.sim.settings import BeltSettings, Layout
@@ -319,3 +320,65 @@ def test_a_gate_that_moves_while_the_belt_stands_takes_what_has_not_come_to_it(m
     world.belt_motor.start()
     world.run()
     assert part.bin == bin_
+
+
+def test_what_is_carried_over_the_start_of_a_belt_comes_again(make_world):
+    world = make_world(parts=2, parts_per_min=60.0)
+    world.settings = replace(world.settings, ends_mm=(-40.0, 700.0))
+    while len(world.truth) < 2:
+        world.advance_to(world.clock.now_s() + 0.1)
+    world.belt_motor.stop()
+    world.feeder.set_rate(0)
+    world.advance_to(world.clock.now_s() + 1.0)
+    world.belt_motor.reverse()
+    world.advance_to(world.clock.now_s() + 6.0)
+    assert world.on_way == ()
+    assert [part.why for part in world.truth] == ["went back", "went back"]
+    world.belt_motor.stop()
+    world.advance_to(world.clock.now_s() + 1.0)
+    world.belt_motor.start()
+    world.feeder.set_rate(60)
+    world.run()
+    assert [part.bin for part in world.truth] == [None, None, "rest", "rest"]
+    assert [part.fed_again_as for part in world.truth] == [3, 2, None, None], "the last on the belt fell back first"
+    # It ends at the belt's end, and not at the last gate.
+    assert world.belt.travel_mm - world.truth[3].x_belt_mm >= 700.0
+
+
+def test_a_part_that_was_not_carried_all_the_way_passes_the_gates_again(make_world):
+    world = make_world()
+    world.settings = replace(world.settings, ends_mm=(-400.0, 700.0))
+    world.advance_to(6.0)
+    (part,) = world.truth
+    gate_mm = world.gates["g1"].x_mm
+    assert world.belt.travel_mm - part.x_belt_mm > gate_mm + 30
+    world.belt_motor.stop()
+    world.advance_to(7.0)
+    world.belt_motor.reverse()
+    world.advance_to(9.5)
+    world.belt_motor.stop()
+    world.advance_to(10.0)
+    world.gates["g1"].move_to("left")
+    world.belt_motor.start()
+    world.run()
+    assert (part.bin, part.struck) == ("a", ())
+
+
+def test_a_gate_that_is_not_at_rest_strikes_what_is_carried_back(make_world):
+    world = make_world()
+    world.settings = replace(world.settings, ends_mm=(-40.0, 700.0))
+    world.advance_to(6.0)
+    world.belt_motor.stop()
+    world.gates["g1"].move_to("left")
+    world.advance_to(7.0)
+    world.belt_motor.reverse()
+    world.advance_to(14.0)
+    assert world.truth[0].struck == ("g1",)
+
+
+def test_a_belt_is_not_turned_while_it_runs(make_world):
+    world = make_world()
+    world.advance_to(1.0)
+    with pytest.raises(HardwareError, match="let it stand first"):
+        world.belt_motor.reverse()
+    assert world.belt.speed_mm_per_s > 0
