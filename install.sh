@@ -330,6 +330,9 @@ fetch_wheels() {
   for python in 3.11 3.13; do
     say "Fetching wheels for Python $python"
     pip_download "$folder" "${platform[@]}" --python-version "$python"
+    # Raspberry Pi OS brings it; the newest lgpio has no wheel for each Python, and 0.0 on PyPI is an empty one.
+    pip_fetch "$folder" "${platform[@]}" --python-version "$python" 'rpi-lgpio>=0.6' 'lgpio>=0.2' ||
+      say "No wheel of lgpio for Python $python: there the GPIO library must come with Raspberry Pi OS"
   done
   say "Ready: copy $folder to the Pi, and type there: sudo ./install.sh --wheels FOLDER"
 }
@@ -340,8 +343,14 @@ pip_download() {
   mapfile -t wanted < <("$VENV/bin/python" -c 'import sys, tomllib
 print(*tomllib.load(open(sys.argv[1], "rb"))["project"]["dependencies"], sep="\n")' "$ROOT/pyproject.toml")
   log "pip download $*"
+  pip_fetch "$folder" "$@" "${wanted[@]%%;*}" smbus2 pip setuptools wheel || die "pip failed: see ${LOG##*/}"
+}
+
+pip_fetch() { # FOLDER WORDS…
+  local folder="$1"
+  shift
   "$VENV/bin/python" -m pip download -q --disable-pip-version-check --no-input --only-binary :all: -d "$folder" "$@" \
-    "${wanted[@]%%;*}" smbus2 rpi-lgpio pip setuptools wheel >>"$LOG" 2>&1 || die "pip failed: see ${LOG##*/}"
+    >>"$LOG" 2>&1
 }
 
 on_device() {
