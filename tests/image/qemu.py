@@ -525,7 +525,7 @@ def copy_data(card: Path, copy: Path) -> None:
 
 
 def mend_and_read(copy: Path) -> tuple[int, dict[str, str]]:
-    """What `e2fsck -p` says (below 4: it is whole), and the bin of each part in the journal. The copy stays as it is."""
+    """What `e2fsck -p` says (below 4: it is whole), and the bin of each part in the journal. Leaves the copy alone."""
     mended, out = copy.with_suffix(".mended"), copy.with_suffix("")
     subprocess.run(["cp", "--sparse=always", copy, mended], check=True)
     code = subprocess.run(["/usr/sbin/e2fsck", "-p", mended], check=False, capture_output=True).returncode
