@@ -68,6 +68,7 @@ for _name, _help in {
     "plane": "Measures scale, turn, tilt and lens from a printed sheet, or from bricks of known size.",
     "belt": "Measures the belt's speed, ripple and direction, and the encoder, on parts that ride by.",
     "colour": "Measures the belt's own colour, the light's evenness, and true colours, from bricks that you name.",
+    "positions": "Nudges each servo's rest and working positions, a degree at a time, until you say they are right.",
     "gates": "Measures each gate's place, latency and travel: parts ride by, and you count what lies in the bins.",
     "confidence": "Measures how far the scores may be believed, on parts that you name; you say how pure you want it.",
 }.items():

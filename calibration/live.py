@@ -56,7 +56,8 @@ def live_rig(
     with ExitStack() as stack:
         belt_motor = _closing(stack, operator, make_belt_motor(machine, clock))
         encoder = _closing(stack, operator, make_encoder(machine, clock, belt_motor))
-        gates = {name: _closing(stack, operator, gate) for name, gate in make_gates(machine, clock).items()}
+        made = make_gates(calibrated(machine, calibration), clock)
+        gates = {name: _closing(stack, operator, gate) for name, gate in made.items()}
         feeder = _closing(stack, operator, make_feeder(machine))
         sensors = {name: _closing(stack, operator, sensor) for name, sensor in make_sensors(machine, clock).items()}
         camera = _closing(stack, operator, make_camera(calibrated(machine, calibration), encoder, clock))

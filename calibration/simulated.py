@@ -12,16 +12,18 @@ import numpy as np
 from calibration.dropping import count_parts, drop_any, drop_bricks, drop_small, fill_small, name_colour, switch_belt
 from calibration.laying import clear, lay_bricks, lay_sheet, measure_with
 from calibration.naming import again_kind, choose_purity, drop_kind, name_kind
+from calibration.nudging import nudge, watch_gates
 from calibration.rig import Rig, Task
 from edge.bundle.manifest import Bundle
 from edge.catalogue.colours import load_colours
 from edge.config.bins import BinsConfig
+from edge.config.calibrated import calibrated
 from edge.config.calibration import Calibration
 from edge.config.schema import MachineConfig
 from edge.hardware.factory import make_accelerator, model_for
 from edge.hardware.interfaces import Accelerator
 from edge.sim.accelerator import TemperedAccelerator
-from edge.sim.build import SimMachine, build, sim_settings
+from edge.sim.build import SimMachine, build, sim_settings, with_pulses
 from edge.sim.hidden import HiddenTruth, draw_hidden, hide
 from edge.sim.parts import Wanted
 from edge.sim.sensors import sim_sensors
@@ -79,6 +81,8 @@ _HANDS: dict[str, Callable[[SimOperator, Task], str]] = {
     "drop-small": drop_small,
     "fill": fill_small,
     "count": count_parts,
+    "nudge": nudge,
+    "watch-gates": watch_gates,
     "drop-kind": drop_kind,
     "name-kind": name_kind,
     "again-kind": again_kind,
@@ -106,17 +110,18 @@ def simulated_rig(
     # Nothing comes but what the operator lays down, and the world waits for it without end.
     settings = sim_settings(machine, bins, parts=1_000_000, parts_per_min=0.0)
     truth = truth or draw_hidden(machine, settings, seed)
-    sim = build(replace(hide(settings, truth), patience_s=math.inf), load_colours(), seed=seed)
+    calibration = calibration or Calibration()
+    hidden = with_pulses(hide(settings, truth), calibrated(machine, calibration).gates)
+    sim = build(replace(hidden, patience_s=math.inf), load_colours(), seed=seed)
     world = sim.world
     sensors = sim_sensors(machine.sensors, world, seed)
     for device in (sim.camera, world.encoder, *sensors.values()):
         device.start()
-    if calibration is not None:
-        lock_camera(sim.camera, calibration)
+    lock_camera(sim.camera, calibration)
     return Rig(
         machine=machine,
         bins=bins,
-        calibration=calibration or Calibration(),
+        calibration=calibration,
         camera=sim.camera,
         controls=sim.camera,
         gates=world.gates,

@@ -26,7 +26,7 @@ from edge.parts_record import open_journal
 from edge.records import CameraLock, CommandStatus, GateReport
 from edge.signals import StopRequest
 from edge.sim.accelerator import SimAccelerator, TemperedAccelerator
-from edge.sim.build import SimMachine, build, sim_settings
+from edge.sim.build import SimMachine, build, sim_settings, with_pulses
 from edge.sim.camera import SimCamera
 from edge.sim.disk import SimDisk
 from edge.sim.fault_board import FaultBoard
@@ -119,6 +119,7 @@ def built(
         # What it counts is true; what a count is taken for has been measured, or not.
         belt = replace(hidden.belt, believed_mm_per_tick=plans.config.belt.encoder.mm_per_tick)
         hidden = replace(hidden, belt=belt)
+    hidden = with_pulses(hidden, plans.config.gates)
     return build(hidden, plans.colours, seed=options.seed, atlas=atlas, machine_seed=options.hidden), truth
 
 

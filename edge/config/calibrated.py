@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
-from edge.config.calibration import NAME, Calibration, ConfidenceCalibration, GateCalibration
+from edge.config.calibration import NAME, Calibration, ConfidenceCalibration
 from edge.config.findings import raise_for_errors
-from edge.config.gates import GateConfig, ServoBase
+from edge.config.gates import GateConfig, MaybeServoBase
 from edge.config.load import read
 from edge.config.schema import GpioEncoderConfig, MachineConfig, SimEncoderConfig
 
@@ -72,14 +73,16 @@ def _belt(machine: MachineConfig, calibration: Calibration) -> dict[str, object]
 
 def _gate(gate: GateConfig, calibration: Calibration) -> GateConfig:
     measured = calibration.gates.gates.get(gate.name) if calibration.gates else None
-    return gate.model_copy(update=_changes(gate, measured)) if measured else gate
+    changes = measured.model_dump(exclude_none=True) if measured else {}
+    nudged = calibration.positions.pulse_us.get(gate.name) if calibration.positions else None
+    if nudged and is_nudged(gate, nudged):
+        changes["pulse_us"] = nudged
+    return gate.model_copy(update=changes)
 
 
-def _changes(gate: GateConfig, measured: GateCalibration) -> dict[str, object]:
-    changes = measured.model_dump(exclude_none=True, exclude={"pulse_us"})
-    if measured.pulse_us and isinstance(gate, ServoBase):
-        changes["pulse_us"] = measured.pulse_us
-    return changes
+def is_nudged(gate: GateConfig, pulse_us: Mapping[str, int]) -> bool:
+    """Whether pulses are those of a gate: it is a servo, and still has just these positions."""
+    return isinstance(gate, MaybeServoBase) and gate.pulse_us is not None and set(pulse_us) == set(gate.positions)
 
 
 def _fusion(machine: MachineConfig, calibration: Calibration) -> dict[str, object]:

@@ -16,8 +16,9 @@ from edge.config.gates import PulseUs
 NAME = "calibration.yaml"
 STEPS = ("camera", "plane", "belt", "colour", "confidence")
 """Of the walk, in the order in which they build on each other."""
-ALONE = ("gates",)
-"""Steps that are done by themselves: parts ride past the gates for a quarter of an hour, too long for the walk."""
+ALONE = ("positions", "gates")
+"""Steps that are done by themselves: not every gate is a servo, and parts ride past the gates for a quarter of an hour,
+too long for the walk."""
 
 Positive = Annotated[Number, Field(gt=0)]
 Triple = tuple[Number, Number, Number]
@@ -108,6 +109,12 @@ class BeltCalibration(Measured):
     """How wide the belt's edges are in the straightened picture, as `edge.capture.drift` has it: how sharp it is."""
 
 
+class PositionsCalibration(Measured):
+    """The servos by name: the pulse width of each of their positions, as they were nudged."""
+
+    pulse_us: Annotated[dict[Text, dict[Text, PulseUs]], Field(min_length=1)]
+
+
 class GateCalibration(Section):
     """One gate. What is None was not measured, and machine.yaml holds."""
 
@@ -115,7 +122,6 @@ class GateCalibration(Section):
     latency_s: Annotated[Number, Field(ge=0, le=2)] | None = None
     travel_s: Annotated[Number, Field(ge=0, le=5)] | None = None
     repeatability_s: Annotated[Number, Field(ge=0, le=2)] | None = None
-    pulse_us: dict[Text, PulseUs] | None = None
 
 
 class GatesCalibration(Measured):
@@ -152,5 +158,6 @@ class Calibration(Section):
     plane: PlaneCalibration | None = None
     colour: ColourCalibration | None = None
     belt: BeltCalibration | None = None
+    positions: PositionsCalibration | None = None
     gates: GatesCalibration | None = None
     confidence: ConfidenceCalibration | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from edge.config.calibrated import confidence_of
+from edge.config.calibrated import confidence_of, is_nudged
 from edge.config.calibration import ALONE, STEPS, Calibration, Measured
 from edge.config.document import Document
 from edge.config.findings import Finding, Severity
@@ -24,6 +24,7 @@ def check_calibration(machine: MachineConfig, calibration: Calibration, document
         *_of_another_picture(machine, calibration, document),
         *_of_another_model(machine, calibration, document),
         *_gates_by_name(machine, calibration, document),
+        *_servos(machine, calibration, document),
         *_older_than_camera(calibration, document),
         *_settings_replaced(machine, calibration, document),
         *_failed(calibration, document),
@@ -77,6 +78,26 @@ def _gates_by_name(machine: MachineConfig, calibration: Calibration, document: D
             yield document.finding(
                 ("gates",), f"gate '{gate.name}' was not measured: what machine.yaml says holds", Severity.WARNING
             )
+
+
+def _servos(machine: MachineConfig, calibration: Calibration, document: Document) -> Iterator[Finding]:
+    if not (positions := calibration.positions):
+        return
+    gates = {gate.name: gate for gate in machine.gates}
+    for name, pulse_us in positions.pulse_us.items():
+        if name not in gates or not is_nudged(gates[name], pulse_us):
+            yield document.finding(
+                ("positions", "pulse_us", name),
+                f"machine.yaml has no servo '{name}' with the positions {', '.join(pulse_us)}: what it says holds,"
+                " until brickgate-calibrate positions",
+                Severity.WARNING,
+            )
+    if calibration.gates and calibration.gates.made_at < positions.made_at:
+        yield document.finding(
+            ("gates", "made_at"),
+            f"is older than the servos' positions of {positions.made_at:%Y-%m-%d %H:%M}: brickgate-calibrate gates",
+            Severity.WARNING,
+        )
 
 
 def _older_than_camera(calibration: Calibration, document: Document) -> Iterator[Finding]:

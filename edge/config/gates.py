@@ -11,7 +11,9 @@ from pydantic import Field, field_validator, model_validator
 
 from edge.config.fields import Number, Pin, Section, Text, Whole
 
-PulseUs = Annotated[Whole, Field(ge=300, le=2900)]
+PULSE_US = (300, 2900)
+"""The least and the widest pulse that a servo is ever sent: most stand against their stop by then."""
+PulseUs = Annotated[Whole, Field(ge=PULSE_US[0], le=PULSE_US[1])]
 Kind = Literal["gate", "pusher", "jet", "chute"]
 Degrees = Annotated[Number, Field(ge=-3600, le=3600)]
 
@@ -35,6 +37,13 @@ _ONLY_FOR: dict[str, tuple[str, ...]] = {
     "angle_deg": ("chute",),
     "fall_s": ("chute",),
 }
+
+
+def check_pulse(gate: str, pulse_us: float) -> None:
+    """Raises ValueError for a width that no servo is sent."""
+    least, widest = PULSE_US
+    if not least <= pulse_us <= widest:
+        raise ValueError(f"gate {gate} takes pulses of {least} to {widest} µs, not {pulse_us:g}")
 
 
 class GateBase(Section):
@@ -119,10 +128,10 @@ class GateBase(Section):
         return self
 
 
-class ServoBase(GateBase):
-    """A hobby servo: a pulse width for each position, which also names the positions."""
+class MaybeServoBase(GateBase):
+    """What may be a hobby servo: then it has a pulse width for each position, which also names the positions."""
 
-    pulse_us: Annotated[dict[str, PulseUs], Field(min_length=2)]
+    pulse_us: Annotated[dict[str, PulseUs], Field(min_length=2)] | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -133,13 +142,19 @@ class ServoBase(GateBase):
 
     @model_validator(mode="after")
     def _a_pulse_each(self) -> Self:
-        if set(self.pulse_us) != set(self.positions):
+        if self.pulse_us is not None and set(self.pulse_us) != set(self.positions):
             raise ValueError(f"pulse_us must have exactly the positions {', '.join(self.positions)}")
         return self
 
 
-class SimGateConfig(GateBase):
-    """A gate of the simulated machine."""
+class ServoBase(MaybeServoBase):
+    """A hobby servo."""
+
+    pulse_us: Annotated[dict[str, PulseUs], Field(min_length=2)]  # pyright: ignore[reportIncompatibleVariableOverride, reportGeneralTypeIssues]
+
+
+class SimGateConfig(MaybeServoBase):
+    """A gate of the simulated machine; one with `pulse_us` is a servo whose positions can be nudged."""
 
     driver: Literal["sim"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
-from edge.config.gates import GateBase
+from edge.config.gates import GateBase, ServoBase, check_pulse
 from edge.errors import HardwareError
 
 
@@ -51,3 +51,25 @@ class RealGate(ABC):
     @abstractmethod
     def _release(self) -> None:
         """Free what the gate hangs on; called once, after the movement to rest was started."""
+
+
+class RealServoGate(RealGate):
+    """A servo: each position is a pulse width, and it goes to any other. Implements
+    `edge.hardware.interfaces.Nudgeable`; a driver sends the pulses (`_send`)."""
+
+    def __init__(self, config: ServoBase) -> None:
+        super().__init__(config)
+        self._pulse_us = config.pulse_us
+
+    def set_pulse_us(self, pulse_us: float) -> None:
+        check_pulse(self.name, pulse_us)
+        if self._closed:
+            raise HardwareError(f"gate {self.name}: moved after it was closed: open the machine again")
+        self._send(pulse_us)
+
+    def _drive(self, position: str) -> None:
+        self._send(self._pulse_us[position])
+
+    @abstractmethod
+    def _send(self, pulse_us: float) -> None:
+        """Repeat pulses of this width from now on, and return."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from edge.clock import Clock
 from edge.config.gates import GpioServoGateConfig, GpioSolenoidGateConfig
-from edge.hardware.gate import RealGate
+from edge.hardware.gate import RealGate, RealServoGate
 from edge.hardware.gpio import OutputPin, PwmPin
 
 SERVO_HZ = 50
@@ -25,26 +25,26 @@ class GpioSolenoidGate(RealGate):
         self._pin.close()
 
 
-class GpioServoGate(RealGate):
+class GpioServoGate(RealServoGate):
     """A hobby servo on software PWM. `close` waits until it has come to rest: without pulses it would stop half way."""
 
     def __init__(self, config: GpioServoGateConfig, clock: Clock) -> None:
         super().__init__(config)
-        self._pulse_us = config.pulse_us
         self._way_s = config.latency_s + config.travel_s
         self._clock = clock
-        self._pin = PwmPin(f"gate {config.name}", config.pin, SERVO_HZ, self._duty(config.rest))
-        self._position = config.rest
+        self._pin = PwmPin(f"gate {config.name}", config.pin, SERVO_HZ, _duty(self._pulse_us[config.rest]))
+        self._sent_us = float(self._pulse_us[config.rest])
         self._moved_s = clock.now_s()
 
-    def _drive(self, position: str) -> None:
-        self._pin.set_duty(self._duty(position))
-        if position != self._position:
-            self._position, self._moved_s = position, self._clock.now_s()
+    def _send(self, pulse_us: float) -> None:
+        self._pin.set_duty(_duty(pulse_us))
+        if pulse_us != self._sent_us:
+            self._sent_us, self._moved_s = pulse_us, self._clock.now_s()
 
     def _release(self) -> None:
         self._clock.sleep_until(self._moved_s + self._way_s)
         self._pin.close()
 
-    def _duty(self, position: str) -> float:
-        return self._pulse_us[position] * 1e-6 * SERVO_HZ
+
+def _duty(pulse_us: float) -> float:
+    return pulse_us * 1e-6 * SERVO_HZ

@@ -96,6 +96,15 @@ class Gate(Protocol):
     def close(self) -> None: ...
 
 
+@runtime_checkable
+class Nudgeable(Protocol):
+    """What calibration turns at a gate that is a servo. `set_pulse_us` has it go where pulses of that width put it, in
+    µs, as `move_to` does to a position: it returns at once. A width out of `PULSE_US` raises ValueError and nothing
+    moves; after `close` it raises `HardwareError`."""
+
+    def set_pulse_us(self, pulse_us: float) -> None: ...
+
+
 class Feeder(Protocol):
     """Drops parts on the belt. `set_rate` takes parts per minute; 0 stops it. Below 0 raises ValueError. It stands at
     first, and `close` stops it for good: another rate than 0 then raises `HardwareError`."""

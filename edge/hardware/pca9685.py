@@ -12,7 +12,7 @@ from typing import Any
 from edge.clock import Clock
 from edge.config.gates import Pca9685GateConfig
 from edge.errors import HardwareError
-from edge.hardware.gate import RealGate
+from edge.hardware.gate import RealServoGate
 
 I2C_BUS = 1
 """The bus on the pin header of every Raspberry Pi."""
@@ -81,18 +81,18 @@ class Pca9685Board:
             ) from error
 
 
-class Pca9685Gate(RealGate):
+class Pca9685Gate(RealServoGate):
     """A servo on a channel of a board, which holds it at rest after `close`, as long as it has power."""
 
     def __init__(self, config: Pca9685GateConfig, board: Pca9685Board) -> None:
         super().__init__(config)
-        self._pulse_us, self._channel, self._board = config.pulse_us, config.channel, board
+        self._channel, self._board = config.channel, board
         self._drive(config.rest)
         board.acquire()
 
-    def _drive(self, position: str) -> None:
+    def _send(self, pulse_us: float) -> None:
         try:
-            self._board.set_pulse(self._channel, self._pulse_us[position])
+            self._board.set_pulse(self._channel, pulse_us)
         except HardwareError as error:
             raise HardwareError(f"gate {self.name}: {error}") from error
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from edge.catalogue.colours import Colour
 from edge.config.bins import BinsConfig, LayoutNode
-from edge.config.gates import GateBase
+from edge.config.gates import GateConfig, MaybeServoBase
 from edge.config.schema import GpioEncoderConfig, MachineConfig, SimEncoderConfig, SimFeederConfig
 from edge.errors import InputError
 from edge.sim.actors import Actors
@@ -188,7 +188,8 @@ def _belt(machine: MachineConfig) -> BeltSettings:
     return replace(settings, mm_per_tick=encoder.mm_per_tick) if known else settings
 
 
-def _gate(gate: GateBase, belt_mm_per_s: float) -> GateSettings:
+def _gate(gate: GateConfig, belt_mm_per_s: float) -> GateSettings:
+    pulses_us = _sent_us(gate)
     return GateSettings(
         name=gate.name,
         x_mm=gate.x_mm,
@@ -202,4 +203,18 @@ def _gate(gate: GateBase, belt_mm_per_s: float) -> GateSettings:
         beyond_mm=(gate.fall_s or 0.0) * belt_mm_per_s,
         angles_deg=tuple(gate.angle_deg[position] for position in gate.positions) if gate.angle_deg else (),
         burns_after_s=BURNS * gate.max_on_s if gate.max_on_s else math.inf,
+        pulses_us=pulses_us,
+        true_pulses_us=pulses_us,
     )
+
+
+def with_pulses(settings: SimSettings, gates: Sequence[GateConfig]) -> SimSettings:
+    """The same machine, its servos sent what these gates say; where pulses put them stays as it is."""
+    sent = {gate.name: _sent_us(gate) for gate in gates}
+    return replace(settings, gates=tuple(replace(gate, pulses_us=sent[gate.name]) for gate in settings.gates))
+
+
+def _sent_us(gate: GateConfig) -> tuple[float, ...]:
+    """What a servo is sent for each of its positions; () for a gate that is none."""
+    pulse_us = gate.pulse_us if isinstance(gate, MaybeServoBase) else None
+    return tuple(float(pulse_us[position]) for position in gate.positions) if pulse_us else ()

@@ -10,6 +10,7 @@ from enum import StrEnum
 import numpy as np
 
 from edge.clock import Clock
+from edge.config.gates import check_pulse
 from edge.errors import HardwareError
 from edge.sim.settings import GateSettings
 
@@ -75,7 +76,7 @@ class SimGate:
         self.slowness = 1.0
         self.commands: deque[tuple[float, str]] = deque(maxlen=KEPT_MOVES)
         """(time_s, position) of every `move_to`, the latest last."""
-        rest = float(settings.positions.index(settings.rest))
+        rest = self._place(settings.rest)
         self._strokes: deque[_Stroke] = deque([_Stroke(0.0, 0.0, rest, rest)], maxlen=KEPT_MOVES)
 
     @property
@@ -103,16 +104,13 @@ class SimGate:
         return first_mm, first_mm, own.x_mm, last_mm, last_mm + own.beyond_mm
 
     def move_to(self, position: str) -> None:
-        if self._closed:
-            raise HardwareError(f"gate {self.name} (sim): moved after it was closed: open the machine again")
+        self._must_be_open()
         if position not in self.positions:
             raise ValueError(f"gate {self.name} has no position '{position}': use one of {', '.join(self.positions)}")
-        if self.fault is GateFault.MUTE:
-            raise HardwareError(f"gate {self.name} (sim): does not answer: look at its driver and cable")
+        self._must_answer()
         self._burn()
         self.commands.append((self._clock.now_s(), position))
-        if self.fault in (GateFault.NONE, GateFault.SLOW):
-            self._stroke_to(position)
+        self._go(self._place(position))
 
     def close(self) -> None:
         if not self._closed:
@@ -129,7 +127,7 @@ class SimGate:
             self._cut(now_s)
             self._strokes.append(_Stroke(now_s, now_s, here, here))
         elif fault is GateFault.DEAD:
-            self._stroke_to(self.rest)
+            self._stroke_to(self._place(self.rest))
 
     def coordinate(self, time_s: float) -> float:
         """Where the gate is, was or, if nothing more is commanded, will be: 0 is its first position, 1 its second."""
@@ -147,7 +145,7 @@ class SimGate:
 
     def nearest(self, time_s: float) -> str:
         """The position that the gate is nearest to."""
-        return self.positions[round(self.coordinate(time_s))]
+        return self.positions[self._index(self.coordinate(time_s))]
 
     def held(self, from_s: float, to_s: float) -> str | None:
         """The position that the gate was in all the time, or None when it moved or stood between two."""
@@ -155,11 +153,11 @@ class SimGate:
             time_s for stroke in self._strokes for time_s in (stroke.start_s, stroke.end_s) if from_s < time_s < to_s
         ]
         where = [self.coordinate(time_s) for time_s in (from_s, *knots, to_s)]
-        index = round(where[0])
+        index = self._index(where[0])
         return self.positions[index] if all(abs(place - index) <= SETTLED for place in where) else None
 
     def _push(self, passage: Passage) -> tuple[str, bool]:
-        rest = float(self.positions.index(self.rest))
+        rest = self._place(self.rest)
         in_front = passage.enter_s, passage.leave_s
         strokes = [s for s in self._strokes if s.end_s > passage.lead_s and s.start_s < passage.trail_s]
         if not strokes and self.held(passage.lead_s, passage.trail_s) == self.rest:
@@ -169,7 +167,27 @@ class SimGate:
             return self.nearest(passage.middle_s), False
         met = in_front[0] <= out.end_s and out.start_s <= in_front[1]
         clean = in_front[0] <= out.start_s and out.end_s <= in_front[1]
-        return self.positions[round(out.end)] if met else self.rest, clean
+        return self.positions[self._index(out.end)] if met else self.rest, clean
+
+    def _place(self, position: str) -> float:
+        """The coordinate to which it is sent for a position."""
+        return float(self.positions.index(position))
+
+    def _index(self, coordinate: float) -> int:
+        """Of the position nearest to a coordinate."""
+        return min(max(round(coordinate), 0), len(self.positions) - 1)
+
+    def _must_be_open(self) -> None:
+        if self._closed:
+            raise HardwareError(f"gate {self.name} (sim): moved after it was closed: open the machine again")
+
+    def _must_answer(self) -> None:
+        if self.fault is GateFault.MUTE:
+            raise HardwareError(f"gate {self.name} (sim): does not answer: look at its driver and cable")
+
+    def _go(self, there: float) -> None:
+        if self.fault in (GateFault.NONE, GateFault.SLOW):
+            self._stroke_to(there)
 
     def _burn(self) -> None:
         """A coil that has been on for too long is gone."""
@@ -180,12 +198,12 @@ class SimGate:
             self.break_down(GateFault.DEAD)
             raise HardwareError(f"gate {self.name} (sim): its coil burned out, {on_s:.1f} s on: keep pulses short")
 
-    def _stroke_to(self, position: str) -> None:
+    def _stroke_to(self, there: float) -> None:
         settings = self._settings
         late_s, longer_s = self._rng.normal(0, settings.jitter_s, 2)
         start_s = self._clock.now_s() + max(settings.latency_s + late_s, 0.0)
         start_s = max(start_s, self._strokes[-1].start_s)
-        here, there = self.coordinate(start_s), float(self.positions.index(position))
+        here = self.coordinate(start_s)
         travel_s = self._travel_s(here, there)
         travel_s = max(travel_s + longer_s, 0.2 * travel_s) * self.slowness
         if here != there:
@@ -203,3 +221,31 @@ class SimGate:
         """Forget movements that have not begun."""
         while len(self._strokes) > 1 and self._strokes[-1].start_s > time_s:
             self._strokes.pop()
+
+
+class SimServo(SimGate):
+    """A simulated gate that is a servo: pulses say where it goes, and they may be other ones than those with which it
+    really stands in its positions. Implements `edge.hardware.interfaces.Nudgeable`."""
+
+    def set_pulse_us(self, pulse_us: float) -> None:
+        check_pulse(self.name, pulse_us)
+        self._must_be_open()
+        self._must_answer()
+        self._go(self._at_pulse(pulse_us))
+
+    def _place(self, position: str) -> float:
+        return self._at_pulse(self._settings.pulses_us[self.positions.index(position)])
+
+    def _at_pulse(self, pulse_us: float) -> float:
+        """Evenly from position to position, and on beyond the last ones."""
+        true_us = np.array(self._settings.true_pulses_us)
+        order = np.argsort(true_us)
+        true_us = true_us[order]
+        left = int(np.clip(np.searchsorted(true_us, pulse_us) - 1, 0, len(true_us) - 2))
+        share = (pulse_us - true_us[left]) / (true_us[left + 1] - true_us[left])
+        return float(order[left] + share * (order[left + 1] - order[left]))
+
+
+def sim_gate(settings: GateSettings, clock: Clock, rng: np.random.Generator) -> SimGate:
+    """A simulated gate as its settings have it."""
+    return (SimServo if settings.pulses_us else SimGate)(settings, clock, rng)

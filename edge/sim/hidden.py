@@ -14,6 +14,9 @@ import numpy as np
 from edge.config.schema import MachineConfig
 from edge.sim.settings import GateSettings, HiddenCamera, SimSettings
 
+HORN_US, ANGLE_US = 80.0, 40.0
+"""A servo's horn fits its teeth to about a half of their 160 µs, and a builder's angles are off by so much more."""
+
 
 @dataclass(frozen=True, slots=True)
 class HiddenGate:
@@ -22,6 +25,8 @@ class HiddenGate:
     x_mm: float
     latency_s: float
     travel_s: float
+    pulses_us: tuple[float, ...] = ()
+    """Of a servo: with which it really stands in each of its positions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +66,7 @@ class HiddenTruth:
 
 def draw_hidden(machine: MachineConfig, settings: SimSettings, seed: int) -> HiddenTruth:
     """A machine as a careful builder makes one after the YAML: a few per cent and a few degrees off everywhere."""
-    rng = np.random.default_rng([seed, 77])
+    rng, servo_rng = np.random.default_rng([seed, 77]), np.random.default_rng([seed, 79])
 
     def near(value: float, share: float) -> float:
         return float(value * (1 + rng.uniform(-share, share)))
@@ -81,16 +86,18 @@ def draw_hidden(machine: MachineConfig, settings: SimSettings, seed: int) -> Hid
         focus_dioptres=within(2.0, 5.0),
         belt_mm_per_s=near(machine.belt.belt_mm_per_s, 0.08),
         mm_per_tick=near(settings.belt.mm_per_tick, 0.05),
-        gates={gate.name: _draw_gate(gate, rng) for gate in settings.gates},
+        gates={gate.name: _draw_gate(gate, rng, servo_rng) for gate in settings.gates},
         temperature=within(0.8, 1.5),
     )
 
 
-def _draw_gate(gate: GateSettings, rng: np.random.Generator) -> HiddenGate:
+def _draw_gate(gate: GateSettings, rng: np.random.Generator, servo_rng: np.random.Generator) -> HiddenGate:
+    horn_us = servo_rng.uniform(-HORN_US, HORN_US)
     return HiddenGate(
         x_mm=gate.x_mm + float(rng.uniform(-8, 8)),
         latency_s=gate.latency_s + float(rng.uniform(-0.01, 0.04)),
         travel_s=gate.travel_s * float(rng.uniform(0.7, 1.3)),
+        pulses_us=tuple(float(us + horn_us + servo_rng.uniform(-ANGLE_US, ANGLE_US)) for us in gate.pulses_us),
     )
 
 
@@ -107,7 +114,7 @@ def hide(settings: SimSettings, truth: HiddenTruth) -> SimSettings:
     height_mm = settings.camera.height_mm * settings.camera.px_per_mm / truth.px_per_mm
     camera = replace(settings.camera, px_per_mm=truth.px_per_mm, height_mm=height_mm, hidden=_hidden_camera(truth))
     gates = tuple(
-        replace(gate, x_mm=own.x_mm, latency_s=own.latency_s, travel_s=own.travel_s)
+        replace(gate, x_mm=own.x_mm, latency_s=own.latency_s, travel_s=own.travel_s, true_pulses_us=own.pulses_us)
         for gate in settings.gates
         for own in (truth.gates[gate.name],)
     )

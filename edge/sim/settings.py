@@ -72,6 +72,10 @@ class GateSettings:
     """Of a chute: where each position is; `travel_s` takes it from the least to the greatest."""
     burns_after_s: float = math.inf
     """A coil that is on for longer burns out."""
+    pulses_us: tuple[float, ...] = ()
+    """Of a servo: what it is sent for each position."""
+    true_pulses_us: tuple[float, ...] = ()
+    """Of a servo: those with which it really stands in each position."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from edge.clock import VirtualClock
 from edge.errors import HardwareError
 from edge.sim.belt import SimBelt, SimBeltMotor, SimEncoder
 from edge.sim.feeder import SimFeeder, lay_against
-from edge.sim.gates import Passage, SimGate
+from edge.sim.gates import Passage, SimGate, sim_gate
 from edge.sim.mishaps import Mishaps
 from edge.sim.parts import ANY, PartMaker, SimPart, Wanted
 from edge.sim.settings import TICK_S, ReturnSettings, SimSettings
@@ -73,7 +73,7 @@ class SimWorld:
         self.belt_motor = SimBeltMotor(self.belt)
         self.encoder = SimEncoder(self.belt, encoder_rng)
         self.feeder = SimFeeder(settings.feed, feed_rng)
-        self.gates = {gate.name: SimGate(gate, self.clock, gate_rng.spawn(1)[0]) for gate in settings.gates}
+        self.gates = {gate.name: sim_gate(gate, self.clock, gate_rng.spawn(1)[0]) for gate in settings.gates}
         self.read_belt_mm: Callable[[], float] = lambda: self.belt.travel_mm
         self.mishaps = Mishaps(lambda part: self._end(part, None, "fell off"))
         self.hopper: deque[Wanted] | None = None

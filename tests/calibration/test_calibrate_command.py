@@ -27,7 +27,7 @@ def calibrate(monkeypatch, capsys):
 def test_help_names_every_step(calibrate):
     code, out, _ = calibrate("--help")
     assert code == 0
-    for name in ("camera", "plane", "belt", "colour", "confidence", "all", "sheet", "status"):
+    for name in ("camera", "plane", "belt", "colour", "confidence", "positions", "gates", "all", "sheet", "status"):
         assert f" {name} " in out
 
 
@@ -54,4 +54,4 @@ def test_status_says_what_was_measured_and_what_is_to_be_done(calibrate, folder,
     assert (code, err) == (0, "")
     assert "2026-01-01 12:00" in out
     assert "0.2 %" in out
-    assert out.count("not calibrated") == 5
+    assert out.count("not calibrated") == 6

@@ -4,7 +4,13 @@ import pytest
 
 from calibration.file import save_section
 from edge.config.calibrated import calibrated, calibration_of, load_calibration
-from edge.config.calibration import Calibration, ConfidenceCalibration, GateCalibration, GatesCalibration
+from edge.config.calibration import (
+    Calibration,
+    ConfidenceCalibration,
+    GateCalibration,
+    GatesCalibration,
+    PositionsCalibration,
+)
 from edge.config.gates import Pca9685GateConfig
 from edge.config.load import load_machine
 from edge.config.schema import GpioEncoderConfig
@@ -67,17 +73,16 @@ def test_ticks_and_pulses_go_to_the_drivers_that_have_them(folder, belt_section)
         update={"gates": (servo,), "belt": machine.belt.model_copy(update={"encoder": encoder})}
     )
     pulses = {"left": 1050, "pass": 1480, "right": 1990}
-    gates = GatesCalibration(
-        made_at=belt_section.made_at,
-        measured_from="a test",
-        residuals={},
-        gates={"g1": GateCalibration(pulse_us=pulses)},
+    positions = PositionsCalibration(
+        made_at=belt_section.made_at, measured_from="a test", residuals={}, pulse_us={"g1": pulses, "gone": pulses}
     )
-    config = calibrated(machine, Calibration(belt=belt_section, gates=gates))
+    config = calibrated(machine, Calibration(belt=belt_section, positions=positions))
     assert isinstance(config.belt.encoder, GpioEncoderConfig)
     assert config.belt.encoder.mm_per_tick == 0.26
     assert isinstance(config.gates[0], Pca9685GateConfig)
     assert config.gates[0].pulse_us == pulses
+    other = positions.model_copy(update={"pulse_us": {"g1": {"pass": 1500, "push": 1900}}})
+    assert calibrated(machine, Calibration(positions=other)).gates == machine.gates
 
 
 @pytest.mark.parametrize(("bundle", "sure_above"), [("starter", 0.93), ("universal", 0.80)])

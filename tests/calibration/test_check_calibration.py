@@ -11,6 +11,7 @@ from edge.config.calibration import (
     GateCalibration,
     GatesCalibration,
     PlaneCalibration,
+    PositionsCalibration,
     Residual,
 )
 from edge.config.findings import errors
@@ -92,6 +93,20 @@ def test_gates_models_and_settings_that_do_not_go_together(folder, camera_sectio
         " brickgate-calibrate confidence",
         "gates.gates.g77: machine.yaml has no gate 'g77': it is left out",
         "gates: gate 'g9' was not measured: what machine.yaml says holds",
+    ]
+
+
+def test_servos_that_are_none_and_times_older_than_their_positions(folder, camera_section):
+    file = folder / "calibration.yaml"
+    gates = {f"g{number}": GateCalibration(x_mm=280 + 120 * number) for number in range(1, 10)}
+    save_section(file, "gates", of(camera_section, GatesCalibration, gates=gates))
+    pulse_us = {"g1": {"left": 1100, "pass": 1500, "right": 1900}}
+    section = of(camera_section, PositionsCalibration, pulse_us=pulse_us)
+    save_section(file, "positions", section.model_copy(update={"made_at": section.made_at + timedelta(minutes=1)}))
+    assert sorted(line.split(": ", 1)[1].removeprefix("warning: ") for line in said(folder)) == [
+        "gates.made_at: is older than the servos' positions of 2026-01-01 12:01: brickgate-calibrate gates",
+        "positions.pulse_us.g1: machine.yaml has no servo 'g1' with the positions left, pass, right: what it says"
+        " holds, until brickgate-calibrate positions",
     ]
 
 

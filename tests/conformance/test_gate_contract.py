@@ -17,9 +17,9 @@ from edge.errors import HardwareError
 from edge.hardware.gpio_gates import GpioServoGate, GpioSolenoidGate
 from edge.hardware.gpio_pulse import GpioPulseGate
 from edge.hardware.idle import IdleGate
-from edge.hardware.interfaces import Gate
+from edge.hardware.interfaces import Gate, Nudgeable
 from edge.hardware.pca9685 import Pca9685Board, Pca9685Gate
-from edge.sim.gates import SimGate
+from edge.sim.gates import SimGate, sim_gate
 from edge.sim.settings import GateSettings
 
 PULSE_US = {"left": 1000, "pass": 1500, "right": 2000}
@@ -33,6 +33,8 @@ class Bench:
     gate: Gate
     clock: VirtualClock
     where: Callable[[], str]
+    pulse_us: Callable[[], float | None] = lambda: None
+    """Of a servo: the pulse of the place where it is."""
 
 
 def nearest(pulse_us: float | None) -> str:
@@ -44,6 +46,14 @@ def sim(monkeypatch: pytest.MonkeyPatch) -> Bench:
     clock = VirtualClock()
     gate = SimGate(GateSettings("g1", 400, tuple(PULSE_US), "pass"), clock, np.random.default_rng(1))
     return Bench(gate, clock, lambda: gate.nearest(clock.now_s()))
+
+
+def sim_servo(monkeypatch: pytest.MonkeyPatch) -> Bench:
+    clock = VirtualClock()
+    pulses_us = tuple(map(float, PULSE_US.values()))
+    settings = GateSettings("g1", 400, tuple(PULSE_US), "pass", pulses_us=pulses_us, true_pulses_us=pulses_us)
+    gate = sim_gate(settings, clock, np.random.default_rng(1))
+    return Bench(gate, clock, lambda: gate.nearest(clock.now_s()), lambda: 1000 + 500 * gate.coordinate(clock.now_s()))
 
 
 def replayed(monkeypatch: pytest.MonkeyPatch) -> Bench:
@@ -115,7 +125,12 @@ def servo(monkeypatch: pytest.MonkeyPatch) -> Bench:
     config = GpioServoGateConfig(
         driver="gpio-servo", name="g1", x_mm=400, positions=tuple(PULSE_US), pulse_us=PULSE_US, pin=18
     )
-    return Bench(GpioServoGate(config, clock), clock, lambda: nearest(fake_gpio.pulse_us(gpio, 18)))
+    return Bench(
+        GpioServoGate(config, clock),
+        clock,
+        lambda: nearest(fake_gpio.pulse_us(gpio, 18)),
+        lambda: fake_gpio.pulse_us(gpio, 18),
+    )
 
 
 def pca9685(monkeypatch: pytest.MonkeyPatch) -> Bench:
@@ -124,7 +139,7 @@ def pca9685(monkeypatch: pytest.MonkeyPatch) -> Bench:
         driver="pca9685", name="g1", x_mm=400, positions=tuple(PULSE_US), pulse_us=PULSE_US, channel=3
     )
     gate = Pca9685Gate(config, Pca9685Board(0x40, clock))
-    return Bench(gate, clock, lambda: nearest(i2c.chips[0x40].pulse_us(3)))
+    return Bench(gate, clock, lambda: nearest(i2c.chips[0x40].pulse_us(3)), lambda: i2c.chips[0x40].pulse_us(3))
 
 
 def pca9685_chute(monkeypatch: pytest.MonkeyPatch) -> Bench:
@@ -137,16 +152,23 @@ def pca9685_chute(monkeypatch: pytest.MonkeyPatch) -> Bench:
         }
     )  # fmt: skip
     gate = Pca9685Gate(config, Pca9685Board(0x40, clock))
-    return Bench(gate, clock, lambda: nearest(i2c.chips[0x40].pulse_us(3)))
+    return Bench(gate, clock, lambda: nearest(i2c.chips[0x40].pulse_us(3)), lambda: i2c.chips[0x40].pulse_us(3))
 
 
 MAKERS = [
-    sim, sim_pusher, sim_jet, sim_chute, replayed, solenoid, solenoid_active_low, valve, servo, pca9685, pca9685_chute,
+    sim, sim_servo, sim_pusher, sim_jet, sim_chute, replayed, solenoid, solenoid_active_low, valve, servo, pca9685,
+    pca9685_chute,
 ]  # fmt: skip
+SERVOS = [sim_servo, servo, pca9685, pca9685_chute]
 
 
 @pytest.fixture(params=MAKERS, ids=lambda make: make.__name__)
 def bench(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    return request.param(monkeypatch)
+
+
+@pytest.fixture(params=SERVOS, ids=lambda make: make.__name__)
+def servo_bench(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Bench:
     return request.param(monkeypatch)
 
 
@@ -192,3 +214,42 @@ def test_it_does_not_move_after_close(bench: Bench) -> None:
     bench.gate.close()
     with pytest.raises(HardwareError, match="g1"):
         bench.gate.move_to(bench.gate.rest)
+
+
+def test_only_servos_can_be_nudged(bench: Bench, request: pytest.FixtureRequest) -> None:
+    assert isinstance(bench.gate, Nudgeable) == (request.node.callspec.params["bench"] in SERVOS)
+
+
+@pytest.mark.parametrize("pulse_us", [1480, 1490, 1112.5, 2050, 1500])
+def test_a_servo_goes_where_a_pulse_puts_it_without_waiting(servo_bench: Bench, pulse_us: float) -> None:
+    assert isinstance(servo_bench.gate, Nudgeable)
+    before_s = servo_bench.clock.now_s()
+    servo_bench.gate.set_pulse_us(pulse_us)
+    assert servo_bench.clock.now_s() == before_s
+    servo_bench.clock.advance(MOVED_S)
+    assert servo_bench.pulse_us() == pytest.approx(pulse_us, abs=3)
+    servo_bench.gate.move_to("left")
+    servo_bench.clock.advance(MOVED_S)
+    assert servo_bench.pulse_us() == pytest.approx(1000, abs=3)
+
+
+@pytest.mark.parametrize("pulse_us", [0, -1500, 299, 2901, float("nan"), float("inf")])
+def test_a_pulse_beyond_the_limits_is_refused_and_nothing_moves(servo_bench: Bench, pulse_us: float) -> None:
+    assert isinstance(servo_bench.gate, Nudgeable)
+    servo_bench.gate.set_pulse_us(1700)
+    servo_bench.clock.advance(MOVED_S)
+    with pytest.raises(ValueError, match=r"gate g1 takes pulses of 300 to 2900 µs, not"):
+        servo_bench.gate.set_pulse_us(pulse_us)
+    servo_bench.clock.advance(MOVED_S)
+    assert servo_bench.pulse_us() == pytest.approx(1700, abs=3)
+
+
+def test_a_servo_that_was_nudged_is_at_rest_after_close_and_takes_no_pulse(servo_bench: Bench) -> None:
+    assert isinstance(servo_bench.gate, Nudgeable)
+    servo_bench.gate.set_pulse_us(1900)
+    servo_bench.clock.advance(MOVED_S)
+    servo_bench.gate.close()
+    servo_bench.clock.advance(MOVED_S)
+    assert servo_bench.where() == servo_bench.gate.rest
+    with pytest.raises(HardwareError, match="g1"):
+        servo_bench.gate.set_pulse_us(1500)

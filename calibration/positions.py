@@ -1,0 +1,178 @@
+"""The servos: which pulses put each gate flush with the wall, and which put it where it closes the lane.
+
+Nothing on a servo gate tells where its arm stands, so somebody looks: the machine holds one position at a time, and is
+told to turn it a little this way or that until it is right. A horn that sits between two teeth is off by the same angle
+in every position, so what the rest was off by is where the others begin.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from calibration.rig import Rig, Task
+from calibration.step import Fit, RefusedError, Step
+from edge.config.calibration import PositionsCalibration
+from edge.config.gates import PULSE_US, GateConfig, MaybeServoBase
+from edge.hardware.interfaces import Nudgeable
+
+NUDGES_US = {"+": 10, "-": -10, "++": 50, "--": -50}
+"""A hobby servo turns by about a degree for 10 µs."""
+RIGHT, END = "ok", "end"
+LOOK_S, WATCH_S = 3.0, 3.0
+"""What it takes a person to look at an arm and answer, and to watch a gate go through its positions."""
+MOST_NUDGES = 60
+APART_US = 100
+"""Two positions of a gate that are nearer, some ten degrees, are hardly two."""
+SETTLES_S = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class PositionsData:
+    """By gate and position: the pulses that machine.yaml names, and those that were found right, in µs."""
+
+    written_us: Mapping[str, Mapping[str, int]]
+    found_us: Mapping[str, Mapping[str, int]]
+
+
+def collect(rig: Rig) -> PositionsData:
+    """Nudges every servo's positions, one after the other.
+
+    Raises:
+        RefusedError: there is no servo, or whoever stands there ends it.
+        HardwareError: a gate fails.
+    """
+    servos = {gate.name: pulse_us for gate in rig.config.gates if (pulse_us := _pulses(rig, gate))}
+    if not servos:
+        raise RefusedError("positions: machine.yaml has no servo gate (pulse_us) whose positions could be nudged")
+    written = {gate.name: pulse_us for gate in rig.machine.gates if (pulse_us := _pulses(rig, gate))}
+    rig.operator.say(
+        f"+ and - turn an arm by {NUDGES_US['+']} µs, about a degree, ++ and -- by {NUDGES_US['++']} µs; which way is"
+        " which depends on how the servo is mounted"
+    )
+    found: dict[str, dict[str, int]] = {}
+    gates = [gate for gate in rig.config.gates if gate.name in servos]
+    try:
+        for gate in gates:
+            found[gate.name] = _nudge_all(rig, gate, servos[gate.name])
+        for gate in gates:
+            _watch(rig, gate, found[gate.name])
+    finally:
+        for gate in gates:
+            _send(rig, gate.name, (found.get(gate.name) or servos[gate.name])[gate.rest])
+    return PositionsData(written, found)
+
+
+def fit(rig: Rig, data: PositionsData) -> Fit[PositionsCalibration]:
+    """The pulses as they were found.
+
+    Raises:
+        RefusedError: two positions of a gate are hardly apart, or lie in another order than in machine.yaml.
+    """
+    for gate, found_us in data.found_us.items():
+        _check(gate, found_us, data.written_us[gate])
+    section = PositionsCalibration(
+        made_at=rig.now(),
+        measured_from=f"{rig.source}, {len(data.found_us)} servos nudged",
+        residuals={},
+        pulse_us={gate: dict(found_us) for gate, found_us in data.found_us.items()},
+    )
+    return Fit(section, notes=tuple(_note(gate, data) for gate in data.found_us))
+
+
+def _pulses(rig: Rig, gate: GateConfig) -> dict[str, int] | None:
+    """What a gate is sent, where it is a servo."""
+    if isinstance(gate, MaybeServoBase) and isinstance(rig.gates[gate.name], Nudgeable):
+        return gate.pulse_us
+    return None
+
+
+def _nudge_all(rig: Rig, gate: GateConfig, pulse_us: Mapping[str, int]) -> dict[str, int]:
+    """Rest first: by what it was off, the others probably are."""
+    found = {gate.rest: _nudge(rig, gate, gate.rest, pulse_us[gate.rest])}
+    off_us = found[gate.rest] - pulse_us[gate.rest]
+    for position in gate.positions:
+        if position != gate.rest:
+            found[position] = _nudge(rig, gate, position, _within(pulse_us[position] + off_us))
+    _send(rig, gate.name, found[gate.rest])
+    return {position: found[position] for position in gate.positions}
+
+
+def _nudge(rig: Rig, gate: GateConfig, position: str, pulse_us: int) -> int:
+    """Holds one position until it is right."""
+    words = f"{gate.name} '{position}', {_wanted(gate, position)}: right?"
+    what = {"gate": gate.name, "position": position}
+    for _ in range(MOST_NUDGES):
+        _send(rig, gate.name, pulse_us)
+        rig.wait_until(rig.clock.now_s() + gate.latency_s + gate.travel_s + SETTLES_S)
+        answer = rig.operator.do(Task(words, "nudge", what, LOOK_S, (RIGHT, *NUDGES_US, END)))
+        if answer == RIGHT:
+            return pulse_us
+        if answer == END:
+            raise RefusedError(f"positions: ended at {gate.name} '{position}': the old positions hold")
+        wanted_us = pulse_us + NUDGES_US[answer]
+        pulse_us = _within(wanted_us)
+        if pulse_us != wanted_us:
+            rig.operator.say(f"a servo takes {PULSE_US[0]} to {PULSE_US[1]} µs: put the horn on another tooth")
+    raise RefusedError(
+        f"positions: {gate.name} '{position}' is not right after {MOST_NUDGES} nudges: look whether its servo moves"
+        " (power, cable, horn), then begin again"
+    )
+
+
+def _within(pulse_us: int) -> int:
+    return min(max(pulse_us, PULSE_US[0]), PULSE_US[1])
+
+
+def _wanted(gate: GateConfig, position: str) -> str:
+    """What is to be seen once the position is right."""
+    if gate.kind == "chute":
+        return "its mouth over the middle of the bin"
+    if position == gate.rest:
+        return "flush with the wall, so that every part passes"
+    return "pushing right across" if gate.kind == "pusher" else "the lane closed, so that no part slips past"
+
+
+def _watch(rig: Rig, gate: GateConfig, found_us: Mapping[str, int]) -> None:
+    """Has a gate go through its positions once more: an arm that sticks or has play shows it now."""
+    for position in (*(one for one in gate.positions if one != gate.rest), gate.rest):
+        _send(rig, gate.name, found_us[position])
+        rig.wait_until(rig.clock.now_s() + gate.latency_s + gate.travel_s + SETTLES_S)
+    words = f"{gate.name} went through its positions: was each right, and is it flush again?"
+    if rig.operator.do(Task(words, "watch-gates", {"gate": gate.name}, WATCH_S, ("yes", "no"))) != "yes":
+        raise RefusedError(
+            f"positions: {gate.name} does not come back to where it was: tighten its horn and its screws, then begin"
+            " again"
+        )
+
+
+def _send(rig: Rig, gate: str, pulse_us: int) -> None:
+    servo = rig.gates[gate]
+    assert isinstance(servo, Nudgeable)
+    servo.set_pulse_us(pulse_us)
+
+
+def _check(gate: str, found_us: Mapping[str, int], written_us: Mapping[str, int]) -> None:
+    order = sorted(found_us, key=lambda position: found_us[position])
+    for one, other in itertools.pairwise(order):
+        if found_us[other] - found_us[one] < APART_US:
+            raise RefusedError(
+                f"positions: '{one}' and '{other}' of {gate} are {found_us[other] - found_us[one]} µs apart, at least"
+                f" {APART_US} are wanted: the old positions hold; nudge each to its own place"
+            )
+    written = sorted(written_us, key=lambda position: written_us[position])
+    if order not in (written, written[::-1]):
+        raise RefusedError(
+            f"positions: {gate} turns through {', '.join(order)}, and by machine.yaml through {', '.join(written)}: the"
+            " old positions hold; look whether two were taken for each other"
+        )
+
+
+def _note(gate: str, data: PositionsData) -> str:
+    found = ", ".join(f"{position} {us} µs" for position, us in data.found_us[gate].items())
+    most_us = max(abs(us - data.written_us[gate][position]) for position, us in data.found_us[gate].items())
+    return f"{gate}: {found}; up to {most_us} µs from machine.yaml's"
+
+
+STEP = Step("positions", "nudges each servo's rest and working positions", collect, fit)
