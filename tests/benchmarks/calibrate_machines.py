@@ -45,7 +45,7 @@ NEAR_MM = 12.0
 
 @dataclass(slots=True)
 class Outcome:
-    """How far off one machine was; None: the step was refused."""
+    """How far off one machine was, with its sign; None: the step was refused."""
 
     seed: int
     refused: list[str] = field(default_factory=list)
@@ -63,6 +63,8 @@ class Outcome:
     """What the last step took the machine."""
     hands_s: float = 0.0
     tasks: int = 0
+    last_hands_s: float = 0.0
+    """Of the last step alone."""
 
 
 def calibrate(name: str, seed: int, steps: Sequence[str] = STEPS) -> Outcome:
@@ -73,25 +75,26 @@ def calibrate(name: str, seed: int, steps: Sequence[str] = STEPS) -> Outcome:
     assert isinstance(operator, SimOperator)
     with TemporaryDirectory() as file:
         for name_ in steps:
-            begun_s = rig.clock.now_s()
+            begun_s, hands_s = rig.clock.now_s(), operator.took_s
             try:
                 run_step(step(name_), rig, Path(file) / "calibration.yaml")
             except RefusedError as error:
                 outcome.refused.append(f"{error}")
-            outcome.machine_s = rig.clock.now_s() - begun_s
+            outcome.machine_s = round(rig.clock.now_s() - begun_s)
+            outcome.last_hands_s = operator.took_s - hands_s
     outcome.hands_s, outcome.tasks = operator.took_s, len(operator.tasks)
     truth, found = operator.truth, rig.calibration
     if found.plane:
         errors = errors_of(found.plane, rig)
         outcome.scale, outcome.perspective_mm = errors.scale, errors.perspective_mm
     if found.belt and found.belt.mm_per_tick:
-        outcome.speed = abs(found.belt.belt_mm_per_s / truth.belt_mm_per_s - 1)
-        outcome.tick = abs(found.belt.mm_per_tick / truth.mm_per_tick - 1)
+        outcome.speed = found.belt.belt_mm_per_s / truth.belt_mm_per_s - 1
+        outcome.tick = found.belt.mm_per_tick / truth.mm_per_tick - 1
     for gate, own in found.gates.gates.items() if found.gates else ():
         hidden = truth.gates[gate]
-        outcome.gates_mm.append(abs((own.x_mm or 0.0) - hidden.x_mm))
-        outcome.gates_latency_ms.append(1e3 * abs((own.latency_s or 0.0) - hidden.latency_s))
-        outcome.gates_travel_ms.append(1e3 * abs((own.travel_s or 0.0) - hidden.travel_s))
+        outcome.gates_mm.append(round((own.x_mm or 0.0) - hidden.x_mm, 3))
+        outcome.gates_latency_ms.append(round(1e3 * ((own.latency_s or 0.0) - hidden.latency_s), 2))
+        outcome.gates_travel_ms.append(round(1e3 * ((own.travel_s or 0.0) - hidden.travel_s), 2))
     if found.colour:
         name_colours(rig, operator, outcome)
     return outcome
@@ -126,8 +129,8 @@ def name_colours(rig: Rig, operator: SimOperator, outcome: Outcome) -> None:
 
     run = PartsRun(rig, see)
     run.start()
-    until_s = run.now_s + len(order) * EVERY_S + RIDE_S
-    while run.now_s < until_s:
+    until_s = rig.clock.now_s() + len(order) * EVERY_S + RIDE_S
+    while rig.clock.now_s() < until_s:
         run.look()
     ahead_mm = world.read_belt_mm() * told_scale(rig) - world.belt.travel_mm
     before, after = ColourMeter(colours), ColourMeter(colours, measured.belt_rgb, measured.matrix)
@@ -167,14 +170,19 @@ def report(outcomes: Sequence[Outcome]) -> None:
     )
     for what, values, limit in rows:
         if values:
-            over = sum(value > limit for value in values)
-            print(f"{what}: median {np.median(values):.4f}, worst {max(values):.4f} (at most {limit}; {over} over)")
+            off = np.abs(values)
+            within = np.mean(off <= limit)
+            print(
+                f"{what}: median {np.median(off):.4f}, worst {max(off):.4f} (at most {limit}; {within:.1%} of"
+                f" {len(off)} within), mean with its sign {np.mean(values):.4f}"
+            )
     named = sum(outcome.named for outcome in outcomes)
     if named:
         before, after = (sum(getattr(o, key) for o in outcomes) / named for key in ("right_before", "right_after"))
         print(f"30 colours, {named} parts: {before:.1%} right before, {after:.1%} after (95 % asked)")
     tasks, hands_s = max(o.tasks for o in outcomes), max(o.hands_s for o in outcomes)
-    print(f"the last step: at most {max(o.machine_s for o in outcomes):.0f} s of the machine")
+    machine_s, last_s = max(o.machine_s for o in outcomes), max(o.last_hands_s for o in outcomes)
+    print(f"the last step: at most {machine_s:.0f} s of the machine, {last_s:.0f} s of the hands")
     print(f"hands: at most {tasks} tasks, {hands_s:.0f} s; refused: {sum(bool(o.refused) for o in outcomes)} machines")
 
 
