@@ -177,6 +177,14 @@ class Guest:
             time.sleep(5)  # Each look costs the guest some work.
         raise TimeoutError(f"not within {within_s} s; last seen: {seen}; see {self.log}")
 
+    def wait_for_console(self, pattern: str, within_s: float = 3600) -> None:
+        """Waits until the console has said so, which costs the guest nothing."""
+        until = time.monotonic() + within_s
+        while not re.search(pattern, self.log.read_text(errors="replace")):
+            if time.monotonic() > until or self._process is None or self._process.poll() is not None:
+                raise TimeoutError(f"the console does not say '{pattern}': see {self.log}")
+            time.sleep(1)
+
     def ready(self) -> dict[str, Any]:
         return self.wait(lambda seen: seen["machine"]["state"] in READY)
 
@@ -436,7 +444,7 @@ class Proof:
 
     def _boot_copy(self, copy: Path, parts: int) -> dict[str, Any]:
         """Starts the machine with that data partition, as the cut left it; it is ready, and shows its last part."""
-        guest = self.guest("cut")
+        guest = self.guest(f"boot-{copy.stem}")
         guest.host_clock = self.options.host_clock
         self._play_a_recording(guest)
         with copy.open("rb") as source, guest.card.open("r+b") as card:
@@ -444,11 +452,13 @@ class Proof:
             shutil.copyfileobj(source, card, 1 << 20)
         since = guest.power_on()
         try:
-            seen = guest.wait(lambda seen: seen["machine"]["state"] in ("sorting", "stopped"), 3600)
+            guest.wait_for_console(r"Brickgate [\d.]+: (sorting|stopped)")
+            seen = guest.wait(lambda seen: seen["machine"]["state"] in ("sorting", "stopped"))
             assert parts == 0 or seen["parts"][0]["part_id"] == parts, (parts, seen["parts"])
             computed_s = round(guest.computed_s())
         finally:
             guest.cut_power()
+            guest.card.unlink()
         ready_s = round(seen["machine"]["since_s"] - BEGUN_S, 1)
         return {"ready_guest_s": ready_s, "host_s": round(time.monotonic() - since), "computed_s": computed_s}
 
