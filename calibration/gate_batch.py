@@ -17,8 +17,12 @@ from calibration.measured_belt import MeasuredBelt
 from calibration.rig import Rig
 from calibration.step import RefusedError
 
-TRIES = 2
-"""Gates that one part may be tried at: about every second part is diverted at each."""
+PASSED = 0.9
+"""How likely it has to be that a part passed a gate for it to be tried at another."""
+EVEN = 3
+"""Gates whose trials still to do differ by so many are alike."""
+NEXT_MM = 60.0
+"""A gate that is so much further along can still be told in time what a part is tried at."""
 EARLY_S, SETTLES_S, AFTER_MM, GONE_S = 0.05, 0.1, 2.0, 1.2
 MOVES_MM = 5.0
 """Of a belt that runs, over the first pictures."""
@@ -57,6 +61,8 @@ class GateBatches:
         self._numbers = itertools.count()
         self._wanted: dict[str, _Wanted] = {}
         self._begun: set[int] = set()
+        self._perhaps_gone: set[int] = set()
+        """Parts that a gate has probably taken, or may have."""
         self._look_mm = 0.0
         self._speed = rig.config.belt.belt_mm_per_s
         self._coast_mm = COAST_MM_PER_MM_S * self._speed
@@ -150,10 +156,22 @@ class GateBatches:
                 if ride.single:
                     self._choose(ride)
 
-    def _choose(self, ride: Ride) -> None:
-        gates = [gate for gate, own in self._wanted.items() if own.todo]
-        for gate in sorted(gates, key=lambda name: -len(self._wanted[name].todo))[:TRIES]:
-            self._put_off(ride, gate)
+    def _choose(self, ride: Ride, past_mm: float = 0.0) -> None:
+        """What a part is tried at beyond a station: the first of the gates that have most trials still to do."""
+        open_ = {gate: len(own.todo) for gate, own in self._wanted.items() if self._station_mm(gate) > past_mm}
+        most = max(open_.values(), default=0)
+        if most:
+            gates = [gate for gate, many in open_.items() if many and many >= most - EVEN]
+            self._put_off(ride, min(gates, key=self._station_mm))
+
+    def _go_on(self, ride: Ride, gate: str, trial: Trial) -> None:
+        """A part that has most likely passed is tried at a later gate too. One that may have passed is not: a count
+        in which every part may be missing says little."""
+        under = self._unders[gate]
+        if under.chance(trial, under.rest) > PASSED:
+            self._choose(ride, self._station_mm(gate) + NEXT_MM)
+        else:
+            self._perhaps_gone.add(ride.number)
 
     def _put_off(self, ride: Ride, gate: str) -> None:
         """Has one of the gate's trials done on a part that comes, unless another part is in the way by then."""
@@ -162,12 +180,16 @@ class GateBatches:
         middle_mm = self._looks.middle_mm(ride) + self._station_mm(gate)
 
         def begin() -> None:
-            if self._is_in_the_way(ride, gate) or self._belt.travel_mm() < own.busy_mm:
+            if ride.number in self._perhaps_gone:
                 own.todo.append(trial)
+            elif self._is_in_the_way(ride, gate) or self._belt.travel_mm() < own.busy_mm:
+                own.todo.append(trial)
+                self._choose(ride, self._station_mm(gate) + NEXT_MM)
             elif self._standing:
                 self._stand(ride, gate, trial)
             else:
                 self._swing(ride, gate, trial, middle_mm)
+                self._go_on(ride, gate, trial)
 
         if self._standing:
             self._at_travel(middle_mm + trial.at - self._coast_mm, begin)
@@ -197,6 +219,7 @@ class GateBatches:
         """Stops the belt under the part, moves its gate and every other that also has a part near it, and lets the
         belt go on."""
         from_mm = self._belt.travel_mm()
+        self._supply.pause()
         stands_mm = self._belt.stop()
         self._coast_mm += 0.5 * (stands_mm - from_mm - self._coast_mm)
         moved = [(ride, gate, trial), *self._others_standing(stands_mm, gate)]
@@ -205,7 +228,9 @@ class GateBatches:
         self._rig.wait_until(self._rig.clock.now_s() + max(self._longest_s(name) for _, name, _ in moved) + SETTLES_S)
         for own_ride, name, one in moved:
             at_mm = stands_mm - self._looks.middle_mm(own_ride) - self._station_mm(name)
-            self._wanted[name].done.append(replace(one, at=at_mm, part=own_ride.number))
+            done = replace(one, at=at_mm, part=own_ride.number)
+            self._wanted[name].done.append(done)
+            self._go_on(own_ride, name, done)
             if self._unders[name].shape.is_pusher:
                 self._go_home(name)
             else:
@@ -213,6 +238,8 @@ class GateBatches:
         if any(self._unders[name].shape.is_pusher for _, name, _ in moved):
             self._rig.wait_until(self._rig.clock.now_s() + max(self._longest_s(name) for _, name, _ in moved))
         self._belt.start()
+        if self._open:
+            self._supply.resume()
 
     def _others_standing(self, stands_mm: float, gate: str) -> list[tuple[Ride, str, Trial]]:
         """Trials of other gates that a part happens to stand for."""
@@ -225,8 +252,9 @@ class GateBatches:
             for ride in self._looks.real(stands_mm):
                 at_mm = stands_mm - self._looks.middle_mm(ride) - self._station_mm(name)
                 trial = min(own.todo, key=lambda one: abs(one.at - at_mm))
-                near = abs(trial.at - at_mm) <= max(step_mm, 0.3)
-                if near and ride.single and ride.confirmed and not self._is_in_the_way(ride, name):
+                near = abs(trial.at - at_mm) <= max(3 * step_mm, 0.3)
+                free = ride.single and ride.confirmed and ride.number not in self._perhaps_gone
+                if near and free and not self._is_in_the_way(ride, name):
                     own.todo.remove(trial)
                     found.append((ride, name, trial))
                     break

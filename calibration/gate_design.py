@@ -11,7 +11,7 @@ from calibration.gate_belief import Belief, GateUnderTrial
 from calibration.gate_model import BACK_JITTERS, PLACE_MM, Array, GateShape, Trial, chance
 
 LIMIT_MM, LIMIT_LATENCY_S, LIMIT_TRAVEL_S = 2.0, 0.005, 0.010
-ENOUGH_MM, ENOUGH_LATENCY_S, ENOUGH_TRAVEL_S = 0.6, 0.0024, 0.0045
+ENOUGH_MM, ENOUGH_LATENCY_S, ENOUGH_TRAVEL_S = 0.6, 0.0016, 0.0035
 """Standard deviations that will do."""
 QUICK_S = 0.012
 """A travel that cannot be longer needs no trials."""

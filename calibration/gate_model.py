@@ -30,7 +30,7 @@ Array = NDArray[np.float64]
 
 SIGMAS = 3.0
 """`repeatability_s` is the worst of a hundred: so many standard deviations."""
-PLACE_MM = 0.35
+PLACE_MM = 0.42
 """Standard deviation of where a part's middle is taken to be."""
 LAPSE = 0.01
 """Share of parts that go elsewhere for reasons of their own: they tumble, or hang on."""

@@ -7,7 +7,7 @@ from calibration.step import RefusedError
 
 FILL_S, AGAIN_S, TIP_S = 30.0, 15.0, 8.0
 """What it takes to fill the feeder, to find more parts, and to tip the default bin's back."""
-APART_MM = 170.0
+APART_MM = 140.0
 """From one part to the next, so that a gate is at home again in between."""
 NONE_S = 15.0
 """A feeder that runs so long without a part is empty."""
@@ -27,7 +27,7 @@ class Supply:
         self._rate = min(rig.machine.feeder.parts_per_min, 60 * rig.config.belt.belt_mm_per_s / APART_MM)
         self._filled = False
         self._parts = 0
-        self._news_s = 0.0
+        self._news_s = self._paused_s = 0.0
         self._empty = 0
 
     def begin(self, count: int) -> None:
@@ -68,6 +68,17 @@ class Supply:
 
     def stop(self) -> None:
         self._rig.feeder.set_rate(0)
+
+    def pause(self) -> None:
+        """Told that the belt stops: what came meanwhile would lie too near together."""
+        self.stop()
+        self._paused_s = self._rig.clock.now_s()
+
+    def resume(self) -> None:
+        """Told that it goes on."""
+        if not self._by_hand:
+            self._rig.feeder.set_rate(self._rate)
+        self._news_s += self._rig.clock.now_s() - self._paused_s
 
     def _drop(self, count: int) -> None:
         every_s = round(max(APART_MM / self._rig.config.belt.belt_mm_per_s, 1.0), 1)

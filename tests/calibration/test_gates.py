@@ -8,19 +8,23 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from calibration.gate_batch import PASSED, GateBatches
 from calibration.gate_belief import Batch, GateUnderTrial
 from calibration.gate_counts import Counts
 from calibration.gate_design import next_batch
-from calibration.gate_model import Trial, count_chance
+from calibration.gate_model import PLACE_MM, Trial, count_chance
 from calibration.gate_trials import check_counts
 from calibration.gate_ways import own_bins, runs
 from calibration.gates import GatesData, collect, fit
 from calibration.simulated import SimOperator, simulated_rig
 from calibration.step import RefusedError, check
+from edge.clock import VirtualClock
 from edge.config import example
 from edge.config.gates import GateBase, SimGateConfig
 from edge.config.load import load_bins, load_machine
 from edge.sim.feeder import FeederFault
+from edge.sim.gates import SimGate
+from edge.sim.settings import GateSettings
 
 DIVERTER = SimGateConfig(name="g", driver="sim", x_mm=400, positions=("left", "pass", "right"))
 PUSHER = SimGateConfig(name="g", driver="sim", x_mm=400, kind="pusher", face_mm=24, latency_s=0.015)  # type: ignore[call-arg]
@@ -242,3 +246,84 @@ def test_bins_tell_the_positions_on_the_way_to_them():
     assert [run.gates for run in runs(bins, {"first": "pass", "second": "pass"})] == [("first", "second")]
     assert own_bins(bins, "first") == {"left": ("bricks",), "right": ("plates",)}
     assert "pass" not in own_bins(bins, "second")
+
+
+@pytest.mark.parametrize(
+    ("off_mm", "latency_s", "travel_s"), [(-7.0, 0.012, 0.11), (1.5, 0.033, 0.15), (6.0, 0.058, 0.19)]
+)
+def test_what_a_moving_gate_does_to_very_many_parts_is_fitted_without_bias(off_mm, latency_s, travel_s):
+    """Where the parts are is known to PLACE_MM only. So many trials leave 0.5 ms of chance."""
+    rng, under = np.random.default_rng(7), GateUnderTrial(DIVERTER, MM_PER_S)
+    settings = GateSettings(
+        "g", 400 + off_mm, ("left", "pass", "right"), "pass", latency_s, travel_s, under.shape.jitter_s
+    )
+
+    def met(trial: Trial) -> bool:
+        seen_mm = off_mm + float(rng.normal(0, PLACE_MM))
+        if trial.kind == "stand":
+            return seen_mm > trial.at
+        clock = VirtualClock()
+        clock.sleep_until(1.0)
+        gate = SimGate(settings, clock, rng)
+        gate.move_to("left")
+        if trial.back_s is not None:
+            clock.sleep_until(1.0 + trial.back_s)
+            gate.move_to("pass")
+        return gate.nearest(1.0 + trial.at + seen_mm / MM_PER_S) == "left"
+
+    lead_s = latency_s - off_mm / MM_PER_S
+    for kind, middle, half, back_s in (
+        ("stand", off_mm, 1.5, None),
+        ("swing", lead_s + travel_s / 2, 0.02, None),
+        ("swing", lead_s + 1.3 * travel_s, 0.03, 0.9 * travel_s),
+    ):
+        for at in np.linspace(middle - half, middle + half, 40):
+            trials = tuple(Trial("g", kind, float(at), PASS, LEFT, back_s) for _ in range(10))
+            under.batches.append(Batch(trials, {LEFT: sum(map(met, trials))}))
+    under.update()
+    assert under.off_mm == pytest.approx(off_mm, abs=0.15)
+    assert under.latency_s == pytest.approx(latency_s, abs=0.0015)
+    assert under.travel_s == pytest.approx(travel_s, abs=0.003)
+
+
+@pytest.fixture(scope="module")
+def stands_done():
+    """A batch in which the belt stops, on two gates of a simulated machine: what was tried, the gates, and how the
+    feeder was set while the belt stood."""
+    folder = example("beginner-4")
+    rig = simulated_rig(load_machine(folder / "machine.yaml"), load_bins(folder / "bins.yaml"), 4)
+    assert isinstance(rig.operator, SimOperator)
+    world = rig.operator.sim.world
+    unders = {gate.name: GateUnderTrial(gate, rig.config.belt.belt_mm_per_s) for gate in rig.machine.gates}
+    (run,) = runs(rig.bins, {gate.name: gate.rest for gate in rig.machine.gates})
+    rates: list[float] = []
+    stop = rig.belt_motor.stop
+
+    def stop_and_note():
+        stop()
+        rates.append(world.feeder.parts_per_min)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rig.belt_motor, "stop", stop_and_note)
+        # Where parts that stand can only be before the gate, only beyond it, or either.
+        wanted = {
+            name: [Trial(name, "stand", at, PASS, LEFT) for at in (-14.0, 0.0, 1.0, 2.0, 14.0, 13.0)] for name in unders
+        }
+        done = GateBatches(rig, run, unders, Counts(rig)).do(wanted)
+    return done, unders, rates
+
+
+def test_nothing_is_fed_while_the_belt_stands(stands_done):
+    done, _, rates = stands_done
+    assert [len(trials) for trials in done.values()] == [6, 6]
+    assert len(rates) >= 7
+    assert set(rates) == {0.0}
+
+
+def test_only_what_has_surely_passed_a_gate_is_tried_at_the_next(stands_done):
+    done, unders, _ = stands_done
+    first = {trial.part: trial for trial in done["first"]}
+    passed = {part: unders["first"].chance(trial, PASS) for part, trial in first.items()}
+    again = [trial.part for trial in done["second"] if trial.part in first]
+    assert all(passed[part] > PASSED for part in again)
+    assert any(chance <= PASSED for chance in passed.values())
