@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -19,6 +20,8 @@ from calibration.step import RefusedError
 
 PASSED = 0.9
 """How likely it has to be that a part passed a gate for it to be tried at another."""
+SPARE = 1.25
+"""Parts for each trial: some come too near to another one."""
 EVEN = 3
 """Gates whose trials still to do differ by so many are alike."""
 NEXT_MM = 60.0
@@ -100,7 +103,7 @@ class GateBatches:
 
     @staticmethod
     def _parts_for(trials: int) -> int:
-        return trials + 3
+        return math.ceil(SPARE * trials) + 5
 
     @property
     def _open(self) -> int:

@@ -16,6 +16,8 @@ from calibration.rig import Rig
 from calibration.step import RefusedError
 
 MOST_BATCHES = 9
+TOGETHER = 5
+"""Gates in one batch: each takes some 40 parts, which somebody has to have."""
 NEVER = 2e-3
 """A count of none that is less likely than this, wherever the gate is, tells that it does not move."""
 STRAY = 2
@@ -30,6 +32,11 @@ def try_gates(rig: Rig, run: Run, unders: Mapping[str, GateUnderTrial], counts: 
     """
     batches = GateBatches(rig, run, unders, counts)
     own = [unders[gate] for gate in run.gates if unders[gate].working]
+    for first in range(0, len(own), TOGETHER):
+        _try_together(rig, batches, own[first : first + TOGETHER], counts)
+
+
+def _try_together(rig: Rig, batches: GateBatches, own: Sequence[GateUnderTrial], counts: Counts) -> None:
     for number in range(MOST_BATCHES):
         wanted = {under.gate.name: _shuffled(under, number) for under in own}
         wanted = {gate: trials for gate, trials in wanted.items() if trials}

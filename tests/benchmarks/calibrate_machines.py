@@ -70,7 +70,8 @@ class Outcome:
 def calibrate(name: str, seed: int, steps: Sequence[str] = STEPS) -> Outcome:
     """One machine through the steps."""
     folder, outcome = example(name), Outcome(seed)
-    rig = simulated_rig(load_machine(folder / "machine.yaml"), load_bins(folder / "bins.yaml"), seed)
+    machine, bins = load_machine(folder / "machine.yaml"), load_bins(folder / "bins.yaml")
+    rig = simulated_rig(machine, bins, seed, say=lambda line: print(f"  {line}", flush=True))
     operator = rig.operator
     assert isinstance(operator, SimOperator)
     with TemporaryDirectory() as file:

@@ -11,9 +11,9 @@ import pytest
 from calibration.gate_batch import PASSED, GateBatches
 from calibration.gate_belief import Batch, GateUnderTrial
 from calibration.gate_counts import Counts
-from calibration.gate_design import next_batch
+from calibration.gate_design import FIRST, next_batch
 from calibration.gate_model import PLACE_MM, Trial, count_chance
-from calibration.gate_trials import check_counts
+from calibration.gate_trials import check_counts, try_gates
 from calibration.gate_ways import own_bins, runs
 from calibration.gates import GatesData, collect, fit
 from calibration.simulated import SimOperator, simulated_rig
@@ -327,3 +327,35 @@ def test_only_what_has_surely_passed_a_gate_is_tried_at_the_next(stands_done):
     again = [trial.part for trial in done["second"] if trial.part in first]
     assert all(passed[part] > PASSED for part in again)
     assert any(chance <= PASSED for chance in passed.values())
+
+
+class Unmoved:
+    """Batches that are done as they are wanted; `sizes` tells by how many trials of how many gates each."""
+
+    def __init__(self):
+        self.sizes = []
+
+    def do(self, wanted):
+        self.sizes.append((len(wanted), sum(map(len, wanted.values()))))
+        return {gate: tuple(trials) for gate, trials in wanted.items()}
+
+
+class Half:
+    """Counts of gates that take every second part."""
+
+    def take(self, bins, most):
+        return FIRST // 2
+
+
+def test_nine_gates_are_not_tried_in_one_batch_of_more_parts_than_anybody_has(monkeypatch):
+    folder = example("west-18")
+    rig = simulated_rig(load_machine(folder / "machine.yaml"), load_bins(folder / "bins.yaml"), 1)
+    unders = {gate.name: GateUnderTrial(gate, MM_PER_S) for gate in rig.machine.gates}
+    (run,) = runs(rig.bins, {gate.name: gate.rest for gate in rig.machine.gates})
+    batches = Unmoved()
+    monkeypatch.setattr("calibration.gate_trials.MOST_BATCHES", 1)
+    monkeypatch.setattr("calibration.gate_trials.GateBatches", lambda *made: batches)
+    monkeypatch.setattr("calibration.gate_trials.check_counts", lambda under, batch: None)
+    try_gates(rig, run, unders, Half())
+    assert batches.sizes == [(5, 5 * FIRST), (4, 4 * FIRST)]
+    assert all(len(under.batches) == 1 for under in unders.values())
