@@ -18,6 +18,7 @@ from edge.sim.parts import SimPart
 
 LASTS_S = 8.0
 LONGEST_S = 90.0
+TOUCHING_SHARE = 0.4
 
 
 @dataclass
@@ -30,13 +31,18 @@ class Trial:
     seed: int = 1
     parts: int = 12
     lasts_s: float = LASTS_S
+    runs_back: bool = False
+    """On a belt that runs back with the many parts that touch."""
 
     def __post_init__(self) -> None:
         self.kinds = [FAULTS[name] for name in self.names]
         self.disk = SimDisk()
         self.file = self.folder / "journal.jsonl"
         stalls = "card-stalled" in self.names
-        self.machine = TruthMachine(self.seed, self.parts, journal=self._journal(stalls), flushes=not stalls)
+        self.machine = TruthMachine(
+            self.seed, self.parts, journal=self._journal(stalls), flushes=not stalls,
+            touching_share=TOUCHING_SHARE if self.runs_back else 0.0, runs_back=self.runs_back,
+        )  # fmt: skip
         self.machine.before_close = lambda: self.disk.break_down(DiskFault.NONE)
         board = self.machine.faults
         board.disk = self.disk
