@@ -31,6 +31,8 @@ MOVES_MM = 5.0
 """Of a belt that runs, over the first pictures."""
 NAP_S = 0.04
 """The belt's travel is noted so often."""
+ON_TIME_MM = 0.5
+"""A belt that is stopped so much later stands elsewhere than it should."""
 COAST_MM_PER_MM_S = 0.15
 """How far a belt coasts, until it was seen: the way of 0.3 s of an even slowing down."""
 
@@ -69,6 +71,7 @@ class GateBatches:
         self._look_mm = 0.0
         self._speed = rig.config.belt.belt_mm_per_s
         self._coast_mm = COAST_MM_PER_MM_S * self._speed
+        self._started_mm = 0.0
         self._standing = False
 
     def do(self, wanted: Mapping[str, Sequence[Trial]]) -> dict[str, tuple[Trial, ...]]:
@@ -80,7 +83,7 @@ class GateBatches:
         for gate, position in self._run_of_gates.onwards.items():
             self._rig.gates[gate].move_to(position)
         self._counts.clear()
-        from_mm = self._belt.travel_mm()
+        self._started_mm = from_mm = self._belt.travel_mm()
         self._belt.start()
         self._looks.begin()
         if self._belt.travel_mm() - from_mm < MOVES_MM:
@@ -181,11 +184,16 @@ class GateBatches:
         own = self._wanted[gate]
         trial = own.todo.pop(0)
         middle_mm = self._looks.middle_mm(ride) + self._station_mm(gate)
+        stops_mm = middle_mm + trial.at - self._coast_mm
 
         def begin() -> None:
             if ride.number in self._perhaps_gone:
                 own.todo.append(trial)
-            elif self._is_in_the_way(ride, gate) or self._belt.travel_mm() < own.busy_mm:
+            elif (
+                self._is_in_the_way(ride, gate)
+                or self._belt.travel_mm() < own.busy_mm
+                or (self._standing and not self._would_stand_at(stops_mm))
+            ):
                 own.todo.append(trial)
                 self._choose(ride, self._station_mm(gate) + NEXT_MM)
             elif self._standing:
@@ -195,10 +203,16 @@ class GateBatches:
                 self._go_on(ride, gate, trial)
 
         if self._standing:
-            self._at_travel(middle_mm + trial.at - self._coast_mm, begin)
+            self._at_travel(stops_mm, begin)
         else:
             self._prepare(gate, trial, middle_mm)
             self._at_travel(middle_mm - trial.at * self._speed, begin)
+
+    def _would_stand_at(self, stops_mm: float) -> bool:
+        """Whether a belt that is stopped now coasts as it was seen to, from where it should: it has not coasted past
+        that for another part's sake, and runs at its full speed again."""
+        travel_mm = self._belt.travel_mm()
+        return travel_mm - stops_mm < ON_TIME_MM and travel_mm - self._started_mm > self._coast_mm
 
     def _prepare(self, gate: str, trial: Trial, middle_mm: float) -> None:
         """Has a chute where the trial begins."""
@@ -241,6 +255,7 @@ class GateBatches:
         if any(self._unders[name].shape.is_pusher for _, name, _ in moved):
             self._rig.wait_until(self._rig.clock.now_s() + max(self._longest_s(name) for _, name, _ in moved))
         self._belt.start()
+        self._started_mm = self._belt.travel_mm()
         if self._open:
             self._supply.resume()
 
