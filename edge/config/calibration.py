@@ -17,8 +17,8 @@ NAME = "calibration.yaml"
 STEPS = ("camera", "plane", "belt", "colour", "confidence")
 """Of the walk, in the order in which they build on each other."""
 ALONE = ("positions", "gates")
-"""Steps that are done by themselves: not every gate is a servo, and parts ride past the gates for a quarter of an hour,
-too long for the walk."""
+"""Steps that are done by themselves: not every gate is a servo, and parts ride past the gates for minutes each, too
+long for the walk."""
 
 Positive = Annotated[Number, Field(gt=0)]
 Triple = tuple[Number, Number, Number]
