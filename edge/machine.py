@@ -61,7 +61,7 @@ from edge.scheduling.topology import Fork, GateSettings, Topology
 from edge.stages import Stages
 from edge.tracking.settings import TrackingSettings, tracking_settings
 from edge.tracking.tracker import Tracker
-from edge.turn_back import TurnBack, Turner
+from edge.turn_back import TurnBack, Turner, turn_back
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +247,7 @@ def assemble(
         plans, devices, pipeline, dispatcher, belt, safety, router, stages.feeding, lookout, stages.confirmation,
         belt_watch(belt_eye, config, devices.encoder, stages.tracker, devices.clock),
         Straightener(plans.calibration.plane) if plans.calibration.plane else None,
-        _turn_back(config, stages, pipeline, Turner(safety, devices.encoder, devices.clock, warn)),
+        turn_back(config, stages, pipeline, Turner(safety, devices.encoder, devices.clock, warn)),
     )  # fmt: skip
 
 
@@ -296,14 +296,6 @@ def _lookout(
     answers = Answers(moves=camera.driver != "frames", holds=config.belt.motor.driver != "none")
     end_mm = camera.station_mm + camera.seen_mm
     return Lookout(health, stages.tracker, devices.accelerator, pipeline, end_mm, answers, safety, say)
-
-
-def _turn_back(config: MachineConfig, stages: Stages, pipeline: Pipeline, turner: Turner) -> TurnBack | None:
-    """For a belt that can run back; a recording stands for none."""
-    reversal = config.belt.reversal
-    if reversal is None or config.camera.driver == "frames":
-        return None
-    return TurnBack(config.belt, reversal, stages, pipeline, turner)
 
 
 def planner_settings(config: MachineConfig) -> PlannerSettings:

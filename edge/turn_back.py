@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from edge.clock import Clock
-from edge.config.schema import BeltConfig, ReversalConfig
+from edge.config.schema import MachineConfig, ReversalConfig
 from edge.errors import HardwareError
 from edge.fusion.verdict import TOUCHING
 from edge.hardware.interfaces import Encoder
@@ -60,16 +60,17 @@ class TurnBack:
     """Called by the control loop around each frame.
 
     Args:
-        belt: with a `reversal`.
+        reversal: where the belt ends, and how many pairs ride on.
+        belt_mm_per_s: its nominal speed, either way.
         stages: the built stages.
         pipeline: around them.
         turner: the belt's devices.
     """
 
     def __init__(
-        self, belt: BeltConfig, reversal: ReversalConfig, stages: Stages, pipeline: Pipeline, turner: Turner
+        self, reversal: ReversalConfig, belt_mm_per_s: float, stages: Stages, pipeline: Pipeline, turner: Turner
     ) -> None:
-        self._belt, self._reversal = belt, reversal
+        self._reversal, self._mm_per_s = reversal, belt_mm_per_s
         self._stages, self._pipeline, self._do = stages, pipeline, turner
         self._step = _Step.WATCHING
         self._pair: PartState | None = None
@@ -78,11 +79,6 @@ class TurnBack:
         """Those that may still lie on the belt."""
         self._since_s = self._last_s = self._ran_s = 0.0
         self._from_mm = self._way_mm = 0.0
-
-    @property
-    def looks(self) -> bool:
-        """False while the belt is not to be looked at."""
-        return self._step in (_Step.WATCHING, _Step.WAITING)
 
     def before(self) -> bool:
         """Goes on with a belt that is being turned. Whether the frame may be looked at.
@@ -100,7 +96,7 @@ class TurnBack:
         elif self._step is _Step.TURNING and now_s - self._since_s >= STAND_S:
             self._go_on()
         self._last_s = now_s
-        return self.looks
+        return self._step in (_Step.WATCHING, _Step.WAITING)
 
     def after(self, outcome: Outcome) -> None:
         """Looks at what the pipeline made of a frame.
@@ -149,7 +145,7 @@ class TurnBack:
     def _is_too_late(self) -> bool:
         """Whether the pair would fall off the end before the belt stands."""
         assert self._pair is not None
-        room_mm = STOPS_S * self._belt.belt_mm_per_s
+        room_mm = STOPS_S * self._mm_per_s
         return self._now_mm() - self._pair.track.lead_belt_mm > self._reversal.end_mm - room_mm
 
     def _give_up(self) -> None:
@@ -182,7 +178,7 @@ class TurnBack:
         if self._now_mm() - self._from_mm >= self._way_mm:
             self._do.safety.stand()
             self._step, self._since_s = _Step.TURNING, self._do.clock.now_s()
-        elif self._ran_s > STAND_S + SLOWER * self._way_mm / self._belt.belt_mm_per_s:
+        elif self._ran_s > STAND_S + SLOWER * self._way_mm / self._mm_per_s:
             raise HardwareError(
                 f"belt: has not run {self._way_mm:.0f} mm back within {self._ran_s:.0f} s: look for what blocks it,"
                 " then at the motor's reverse_pin and the encoder"
@@ -205,3 +201,11 @@ class TurnBack:
 def _middle_mm(part: PartState, now_mm: float) -> float:
     """The station of its middle."""
     return now_mm - (part.track.lead_belt_mm + part.track.trail_belt_mm) / 2
+
+
+def turn_back(config: MachineConfig, stages: Stages, pipeline: Pipeline, turner: Turner) -> TurnBack | None:
+    """For a belt that can run back; a recording stands for none."""
+    reversal = config.belt.reversal
+    if reversal is None or config.camera.driver == "frames":
+        return None
+    return TurnBack(reversal, config.belt.belt_mm_per_s, stages, pipeline, turner)

@@ -9,7 +9,7 @@ from edge.config.check_sensors import check_sensors
 from edge.config.document import Document
 from edge.config.findings import Finding, KeyPath, Severity
 from edge.config.gates import FASTER, GateBase, GpioServoGateConfig, GpioSolenoidGateConfig, Pca9685GateConfig
-from edge.config.schema import GpioMotorConfig, MachineConfig, NoneMotorConfig
+from edge.config.schema import FeedLoopConfig, GpioMotorConfig, MachineConfig, NoneMotorConfig
 from edge.config.sensors import GpioSensorConfig, SensorBase
 
 
@@ -88,7 +88,7 @@ def _runs_back(config: MachineConfig, document: Document) -> Iterator[Finding]:
     if isinstance(motor, NoneMotorConfig) or (isinstance(motor, GpioMotorConfig) and motor.reverse_pin is None):
         need = "a reverse_pin" if isinstance(motor, GpioMotorConfig) else "a motor that the machine switches"
         yield document.finding(path, f"the belt cannot run back: give belt.motor {need}, or take reversal out")
-    lands_mm = getattr(config.feeder, "x_mm", None)
+    lands_mm = config.feeder.x_mm if isinstance(config.feeder, FeedLoopConfig) else None
     first_mm = config.camera.station_mm if lands_mm is None else min(lands_mm, config.camera.station_mm)
     if reversal.start_mm >= first_mm:
         what = "the view begins" if lands_mm is None else "the view begins or parts land"

@@ -48,7 +48,8 @@ class GpioEncoder:
     def belt_mm(self) -> float:
         if not self._started or self._closed:
             raise HardwareError("encoder: read while not started: start the machine first")
-        return (self._before + self._furthest) * self._mm_per_tick
+        with self._lock:  # A reading in the middle of a turn would count the way twice.
+            return (self._before + self._furthest) * self._mm_per_tick
 
     def turn(self) -> None:
         self.belt_mm()
