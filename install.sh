@@ -303,7 +303,7 @@ run_checks() {
   check "$bin/ruff" format --check "${code[@]}" || failed=1
   check "$bin/basedpyright" --pythonpath "$bin/python" || failed=1
   check "$bin/lint-imports" || failed=1
-  check "$bin/shellcheck" -x install.sh edge/system/install/*.sh tests/install/roots.sh .ci/run || failed=1
+  check "$bin/shellcheck" -x install.sh edge/system/install/*.sh tests/install/*.sh .ci/run || failed=1
   return "$failed"
 }
 

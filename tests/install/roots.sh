@@ -1,65 +1,30 @@
 #!/usr/bin/env bash
 # Tries `install.sh` in fresh roots of Debian: install, again, update, broken update, uninstall; from the network and from
-# a folder of wheels with no network. Needs root, mmdebstrap and, for arm64 on another machine, qemu-user-static with
-# binfmt_misc. An hour on two cores.
+# a folder of wheels with no network. fresh_root.sh says what it needs.
 #
 #   roots.sh WORK [SUITE-ARCHITECTURE-SOURCE …]     such as bookworm-arm64-network trixie-arm64-wheels
 #
-# ROOTS_CA is a file of certificates and ROOTS_PIP_INDEX an index that the roots use, where the network asks for it.
+# ROOTS_WHEELS is the folder of wheels, as `install.sh --fetch-wheels` fills it.
 # shellcheck disable=SC2317,SC2329  # steps are called by their names
 set -euo pipefail
 
 PROJECT="$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd)"
 WORK="$(realpath -m -- "${1:?roots.sh WORK [SUITE-ARCHITECTURE-SOURCE …]}")"
-readonly PROJECT WORK PACKAGES=systemd,systemd-sysv,udev,dbus,ca-certificates,python3,procps,kmod,sudo,iproute2
+readonly PROJECT WORK
+# shellcheck source=tests/install/fresh_root.sh
+source "$PROJECT/tests/install/fresh_root.sh"
 shift
 CASES=("$@")
 ((${#CASES[@]})) || CASES=({bookworm,trixie}-arm64-{network,wheels})
-ROOT="" FAILED=0
+FAILED=0
 
-say() { printf '%s  %s\n' "$(date +%T)" "$*"; }
-
-make_root() {
-  local suite="$1" architecture="$2" tar="$WORK/$1-$2.tar"
-  if [[ ! -s "$tar" ]]; then
-    mmdebstrap --architectures="$architecture" --variant=minbase --include="$PACKAGES" \
-      --aptopt='Acquire::Languages "none"' --dpkgopt='path-exclude=/usr/share/doc/*' \
-      "$suite" "$WORK/part-$suite-$architecture.tar" http://deb.debian.org/debian
-    mv -- "$WORK/part-$suite-$architecture.tar" "$tar"
-  fi
-  ROOT="$WORK/root-$suite-$architecture"
-  clear_root
-  mkdir -p -- "$ROOT"
-  tar -xf "$tar" -C "$ROOT" --exclude='./dev/*'
-  mkdir -p -- "$ROOT/project" "$ROOT/proc" "$ROOT/dev" "$ROOT/run"
-  mount -t proc proc "$ROOT/proc"
-  mount --bind /dev "$ROOT/dev"
-  cp -- /etc/resolv.conf "$ROOT/etc/resolv.conf"
-  if [[ -n "${ROOTS_CA:-}" ]]; then
-    cp -- "$ROOTS_CA" "$ROOT/etc/ssl/certs/ca-certificates.crt"
-  fi
-  copy_project
-}
-
-clear_root() {
-  [[ -d "$ROOT" ]] || return 0
-  umount -l -- "$ROOT/proc" "$ROOT/dev" 2>/dev/null || true
-  ! mountpoint -q -- "$ROOT/dev" && ! mountpoint -q -- "$ROOT/proc" && rm -rf --one-file-system -- "$ROOT"
-}
+make_root_with_project() { make_root "$1" "$2" "$WORK" "$WORK/root-$1-$2" && copy_project; }
 
 copy_project() {
   rm -rf -- "$ROOT/project"
   mkdir -p -- "$ROOT/project"
   (cd -- "$PROJECT" && cp -R -- install.sh pyproject.toml README.md edge calibration "$ROOT/project")
   find "$ROOT/project" -name __pycache__ -prune -exec rm -rf {} +
-}
-
-# inside COMMAND…: in the root; without a network where NO_NETWORK is set.
-inside() {
-  local isolate=()
-  [[ -z "${NO_NETWORK:-}" ]] || isolate=(unshare --net)
-  "${isolate[@]}" chroot "$ROOT" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 \
-    ${ROOTS_CA:+PIP_CERT=/etc/ssl/certs/ca-certificates.crt} ${ROOTS_PIP_INDEX:+PIP_INDEX_URL="$ROOTS_PIP_INDEX"} "$@"
 }
 
 # step NAME COMMAND…: one line of the result, and how long it took.
@@ -125,8 +90,8 @@ try() {
   IFS=- read -r suite architecture source <<<"$CASE"
   : >"$WORK/$CASE.log"
   FROM=() NO_NETWORK=""
-  step "fresh root" make_root "$suite" "$architecture"
-  [[ -x "$ROOT/usr/bin/env" ]] || return 0 # Without a root there is nothing to try.
+  step "fresh root" make_root_with_project "$suite" "$architecture"
+  [[ -x "$ROOT/usr/bin/env" && -x "$ROOT/project/install.sh" ]] || return 0 # Without a root there is nothing to try.
   if [[ "$source" == wheels ]]; then
     cp -R -- "${ROOTS_WHEELS:?ROOTS_WHEELS names the folder of wheels}" "$ROOT/wheels"
     FROM=(--wheels /wheels) NO_NETWORK=yes
@@ -137,12 +102,12 @@ try() {
   step update updates
   step "a broken update is refused" refuses_a_broken_update
   step uninstall leaves_only_what_is_the_users
-  clear_root
+  remove_root
 }
 
 main() {
   mkdir -p -- "$WORK"
-  trap clear_root EXIT
+  trap remove_root EXIT
   for CASE in "${CASES[@]}"; do
     try
   done
