@@ -54,6 +54,7 @@ class StageRecipe(Strict):
     batch: Annotated[int, Field(ge=2, le=1024)] = 64
     int8: bool = False
     norms_frozen: bool = False
+    blocks_frozen: Annotated[int, Field(ge=0)] = 0
     warm_up: Annotated[int, Field(ge=0)] = 0
 
 

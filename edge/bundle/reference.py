@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from edge.errors import BundleError
 
-KEPT = 32
-"""Parts whose scores are kept of each; all others lie e-folds behind and count as impossible."""
+KEPT = 128
+"""Kinds whose scores are kept of each part; the others of thousands lie e-folds behind and share the rest."""
 IMPOSSIBLE = -30.0
 UNKNOWN = -1
 
@@ -56,11 +56,13 @@ class SeenParts:
 
 def save_reference(file: Path, seen: SeenParts, colour_codes: Sequence[int]) -> None:
     """Writes parts to an .npz file; `colour_codes` are LDraw's, in the order of the colours' scores."""
-    classes = np.argsort(-seen.scores, axis=1)[:, :KEPT]
+    order = np.argsort(-seen.scores, axis=1)
+    classes, others = order[:, :KEPT], np.take_along_axis(seen.scores, order[:, KEPT:], axis=1)
     np.savez_compressed(
         file,
         classes=classes.astype(np.uint16),
         scores=np.take_along_axis(seen.scores, classes, axis=1).astype(np.float16),
+        others=_shared(others).astype(np.float16),
         weights=seen.weights.astype(np.float32),
         sides_mm=seen.sides_mm.astype(np.float16),
         colour_codes=np.array(colour_codes, np.int64),
@@ -71,6 +73,12 @@ def save_reference(file: Path, seen: SeenParts, colour_codes: Sequence[int]) -> 
         kinds=seen.kinds.astype(np.uint16),
         true_colours=seen.true_colours.astype(np.int16),
     )
+
+
+def _shared(scores: Floats) -> Floats:
+    """(N,) the score that each of (N, M) kinds would have if they were all as likely."""
+    likely = np.exp(scores.astype(np.float64)).sum(axis=1) / max(scores.shape[1], 1)
+    return np.log(np.maximum(likely, np.exp(IMPOSSIBLE))).astype(np.float32)
 
 
 def load_reference(file: Path, parts: int, colour_codes: Sequence[int]) -> SeenParts:
@@ -95,7 +103,7 @@ def _unpacked(arrays: dict[str, NDArray[np.generic]], parts: int, codes: list[in
     classes = arrays["classes"].astype(np.int64)
     if any(len(array) != count for name, array in arrays.items() if name != "colour_codes") or classes.max() >= parts:
         raise ValueError("its columns do not fit together")
-    scores = np.full((count, parts), IMPOSSIBLE, np.float32)
+    scores = np.repeat(_others(arrays, count)[:, np.newaxis], parts, axis=1)
     np.put_along_axis(scores, classes, arrays["scores"].astype(np.float32), axis=1)
     colours = np.full((count, len(codes)), IMPOSSIBLE, np.float32)
     places = [codes.index(int(code)) if int(code) in codes else UNKNOWN for code in arrays["colour_codes"].tolist()]
@@ -115,3 +123,8 @@ def _unpacked(arrays: dict[str, NDArray[np.generic]], parts: int, codes: list[in
         kinds=arrays["kinds"].astype(np.int64)[kept],
         true_colours=true_colours[kept],
     )
+
+
+def _others(arrays: dict[str, NDArray[np.generic]], count: int) -> Floats:
+    """(N,) the score of each kind that is not kept; the first files did not say."""
+    return arrays.get("others", np.full(count, IMPOSSIBLE)).astype(np.float32)

@@ -138,6 +138,15 @@ class Network(nn.Module):
             if isinstance(module, Norm):
                 module.frozen = frozen
 
+    def freeze_blocks(self, count: int) -> None:
+        """Keeps the first `count` blocks of `features` as they are, norms too, and lets all others learn."""
+        for number, block in enumerate(self.features):
+            for parameter in block.parameters():
+                parameter.requires_grad_(number >= count)
+            for module in block.modules():
+                if number < count and isinstance(module, Norm):
+                    module.frozen = True
+
     def answer(self, features: Tensor) -> Tensor:
         """(N, classes) logits of what `features` made."""
         return self.classifier(functional.adaptive_avg_pool2d(features, 1).flatten(1))

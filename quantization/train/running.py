@@ -73,6 +73,7 @@ class StageRun:
         self._training.objective.train()
         network.round_as_int8(self._stage.int8)
         network.freeze_norms(self._stage.norms_frozen)
+        network.freeze_blocks(self._stage.blocks_frozen)
 
     def _new_tally(self) -> Tensor:
         """Loss, right answers and pictures since the last line."""

@@ -25,6 +25,8 @@ class Stage:
     """Train with the rounding that int8 brings (quantization-aware)."""
     norms_frozen: bool = False
     """Keep the batch norms' statistics: a trained network goes on about 1.4 times as fast, on a CPU, as with them."""
+    blocks_frozen: int = 0
+    """Keep so many of the first blocks as they are: they see the largest pictures, and cost the most."""
     warm_up: int = 0
     """Pictures over which the rate rises from 0: Adam's first steps are long ones, and spoil what was learned."""
 

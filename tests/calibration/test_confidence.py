@@ -125,6 +125,26 @@ def test_the_reference_comes_back_as_it_was_written(reference, plans, tmp_path):
         load_reference(file, len(plans.bundle.parts), codes)
 
 
+def test_of_thousands_of_kinds_the_likeliest_are_kept_and_the_others_share_what_is_left(reference, plans, tmp_path):
+    """Parts that a model of 3,000 kinds saw: what is read back is as likely, kind by kind and all that was left out."""
+    rng = np.random.default_rng(7)
+    logits = rng.normal(0, 2.0, (20, 3000))
+    logits[np.arange(20), rng.integers(0, 3000, 20)] += 12
+    scores = (logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))).astype(np.float32)
+    codes = [colour.code for colour in plans.colours]
+    file = tmp_path / "reference.npz"
+    save_reference(file, replace(some(reference, np.arange(20)), scores=scores), codes)
+    back = load_reference(file, 3000, codes)
+    assert np.exp(back.scores.astype(np.float64)).sum(axis=1) == pytest.approx(np.ones(20), abs=0.01)
+    likely = scores > np.sort(scores, axis=1)[:, [-100]]
+    assert np.allclose(back.scores[likely], scores[likely], atol=0.01)
+    for temperature in (0.7, 1.5):
+        best = [np.exp(own / temperature) for own in (scores.max(axis=1), back.scores.max(axis=1))]
+        sums = [np.exp(own.astype(np.float64) / temperature).sum(axis=1) for own in (scores, back.scores)]
+        assert best[1] / sums[1] == pytest.approx(best[0] / sums[0], abs=0.05), temperature
+    assert file.stat().st_size < 20 * 1500
+
+
 # Batches
 
 

@@ -162,6 +162,23 @@ def test_a_stage_may_freeze_the_norms(renders, tmp_path):
     assert torch.equal(done.network.features[5].conv[0][1].running_mean, before)
 
 
+def test_a_stage_may_freeze_the_first_blocks_and_the_next_one_lets_them_learn(renders, tmp_path):
+    """Without weight decay or statistics moving them either; the others learn."""
+    stages = [Stage(32, 32, 1e-3, 1e-4, batch=16, blocks_frozen=4), Stage(32, 32, 1e-3, 1e-4, batch=16)]
+    done = training(tmp_path, stages=stages)
+    begun = {name: value.clone() for name, value in done.network.state_dict().items()}
+    done.stages = stages[:1]
+    done.run(mixed(renders), 0, lambda line: None)
+    for name, value in done.network.state_dict().items():
+        if name.startswith(tuple(f"features.{block}." for block in range(4))):
+            assert torch.equal(value, begun[name]), name
+    assert not torch.equal(done.network.features[4].conv[0][0].weight, begun["features.4.conv.0.0.weight"])
+    assert not torch.equal(done.network.dense.weight, begun["classifier.1.weight"])
+    done.stages = stages
+    done.run(mixed(renders), 0, lambda line: None)
+    assert not torch.equal(done.network.features[1].conv[0][0].weight, begun["features.1.conv.0.0.weight"])
+
+
 def test_it_learns_what_it_is_shown(renders, tmp_path):
     done = training(tmp_path)
     pictures, families = next(stream(renders, 32, 16, 1, 0))
