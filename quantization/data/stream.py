@@ -176,7 +176,7 @@ def _made(dataset: Batches, loaders: int) -> Iterator[Batch]:
         num_workers=loaders,
         prefetch_factor=4,
         pin_memory=torch.cuda.is_available(),
-        worker_init_fn=_single_threaded,
+        worker_init_fn=_begin_making,
     )
     others = set(multiprocessing.active_children())
     made = iter(loader)
@@ -184,7 +184,9 @@ def _made(dataset: Batches, loaders: int) -> Iterator[Batch]:
     return made
 
 
-def _single_threaded(_: int) -> None:
+def _begin_making(_: int) -> None:
+    """One core each; Ctrl-C, which a terminal sends to all, is for the training to hear, which ends them."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
 

@@ -190,6 +190,15 @@ def test_a_killed_process_that_makes_pictures_is_one_line(renders):
     assert result.stdout.count("\n") == 1
 
 
+def test_ctrl_c_which_a_terminal_sends_to_all_is_for_the_training_to_hear(renders):
+    """A process that makes pictures goes on: it would end with an error, and be reported as killed."""
+    script = KILL_A_MAKER.replace(".kill()", ".pid").replace("multiprocessing.active", "pid = multiprocessing.active")
+    script = script.replace("list(islice(made, 10_000))", "os.kill(pid, 2); print(len(list(islice(made, 40))))")
+    command = [sys.executable, "-c", "import os" + script, str(renders)]
+    result = subprocess.run(command, check=True, capture_output=True, text=True, timeout=300)
+    assert result.stdout == "40\n"
+
+
 def test_a_damaged_sample_may_be_skipped_and_is_counted(damaged):
     mix = Mix([opening().shards(damaged)], (1.0,), 1, damaged="skip")
     _, families, damage = next(batches(mix, 32, 4))
