@@ -15,6 +15,7 @@ FILES = {
     "test_unsettled.py": "import pytest\n@pytest.fixture\ndef thing(): raise OSError\ndef test_it(thing): pass\n",
     "test_unreadable.py": "import no_such_module\n",
     "test_absent.py": "import pytest\npytest.importorskip('no_such_module')\n",
+    "test_factory.py": "raise ModuleNotFoundError(\"No module named 'torch.nn'\")\n",
     "test_empty.py": "",
     "test_last.py": "def test_good(): pass\n",
 }
@@ -72,6 +73,7 @@ def test_each_file_has_its_line(folder: Path) -> None:
         "test_unsettled.py": (0, 1, 0),
         "test_unreadable.py": (0, 1, 0),
         "test_absent.py": (0, 0, 1),
+        "test_factory.py": (0, 0, 1),
         "test_empty.py": (0, 0, 0),
         "test_last.py": (1, 0, 0),
     }
