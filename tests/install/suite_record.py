@@ -18,7 +18,7 @@ import pytest
 RESULTS = "SUITE_RESULTS"
 RUNNING = "SUITE_RUNNING"
 FACTORY = {"torch", "tensorflow", "trimesh", "scipy", "networkx", "shapely", "moderngl", "PIL", "tensorboard", "jinja2"}
-"""What of the extras `model` and `convert` is not installed in the root: a file that needs it cannot be imported there."""
+"""What of the extras `model` and `convert` is not in the root: a file that needs it cannot be imported there."""
 
 
 @dataclass
