@@ -10,11 +10,12 @@ from __future__ import annotations
 import argparse
 import csv
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from edge.bundle.manifest import load_bundle
+from edge.catalogue.lookalikes import groups
 from edge.classify import Group, Recogniser, classify_pictures, open_recogniser
 from edge.inference.picture import Picture
 
@@ -45,17 +46,34 @@ def answers(recogniser: Recogniser, groups: Sequence[Group]) -> list[list[str]]:
     return [[named.key for named in answer.top] for answer in classify_pictures(groups, recogniser, top=5)]
 
 
-def report(photos: Sequence[Labelled], recogniser: Recogniser, fuse: bool) -> tuple[float, float, Counter]:
-    """Share right first and among five, one look or all looks of a piece fused, and the mistakes."""
-    groups: dict[str, list[Labelled]] = {}
+@dataclass(frozen=True)
+class Score:
+    """Shares right first, right first up to look-alikes and among five, and how often what was taken for what."""
+
+    first: float
+    alike: float
+    among: float
+    mistakes: Counter[tuple[str, str]]
+
+
+def score(found: Sequence[Sequence[str]], truth: Sequence[str], alike: Mapping[str, int]) -> Score:
+    """What answers are worth; `alike` names each part's group of look-alikes."""
+    pairs = list(zip(found, truth, strict=True))
+    return Score(
+        first=sum(top[0] == family for top, family in pairs) / len(pairs),
+        alike=sum(alike[top[0]] == alike[family] for top, family in pairs) / len(pairs),
+        among=sum(family in top for top, family in pairs) / len(pairs),
+        mistakes=Counter((family, top[0]) for top, family in pairs if top[0] != family),
+    )
+
+
+def report(photos: Sequence[Labelled], recogniser: Recogniser, fuse: bool, alike: Mapping[str, int]) -> Score:
+    """One look, or all looks of a piece fused."""
+    pieces: dict[str, list[Labelled]] = {}
     for photo in photos:
-        groups.setdefault(photo.group if fuse else str(photo.file), []).append(photo)
-    found = answers(recogniser, [tuple(Picture(p.file) for p in group) for group in groups.values()])
-    truth = [group[0].family for group in groups.values()]
-    first = sum(top[0] == family for top, family in zip(found, truth, strict=True)) / len(truth)
-    among = sum(family in top for top, family in zip(found, truth, strict=True)) / len(truth)
-    mistakes = Counter((f, t[0]) for t, f in zip(found, truth, strict=True) if t[0] != f)
-    return first, among, mistakes
+        pieces.setdefault(photo.group if fuse else str(photo.file), []).append(photo)
+    found = answers(recogniser, [tuple(Picture(p.file) for p in piece) for piece in pieces.values()])
+    return score(found, [piece[0].family for piece in pieces.values()], alike)
 
 
 def main() -> None:
@@ -66,14 +84,16 @@ def main() -> None:
     parser.add_argument("--views", default="", help="only these views, separated by commas")
     parser.add_argument("--prior", help="common, uniform, or a CSV of part,weight; default: the bundle's")
     args = parser.parse_args()
-    photos = read_labelled(args.photos, {part.number for part in load_bundle(args.bundle).parts})
+    numbers = [part.number for part in load_bundle(args.bundle).parts]
+    alike = dict(zip(numbers, groups(numbers), strict=True))
+    photos = read_labelled(args.photos, set(numbers))
     views = set(filter(None, args.views.split(",")))
     photos = [photo for photo in photos if not views or photo.view in views]
     with open_recogniser(args.bundle, prior=args.prior) as recogniser:
         for name, fuse in (("one look", False), ("fused", True)):
-            first, among, mistakes = report(photos, recogniser, fuse)
-            print(f"{name}: top-1 {first:.3f}, top-5 {among:.3f}")
-            print("  ", ", ".join(f"{a}→{b} {n}" for (a, b), n in mistakes.most_common(15)))
+            found = report(photos, recogniser, fuse, alike)
+            print(f"{name}: top-1 {found.first:.3f}, up to look-alikes {found.alike:.3f}, top-5 {found.among:.3f}")
+            print("  ", ", ".join(f"{a}→{b} {n}" for (a, b), n in found.mistakes.most_common(15)))
 
 
 if __name__ == "__main__":
