@@ -51,7 +51,7 @@ prepare() {
   pip_wheel="$(basename -- "$ROOT"/wheels/pip-*.whl)"
   inside python3 -m venv --without-pip /venv
   inside env PYTHONPATH="/wheels/$pip_wheel" /venv/bin/python -m pip install -q "${from[@]}" pip setuptools wheel
-  inside env -C /project /venv/bin/python -m pip install -q "${from[@]}" --no-build-isolation -e . smbus2 "${TEST_PACKAGES[@]}"
+  inside env -C /project /venv/bin/python -m pip install -qq "${from[@]}" --no-build-isolation -e . smbus2 "${TEST_PACKAGES[@]}"
   : >"$ROOT$READY"
 }
 
@@ -94,7 +94,8 @@ run_files() {
     --continue-on-collection-errors --timeout "${SUITE_TEST_WITHIN_S:-900}" "$@" >>"$log" 2>&1 || code=$?
   cat -- "$ROOT/results/lines" >>"$RESULTS"
   ((code < 128 || code == 134 || code == 139)) || exit "$code" # Stopped from outside: the file has no result.
-  # 0: passed, 1: some failed, 2: could not all be imported, 5: nothing to run. Anything else is an end half-way.
+  # 3, 4: pytest itself failed, and would again. 0, 1, 2, 5: passed, some failed, not all could be imported, nothing to run.
+  ((code != 3 && code != 4)) || { say "pytest failed: see $log"; exit "$code"; }
   if ((code > 2 && code != 5)); then
     file="$(cat -- "$ROOT/results/running")"
     has_result "${file:-$1}" || printf '%s\tcrashed\t%s\t\t\n' "${file:-$1}" "$code" >>"$RESULTS"

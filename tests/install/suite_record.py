@@ -21,9 +21,9 @@ FACTORY = {"torch", "tensorflow", "trimesh", "scipy", "networkx", "shapely", "mo
 """What of the extras `model` and `convert` is not in the root: a file that needs it cannot be imported there."""
 
 
-@dataclass
+@dataclass(eq=False)
 class Recorder:
-    """Counts the outcomes of one file at a time."""
+    """Counts the outcomes of one file at a time. One is not another: pytest keeps its plugins in a set."""
 
     results: Path
     running: Path
@@ -47,11 +47,12 @@ class Recorder:
             self.outcomes["skipped" if FACTORY.intersection(missing) else report.outcome] += 1
             self.write(report.nodeid)
 
-    def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """A file without a test has a line too, or it would be asked for again."""
-        holding = {item.nodeid.split("::")[0] for item in session.items}
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        """A file without a test has a line too, or it would be asked for again; not where pytest itself failed."""
+        if exitstatus not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED):
+            return
         for file in session.config.args:
-            if file.endswith(".py") and file not in holding | self.written:
+            if file.endswith(".py") and file not in self.written:
                 self.write(file)
 
     @pytest.hookimpl(wrapper=True)

@@ -17,6 +17,8 @@ FILES = {
     "test_absent.py": "import pytest\npytest.importorskip('no_such_module')\n",
     "test_factory.py": "raise ModuleNotFoundError(\"No module named 'torch.nn'\")\n",
     "test_empty.py": "",
+    "deeper/conftest.py": "",
+    "deeper/test_deep.py": "def test_good(): pass\n",
     "test_last.py": "def test_good(): pass\n",
 }
 
@@ -60,13 +62,14 @@ def read_counts(folder: Path) -> dict[str, tuple[int, int, int]]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
+    (tmp_path / "deeper").mkdir()
     for name, text in FILES.items():
         (tmp_path / name).write_text(text)
     return tmp_path
 
 
 def test_each_file_has_its_line(folder: Path) -> None:
-    result = run_suite(folder, *FILES)
+    result = run_suite(folder, *(name for name in FILES if "conftest" not in name))
     assert result.returncode == 1, result.stdout
     assert read_counts(folder) == {
         "test_mixed.py": (1, 1, 1),
@@ -75,6 +78,7 @@ def test_each_file_has_its_line(folder: Path) -> None:
         "test_absent.py": (0, 0, 1),
         "test_factory.py": (0, 0, 1),
         "test_empty.py": (0, 0, 0),
+        "deeper/test_deep.py": (1, 0, 0),
         "test_last.py": (1, 0, 0),
     }
 
@@ -85,3 +89,10 @@ def test_an_end_half_way_leaves_the_name_and_no_line(folder: Path) -> None:
     assert result.returncode == 134
     assert read_counts(folder) == {"test_last.py": (1, 0, 0)}
     assert (folder / "running").read_text() == "test_ends.py"
+
+
+def test_where_pytest_itself_fails_no_file_has_a_line(folder: Path) -> None:
+    (folder / "conftest.py").write_text("def pytest_collection_modifyitems(): raise OSError\n")
+    result = run_suite(folder, "test_last.py")
+    assert result.returncode == 3, result.stdout
+    assert not (folder / "results").exists()
