@@ -4,26 +4,23 @@ from __future__ import annotations
 
 import heapq
 import itertools
-import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from calibration.gate_belief import GateUnderTrial
 from calibration.gate_counts import Counts
+from calibration.gate_design import MOST_TRIALS
 from calibration.gate_looks import LATE_MM, GateLooks, Ride
 from calibration.gate_model import Trial
 from calibration.gate_supply import Supply
+from calibration.gate_wanted import Wanted, next_gate
 from calibration.gate_ways import Run
 from calibration.measured_belt import MeasuredBelt
 from calibration.rig import Rig
 from calibration.step import RefusedError
 
-PASSED = 0.9
-"""How likely it has to be that a part passed a gate for it to be tried at another."""
-SPARE = 1.25
-"""Parts for each trial: some come too near to another one."""
-EVEN = 3
-"""Gates whose trials still to do differ by so many are alike."""
+REACHES = 0.5
+"""How likely it has to be that a part has come so far for it to be tried at another gate."""
 NEXT_MM = 60.0
 """A gate that is so much further along can still be told in time what a part is tried at."""
 EARLY_S, SETTLES_S, AFTER_MM, GONE_S = 0.05, 0.1, 2.0, 1.2
@@ -35,16 +32,6 @@ ON_TIME_MM = 0.5
 """A belt that is stopped so much later stands elsewhere than it should."""
 COAST_MM_PER_MM_S = 0.15
 """How far a belt coasts, until it was seen: the way of 0.3 s of an even slowing down."""
-
-
-@dataclass(slots=True)
-class _Wanted:
-    """What a gate is still to be tried at in this batch, and what it was tried at."""
-
-    todo: list[Trial]
-    done: list[Trial] = field(default_factory=list)
-    busy_mm: float = float("-inf")
-    """Until this travel it is moving, or serves another part."""
 
 
 class GateBatches:
@@ -60,14 +47,15 @@ class GateBatches:
         self._rig, self._run_of_gates, self._unders, self._counts = rig, run, unders, counts
         self._belt = MeasuredBelt(rig)
         self._looks = GateLooks(rig, self._belt.scale, self._belt.travel_mm)
-        self._supply = Supply(rig)
+        self._supply = Supply(rig, MOST_TRIALS * len(run.gates))
         self._on_travel: list[tuple[float, int, Callable[[], None]]] = []
         self._on_time: list[tuple[float, int, Callable[[], None]]] = []
         self._numbers = itertools.count()
-        self._wanted: dict[str, _Wanted] = {}
+        self._wanted: dict[str, Wanted] = {}
+        self._stations_mm = {gate: under.gate.x_mm for gate, under in unders.items()}
         self._begun: set[int] = set()
-        self._perhaps_gone: set[int] = set()
-        """Parts that a gate has probably taken, or may have."""
+        self._reaches: dict[int, float] = {}
+        """How likely it is that a part is still on the belt behind the gates that it was tried at."""
         self._look_mm = 0.0
         self._speed = rig.config.belt.belt_mm_per_s
         self._coast_mm = COAST_MM_PER_MM_S * self._speed
@@ -90,9 +78,9 @@ class GateBatches:
             raise RefusedError("gates: the belt does not move: look at its motor and at its encoder")
         self._look_mm = self._looks.next_mm(self._belt.travel_mm())
         done: dict[str, list[Trial]] = {gate: [] for gate in wanted}
-        self._supply.begin(self._parts_for(sum(map(len, wanted.values()))))
+        self._supply.begin(sum(map(len, wanted.values())))
         for kind in ("stand", "swing"):
-            self._wanted = {gate: _Wanted([t for t in trials if t.kind == kind]) for gate, trials in wanted.items()}
+            self._wanted = {gate: Wanted([t for t in trials if t.kind == kind]) for gate, trials in wanted.items()}
             self._standing = kind == "stand"
             if self._open:
                 self._until_done()
@@ -104,10 +92,6 @@ class GateBatches:
         self._counts.watch()
         return {gate: tuple(trials) for gate, trials in done.items()}
 
-    @staticmethod
-    def _parts_for(trials: int) -> int:
-        return math.ceil(SPARE * trials) + 5
-
     @property
     def _open(self) -> int:
         return sum(len(own.todo) for own in self._wanted.values())
@@ -115,12 +99,17 @@ class GateBatches:
     def _until_done(self) -> None:
         """Lets parts come until all was tried and the last of them is gone."""
         while self._open or self._riding():
-            if self._open:
-                self._supply.follow(len(self._begun), self._parts_for(self._open))
-            else:
+            if not self._open:
                 self._supply.stop()
+            elif not self._supply.comes(len(self._begun)):
+                self._give_up()
             self._step()
         self._looks.rides.clear()
+
+    def _give_up(self) -> None:
+        """Leaves what no parts are there for to the next batch."""
+        for own in self._wanted.values():
+            own.todo.clear()
 
     def _riding(self) -> bool:
         last_mm = max(self._reach(gate)[1] for gate in self._run_of_gates.onwards) + 30.0
@@ -163,21 +152,20 @@ class GateBatches:
                     self._choose(ride)
 
     def _choose(self, ride: Ride, past_mm: float = 0.0) -> None:
-        """What a part is tried at beyond a station: the first of the gates that have most trials still to do."""
-        open_ = {gate: len(own.todo) for gate, own in self._wanted.items() if self._station_mm(gate) > past_mm}
-        most = max(open_.values(), default=0)
-        if most:
-            gates = [gate for gate, many in open_.items() if many and many >= most - EVEN]
-            self._put_off(ride, min(gates, key=self._station_mm))
+        """What a part is tried at beyond a station."""
+        gate = next_gate(self._wanted, self._stations_mm, past_mm)
+        if gate is not None:
+            self._put_off(ride, gate)
 
     def _go_on(self, ride: Ride, gate: str, trial: Trial) -> None:
-        """A part that has most likely passed is tried at a later gate too. One that may have passed is not: a count
-        in which every part may be missing says little."""
+        """A part that may have passed is tried at a later gate too."""
         under = self._unders[gate]
-        if under.chance(trial, under.rest) > PASSED:
+        self._reaches[ride.number] = self._reach_of(ride) * under.chance(trial, under.rest)
+        if self._reach_of(ride) > REACHES:
             self._choose(ride, self._station_mm(gate) + NEXT_MM)
-        else:
-            self._perhaps_gone.add(ride.number)
+
+    def _reach_of(self, ride: Ride) -> float:
+        return self._reaches.get(ride.number, 1.0)
 
     def _put_off(self, ride: Ride, gate: str) -> None:
         """Has one of the gate's trials done on a part that comes, unless another part is in the way by then."""
@@ -187,7 +175,7 @@ class GateBatches:
         stops_mm = middle_mm + trial.at - self._coast_mm
 
         def begin() -> None:
-            if ride.number in self._perhaps_gone:
+            if self._reach_of(ride) <= REACHES or own.was_tried_with(ride.number):
                 own.todo.append(trial)
             elif (
                 self._is_in_the_way(ride, gate)
@@ -246,7 +234,7 @@ class GateBatches:
         for own_ride, name, one in moved:
             at_mm = stands_mm - self._looks.middle_mm(own_ride) - self._station_mm(name)
             done = replace(one, at=at_mm, part=own_ride.number)
-            self._wanted[name].done.append(done)
+            self._wanted[name].note(one, done, self._reach_of(own_ride))
             self._go_on(own_ride, name, done)
             if self._unders[name].shape.is_pusher:
                 self._go_home(name)
@@ -257,7 +245,7 @@ class GateBatches:
         self._belt.start()
         self._started_mm = self._belt.travel_mm()
         if self._open:
-            self._supply.resume()
+            self._supply.go_on()
 
     def _others_standing(self, stands_mm: float, gate: str) -> list[tuple[Ride, str, Trial]]:
         """Trials of other gates that a part happens to stand for."""
@@ -271,7 +259,8 @@ class GateBatches:
                 at_mm = stands_mm - self._looks.middle_mm(ride) - self._station_mm(name)
                 trial = min(own.todo, key=lambda one: abs(one.at - at_mm))
                 near = abs(trial.at - at_mm) <= max(3 * step_mm, 0.3)
-                free = ride.single and ride.confirmed and ride.number not in self._perhaps_gone
+                free = ride.single and ride.confirmed and self._reach_of(ride) > REACHES
+                free = free and not own.was_tried_with(ride.number)
                 if near and free and not self._is_in_the_way(ride, name):
                     own.todo.remove(trial)
                     found.append((ride, name, trial))
@@ -282,6 +271,7 @@ class GateBatches:
         """Tells the gate to move while the part comes, and notes when the part really came."""
         from_s, positions = self._rig.clock.now_s(), self._unders[gate].gate.positions
         self._move(gate, trial.went)
+        own, reach = self._wanted[gate], self._reach_of(ride)
         back_s: list[float] = []
 
         def call_back() -> None:
@@ -291,7 +281,7 @@ class GateBatches:
         def note() -> None:
             came_s = self._belt.time_of(middle_mm) - from_s
             back = back_s[0] if trial.back_s is not None else None
-            self._wanted[gate].done.append(replace(trial, at=came_s, back_s=back, part=ride.number))
+            own.note(trial, replace(trial, at=came_s, back_s=back, part=ride.number), reach)
 
         if trial.back_s is not None:
             self._at_time(from_s + trial.back_s, call_back)
@@ -315,7 +305,7 @@ class GateBatches:
         self._rig.gates[gate].move_to(self._unders[gate].gate.positions[index])
 
     def _station_mm(self, gate: str) -> float:
-        return self._unders[gate].gate.x_mm
+        return self._stations_mm[gate]
 
     def _reach(self, gate: str) -> tuple[float, float]:
         """Stations between which the gate is, as far as is known, with its face."""

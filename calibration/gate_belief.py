@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -13,6 +13,19 @@ from edge.config.gates import GateBase
 LEAD_STEP_S, TRAVEL_STEPS, PLACE_STEP_MM = 0.0012, 73, 0.08
 TRACE = 1e-7
 """Values whose share of the most likely one's weight is less are left out."""
+
+LIKELY_OFF_MM, LATER_S, LIKELY_LATER_S, LIKELY_TRAVEL = 7.0, 0.015, 0.03, 0.25
+"""Standard deviations of what a ruler and a data sheet say: the place, the latency, which is rather later for a servo's
+frames of 20 ms, and the travel as a share, for a servo is slower under load and on less than its 6 V."""
+STRAYED = 15.0
+"""So much, as a logarithm, speaks against parts in a bin that none can have gone to."""
+STRANGE = 0.1
+"""How likely something else is, anywhere in the ranges."""
+
+
+def likely(values: Array, middle: float, std: float) -> Array:
+    """How likely values are beforehand: near the middle, or else anywhere."""
+    return np.exp(-0.5 * ((values - middle) / std) ** 2) + STRANGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +58,13 @@ class Belief:
         first: (N,) mm from the station, or the lead in s: as the kind of its trials has it.
         travel_s: (N,); 0 where it plays no part.
         weight: (N,) probabilities, which sum to 1.
+        evidence: logarithm of how likely what was seen was beforehand.
     """
 
     first: Array
     travel_s: Array
     weight: Array
+    evidence: float = 0.0
 
     def mean(self, values: Array) -> float:
         return float(values @ self.weight)
@@ -61,9 +76,10 @@ class Belief:
         """The same after something of that likelihood was seen; values that are out of the question are left out."""
         weight = self.weight * likelihood
         kept = weight > TRACE * weight.max()
-        return Belief(self.first[kept], self.travel_s[kept], weight[kept] / weight[kept].sum())
+        evidence = self.evidence + float(np.log(weight.sum()))
+        return Belief(self.first[kept], self.travel_s[kept], weight[kept] / weight[kept].sum(), evidence)
 
-    def thinned(self, count: int = 250) -> Belief:
+    def thinned(self, count: int = 150) -> Belief:
         """About so many values that stand for all, for a quick choice."""
         order = np.argsort(self.first + 1e-3 * self.travel_s)
         ends = np.cumsum(self.weight[order])
@@ -119,6 +135,25 @@ class GateUnderTrial:
         return ranges if self.stands else Ranges((0.0, 0.0), ranges.latency_s, ranges.travel_s)
 
     @property
+    def evidence(self) -> float:
+        """Logarithm of how likely its counts were beforehand."""
+        return self.place.evidence + self.timing.evidence
+
+    def swapped_evidence(self) -> float:
+        """By how much its counts are likelier, as a logarithm, with its two working positions taken for each other;
+        of a gate that has no two, by infinitely much less."""
+        if len(self.working) != 2 or self.gate.kind == "chute":
+            return -np.inf
+        swap = dict(zip(self.working, reversed(self.working), strict=True))
+        turned = [
+            Batch(batch.trials, {swap[met]: count for met, count in batch.counts.items()}) for batch in self.batches
+        ]
+        stray = sum(
+            count > 1 and not self.relevant(batch, met) for batch in turned for met, count in batch.counts.items()
+        )
+        return replace(self, batches=turned).evidence - self.evidence - STRAYED * stray
+
+    @property
     def rest(self) -> int:
         return self.gate.positions.index(self.gate.rest)
 
@@ -144,6 +179,10 @@ class GateUnderTrial:
         found = belief.mean(chance(self.shape, trial, met, belief.first, belief.travel_s))
         return self.reached.get(trial.part, 1.0) * found
 
+    def taken(self, trial: Trial) -> float:
+        """How likely it is, as is now believed, that the trial's part came to this gate and did not pass."""
+        return self.reached.get(trial.part, 1.0) - self.chance(trial, self.rest)
+
     def expected(self, batch: Batch, met: int) -> tuple[float, float]:
         """Mean and variance of a count, as is now believed."""
         found = np.array([self.chance(trial, met) for trial in self.relevant(batch, met)])
@@ -166,20 +205,24 @@ class GateUnderTrial:
     def _place(self) -> Belief:
         low, high = self.ranges.off_mm
         first = np.linspace(low, high, round((high - low) / PLACE_STEP_MM) + 1)
-        belief = Belief(first, np.zeros(len(first)), np.full(len(first), 1 / len(first)))
+        weight = likely(first, 0.0, LIKELY_OFF_MM)
+        belief = Belief(first, np.zeros(len(first)), weight / weight.sum())
         return self._after(belief, "stand")
 
     def _timing(self) -> Belief:
-        """Every latency and travel is as likely as another; with the place, that says which leads are possible."""
+        """With the place, what is likely of latency and travel says which leads are."""
         ranges, place, speed = self.ranges, self.place, self.mm_per_s
         low_s = ranges.latency_s[0] - place.first.max() / speed
         high_s = ranges.latency_s[1] - place.first.min() / speed
         leads_s = np.linspace(low_s, high_s, round((high_s - low_s) / LEAD_STEP_S) + 1)
         latencies_s = leads_s[:, None] + place.first / speed
-        share = ((latencies_s >= ranges.latency_s[0]) & (latencies_s <= ranges.latency_s[1])) @ place.weight
+        possible = (latencies_s >= ranges.latency_s[0]) & (latencies_s <= ranges.latency_s[1])
+        share = (possible * likely(latencies_s, self.gate.latency_s + LATER_S, LIKELY_LATER_S)) @ place.weight
         travels_s = np.linspace(*ranges.travel_s, TRAVEL_STEPS)
         first, travel_s = (values.ravel() for values in np.meshgrid(leads_s, travels_s, indexing="ij"))
-        weight = np.repeat(share, TRAVEL_STEPS)
+        weight = np.repeat(share, TRAVEL_STEPS) * likely(
+            travel_s, self.gate.travel_s, LIKELY_TRAVEL * self.gate.travel_s
+        )
         kept = weight > 0
         return self._after(Belief(first[kept], travel_s[kept], weight[kept] / weight.sum()), "swing")
 

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from calibration.rig import Rig, Task
 from calibration.step import RefusedError
 
-COUNT_S = 3.0
-"""What it takes a person to look into a bin with a few parts, say how many, and tip them back into the feeder."""
+COUNT_S, EACH_S = 1.5, 0.25
+"""What it takes a person to step to a bin, say how many parts lie in it and tip them back into the feeder, and to count
+each of them."""
 MOST = 200
 
 
@@ -38,8 +39,8 @@ class Counts:
         self.watch()
         self._broken = dict.fromkeys(self._broken, 0)
 
-    def take(self, bins: Sequence[str], most: int) -> int:
-        """Parts in these bins together, of which there are at most so many.
+    def take(self, bins: Sequence[str], most: int, expected: float) -> int:
+        """Parts in these bins together, of which there are at most so many, and about as many as expected.
 
         Raises:
             RefusedError: there are more of them, also when asked again.
@@ -47,10 +48,11 @@ class Counts:
         self.watch()
         beams = sum(self._broken[self._beams[bin_]] for bin_ in bins if bin_ in self._beams)
         asked = [bin_ for bin_ in bins if bin_ not in self._beams]
-        count = beams + sum(self._ask(f"How many parts lie in {bin_}?", bin_) for bin_ in asked)
+        each = max(expected - beams, 0.0) / max(len(asked), 1)
+        count = beams + sum(self._ask(f"How many parts lie in {bin_}?", bin_, each) for bin_ in asked)
         if count > most and asked:
             words = f"{count} is more than the {most} that can have gone there: how many was it in"
-            count = beams + sum(self._ask(f"{words} {bin_}?", bin_) for bin_ in asked)
+            count = beams + sum(self._ask(f"{words} {bin_}?", bin_, each) for bin_ in asked)
         if count > most:
             raise RefusedError(
                 f"gates: {count} parts are in {', '.join(bins)}, and at most {most} can have gone there: empty the"
@@ -58,7 +60,7 @@ class Counts:
             )
         return count
 
-    def _ask(self, words: str, bin_: str) -> int:
+    def _ask(self, words: str, bin_: str, expected: float) -> int:
         answers = tuple(str(number) for number in range(MOST))
         words = f"{words} Then tip them back into the feeder."
-        return int(self._rig.operator.do(Task(words, "count", {"bin": bin_}, COUNT_S, answers)))
+        return int(self._rig.operator.do(Task(words, "count", {"bin": bin_}, COUNT_S + EACH_S * expected, answers)))

@@ -15,8 +15,19 @@ ENOUGH_MM, ENOUGH_LATENCY_S, ENOUGH_TRAVEL_S = 0.6, 0.0016, 0.0035
 """Standard deviations that will do."""
 QUICK_S = 0.012
 """A travel that cannot be longer needs no trials."""
-FIRST, MOST = 15, 18
-"""Trials of a gate in its first batch, and for each of its positions in a later one."""
+FIRST, MOST = 20, (40, 60)
+"""Trials for each of a gate's positions in its first batch, and in a later one."""
+MOST_TRIALS = 2 * MOST[-1]
+"""Of a gate in one batch."""
+EACH, TAKEN = 0.15, 1.0
+"""What a trial costs, and what a part costs that is gone after it: it can be tried at no later gate."""
+NOT_SWAPPED = -7.0
+"""Counts that are e to the power of this likelier with two positions swapped tell that they are not."""
+ROUGH_S, ROUGHLY, FINELY = 0.004, 0.3, 0.9
+"""While a latency is known to no better than this, what a sweep tells counts for more than what it costs: the powers to
+which the cost is raised."""
+POINTS = 10
+"""Of a sweep, at which what it is expected to tell is worked out."""
 CLEAR_MM = 8.0
 """In the first batch, some parts stand so far before anything where the gate can be: they tell whether it moves."""
 SHIFTS, WIDTHS = (-1.2, -0.4, 0.4, 1.2), (1.5, 2.5, 4.0, 6.0)
@@ -50,26 +61,33 @@ def is_known(under: GateUnderTrial) -> bool:
 def next_batch(under: GateUnderTrial) -> list[Sweep]:
     """What is to be tried next, one sweep for a position; nothing once the gate is known.
 
-    The first batch tries one position alone: whatever then lies in the bins of another tells that they are swapped.
+    As long as two positions may be swapped for all that is known, one is tried alone.
     """
-    if is_known(under):
+    told_apart = len(under.batches) < 2 or under.swapped_evidence() < NOT_SWAPPED
+    if is_known(under) and told_apart:
         return []
-    if not under.batches:
-        return [_first(under)]
-    wanted: list[Sweep] = []
+    first = [] if under.batches or not under.stands else [_first(under)]
+    wanted: list[Sweep] = list(first)
     place, timing = under.place.thinned(), under.timing.thinned()
-    for went in under.working:
+    rough = under.latency_std_s > ROUGH_S
+    power, counts = (ROUGHLY, MOST[:1]) if rough else (FINELY, MOST)
+    if first and under.gate.kind == "chute":  # it is told where to stand by both sweeps of a batch
+        return first
+    for went in under.working[len(first) :]:
         before = wanted[0] if wanted and under.gate.kind == "chute" else None
         best = max(
-            _sweeps(under, went, place, timing, before), key=lambda sweep: _gain(under.shape, sweep, place, timing)
+            (sweep for sweep in _sweeps(under, went, place, timing, before) if sweep.count in counts),
+            key=lambda sweep: _worth(under.shape, sweep, place, timing, power),
         )
+        if not under.batches:
+            best = replace(best, count=FIRST)
         wanted.append(best)
         # The next position's sweep adds to what this one will have told.
         if best.trial.kind == "stand":
             place = _as_expected(under.shape, best, place)
         else:
             timing = _as_expected(under.shape, best, timing)
-    return wanted
+    return wanted if told_apart else wanted[:1]
 
 
 def _first(under: GateUnderTrial) -> Sweep:
@@ -77,7 +95,7 @@ def _first(under: GateUnderTrial) -> Sweep:
     if not under.stands:
         timing = under.timing.thinned()
         sweeps = _sweeps(under, went, under.place, timing, None)
-        return max(sweeps, key=lambda sweep: _gain(under.shape, sweep, under.place, timing))
+        return max(sweeps, key=lambda sweep: _worth(under.shape, sweep, under.place, timing, ROUGHLY))
     low, high = under.ranges.off_mm
     if under.shape.is_pusher:
         high = (low + high) / 2
@@ -90,7 +108,8 @@ def _sweeps(under: GateUnderTrial, went: int, place: Belief, timing: Belief, bef
     """What may be tried at a position. After another sweep of the same chute's: of the same kind, and meant for other
     bins."""
     shape, name = under.shape, under.gate.name
-    if under.stands and (before is None or before.trial.kind == "stand"):
+    stand_too = before is None or before.trial.kind == "stand"
+    if under.stands and stand_too and under.batches:
         stand = Trial(name, "stand", 0.0, under.rest, went)
         for edge_mm in (-shape.reach_mm, shape.reach_mm) if shape.is_pusher else (0.0,):
             std_mm = float(np.hypot(place.std(place.first), PLACE_MM))
@@ -129,27 +148,34 @@ def _around(trial: Trial, met: int, middle: float, std: float) -> Iterator[Sweep
     for shift in SHIFTS:
         for width in WIDTHS:
             low, high = (middle + (shift + side * width / 2) * std for side in (-1, 1))
-            yield Sweep(trial, met, low, high, MOST)
+            for count in MOST:
+                yield Sweep(trial, met, low, high, count)
 
 
 def _counted(shape: GateShape, sweep: Sweep, belief: Belief) -> tuple[Array, Array]:
     """(N,) mean and variance of the count in the bins that the sweep is meant for."""
-    found = np.array([chance(shape, trial, sweep.met, belief.first, belief.travel_s) for trial in sweep.trials()])
-    return found.sum(axis=0), (found * (1 - found)).sum(axis=0) + 0.1
+    step = (sweep.high - sweep.low) / POINTS
+    at = sweep.low + (np.arange(POINTS) + 0.5)[:, None] * step
+    found = chance(shape, replace(sweep.trial, at=at), sweep.met, belief.first[None], belief.travel_s[None])
+    return sweep.count * found.mean(axis=0), sweep.count * (found * (1 - found)).mean(axis=0) + 0.1
 
 
-def _gain(shape: GateShape, sweep: Sweep, place: Belief, timing: Belief) -> float:
-    """By how much the variances are expected to fall, in those that may remain: a linear estimate from the count."""
+def _worth(shape: GateShape, sweep: Sweep, place: Belief, timing: Belief, power: float) -> float:
+    """What a sweep is expected to tell for what it costs: by how much the variances fall, in those that may remain. A
+    linear estimate from the count."""
     belief = place if sweep.trial.kind == "stand" else timing
     means, variances = _counted(shape, sweep, belief)
-    off = means - belief.mean(means)
+    mean = belief.mean(means)
+    off = means - mean
     total = belief.mean(off**2) + belief.mean(variances)
     lead_weight = ENOUGH_LATENCY_S**-2
     if sweep.trial.kind == "stand":
         weights = [(belief.first, ENOUGH_MM**-2 + lead_weight / shape.mm_per_s**2)]
     else:
         weights = [(belief.first, lead_weight), (belief.travel_s, ENOUGH_TRAVEL_S**-2)]
-    return sum(weight * belief.mean(off * (values - belief.mean(values))) ** 2 / total for values, weight in weights)
+    told = sum(weight * belief.mean(off * (values - belief.mean(values))) ** 2 / total for values, weight in weights)
+    taken = mean if sweep.met == sweep.trial.went else sweep.count - mean
+    return told / (EACH * sweep.count + TAKEN * taken) ** power
 
 
 def _as_expected(shape: GateShape, sweep: Sweep, belief: Belief) -> Belief:

@@ -22,6 +22,8 @@ MOVED_MM = 20.0
 """What was seen in two places so far apart, as the belt goes, is a part; a reflection stays where it is."""
 SAME_MM = 9.0
 """What is seen so near to where a part should be is that part: a high one seems to go faster than the belt."""
+UNEVEN_MM = 1.5
+"""Half of a part's length does not differ by more from look to look, or something was taken for a part of it."""
 
 APART_MM, KEPT = 60.0, 60
 """Two looks this far apart tell how a part's seeming place changes over the view; so many pairs are kept."""
@@ -51,6 +53,11 @@ class Ride:
     @property
     def confirmed(self) -> bool:
         return self.looks[-1][0] - self.looks[0][0] > MOVED_MM
+
+    @property
+    def even(self) -> bool:
+        """Whether it looked about as long each time."""
+        return self.half_mm - min(half_mm for _, _, half_mm in self.looks) < UNEVEN_MM
 
     @property
     def station_mm(self) -> float:
@@ -116,7 +123,7 @@ class GateLooks:
         """A part's middle's `x_belt_mm` as it would look in the middle of the view. Seen from aslant a part seems to
         lie further out than it does, by its height; by how much is learned from those that are seen twice."""
         slope = float(np.median(self._slopes)) if self._slopes else 0.0
-        return ride.x_belt_mm - slope * (ride.station_mm - self.centre_mm)
+        return float(np.mean([x_mm - slope * (station_mm - self.centre_mm) for station_mm, x_mm, _ in ride.looks]))
 
     def look(self) -> None:
         """Takes one frame, and finds or goes on with what is in it.
@@ -139,7 +146,7 @@ class GateLooks:
                 ride = self._ride(now_mm - middle_mm)
                 self._learn(ride, middle_mm, now_mm - middle_mm)
                 ride.looks.append((middle_mm, now_mm - middle_mm, half_mm))
-                ride.single = ride.single and not blob.twofold and half_mm < LONGEST_MM / 2
+                ride.single = ride.single and ride.even and not blob.twofold and half_mm < LONGEST_MM / 2
 
     def _learn(self, ride: Ride, station_mm: float, x_belt_mm: float) -> None:
         if ride.looks and station_mm - ride.station_mm > APART_MM:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import math
+
 from calibration.rig import Rig, Task
 from calibration.step import RefusedError
 
-FILL_S, AGAIN_S, TIP_S = 30.0, 15.0, 8.0
-"""What it takes to fill the feeder, to find more parts, and to tip the default bin's back."""
+FILL_S, TIP_S = 30.0, 8.0
+"""What it takes to fill the feeder, and to tip the default bin's parts back."""
 APART_MM = 140.0
 """From one part to the next, so that a gate is at home again in between."""
-NONE_S = 15.0
-"""A feeder that runs so long without a part is empty."""
+NONE_S, NONE_PARTS = 8.0, 4.0
+"""A feeder that runs so long without a part, and at its rate for so many, is empty."""
+SPARE, EACH = 10, 1.2
+"""Parts for a batch: some that come too near to another one, and one for so many trials."""
+MOST_PARTS = 300
+"""That anybody is asked for: what is not tried before they are used up is tried in the next batch."""
 WORDS = "small flat parts that stand out from the belt, such as 2x2 and 2x3 plates"
 
 
@@ -19,52 +25,57 @@ class Supply:
 
     Args:
         rig: its feeder at rest.
+        trials: the most that a batch can have.
     """
 
-    def __init__(self, rig: Rig) -> None:
+    def __init__(self, rig: Rig, trials: int) -> None:
         self._rig = rig
+        self._most = self.parts_for(trials)
         self._by_hand = rig.machine.feeder.driver == "none"
         self._rate = min(rig.machine.feeder.parts_per_min, 60 * rig.config.belt.belt_mm_per_s / APART_MM)
+        self._none_s = NONE_S if self._by_hand else max(NONE_S, 60 * NONE_PARTS / self._rate)
         self._filled = False
-        self._parts = 0
+        self._parts = self._before = 0
         self._news_s = self._paused_s = 0.0
-        self._empty = 0
 
-    def begin(self, count: int) -> None:
-        """Has so many parts made ready for a batch, and lets them come."""
+    @staticmethod
+    def parts_for(trials: int) -> int:
+        """How many parts so many trials take."""
+        return min(math.ceil(trials / EACH) + SPARE, MOST_PARTS)
+
+    def begin(self, trials: int) -> None:
+        """Has parts made ready for so many trials, and lets them come. The feeder is filled once, for this batch and
+        those to come; what was counted in the bins is then tipped back."""
         if self._by_hand:
-            self._drop(count)
+            self._drop(self.parts_for(trials))
         elif self._filled:
-            box = self._rig.bins.default_bin
-            words = f"Tip what lies in {box} back into the feeder: {count} parts or more should be in it."
-            self._rig.operator.do(Task(words, "fill", {"count": count}, TIP_S))
+            words = f"Tip what lies in {self._rig.bins.default_bin} back into the feeder."
+            self._rig.operator.do(Task(words, "fill", {"count": self._most}, TIP_S))
         else:
-            words = f"Put {count} {WORDS}, into the feeder, and nothing else. More do no harm."
-            self._rig.operator.do(Task(words, "fill", {"count": count}, FILL_S))
-        self._filled, self._empty = True, 0
-        self._run()
+            words = f"Put {self._most} {WORDS}, into the feeder, and nothing else. More do no harm."
+            self._rig.operator.do(Task(words, "fill", {"count": self._most}, FILL_S))
+        self._filled = True
+        self._resume()
+        self._before, self._news_s = self._parts, self._rig.clock.now_s()
 
-    def follow(self, parts: int, wanted: int) -> None:
-        """Told how many parts came so far, and how many are still wanted: asks for more once none come.
+    def comes(self, parts: int) -> bool:
+        """Told how many parts came so far, lets more of them come; whether any can.
 
         Raises:
-            RefusedError: nothing comes though more were asked for.
+            RefusedError: not one has come in this batch.
         """
         now_s = self._rig.clock.now_s()
         if parts > self._parts:
-            self._parts, self._news_s, self._empty = parts, now_s, 0
-        if now_s - self._news_s <= NONE_S:
-            return
-        self._empty += 1
-        if self._empty > 1 or not parts:
-            raise RefusedError(
-                "gates: no parts are seen on the belt: look at the feeder, the lamp and the camera's view"
-            )
-        if self._by_hand:
-            self._drop(wanted)
-        else:
-            self._rig.operator.do(Task(f"Put {wanted} parts more into the feeder.", "fill", {"count": wanted}, AGAIN_S))
-        self._run()
+            self._parts, self._news_s = parts, now_s
+        elif now_s - self._news_s > self._none_s:
+            self.stop()
+            if parts == self._before:
+                raise RefusedError(
+                    "gates: no parts are seen on the belt: look at the feeder, the lamp and the camera's view"
+                )
+            return False
+        self._resume()
+        return True
 
     def stop(self) -> None:
         self._rig.feeder.set_rate(0)
@@ -74,18 +85,16 @@ class Supply:
         self.stop()
         self._paused_s = self._rig.clock.now_s()
 
-    def resume(self) -> None:
+    def go_on(self) -> None:
         """Told that it goes on."""
+        self._news_s += self._rig.clock.now_s() - self._paused_s
+        self._resume()
+
+    def _resume(self) -> None:
         if not self._by_hand:
             self._rig.feeder.set_rate(self._rate)
-        self._news_s += self._rig.clock.now_s() - self._paused_s
 
     def _drop(self, count: int) -> None:
         every_s = round(max(APART_MM / self._rig.config.belt.belt_mm_per_s, 1.0), 1)
         words = f"Drop {count} {WORDS}, on the belt before the camera, one every {every_s:g} seconds."
         self._rig.operator.do(Task(words, "drop-small", {"count": count, "every_s": every_s}, 5.0 + count * every_s))
-
-    def _run(self) -> None:
-        if not self._by_hand:
-            self._rig.feeder.set_rate(self._rate)
-        self._news_s = self._rig.clock.now_s()

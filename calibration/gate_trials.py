@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from calibration.gate_batch import GateBatches
 from calibration.gate_belief import Batch, GateUnderTrial
+from calibration.gate_chain import update_chain
 from calibration.gate_counts import Counts
 from calibration.gate_design import next_batch
 from calibration.gate_model import Trial
@@ -16,10 +18,10 @@ from calibration.rig import Rig
 from calibration.step import RefusedError
 
 MOST_BATCHES = 9
-TOGETHER = 5
-"""Gates in one batch: each takes some 40 parts, which somebody has to have."""
 NEVER = 2e-3
 """A count of none that is less likely than this, wherever the gate is, tells that it does not move."""
+SWAPPED = 12.0
+"""Counts that are e to the power of this likelier tell that two positions are swapped."""
 STRAY = 2
 """Parts that may have gone to a bin by accident."""
 
@@ -32,11 +34,6 @@ def try_gates(rig: Rig, run: Run, unders: Mapping[str, GateUnderTrial], counts: 
     """
     batches = GateBatches(rig, run, unders, counts)
     own = [unders[gate] for gate in run.gates if unders[gate].working]
-    for first in range(0, len(own), TOGETHER):
-        _try_together(rig, batches, own[first : first + TOGETHER], counts)
-
-
-def _try_together(rig: Rig, batches: GateBatches, own: Sequence[GateUnderTrial], counts: Counts) -> None:
     for number in range(MOST_BATCHES):
         wanted = {under.gate.name: _shuffled(under, number) for under in own}
         wanted = {gate: trials for gate, trials in wanted.items() if trials}
@@ -44,7 +41,12 @@ def _try_together(rig: Rig, batches: GateBatches, own: Sequence[GateUnderTrial],
             return
         rig.operator.say(f"batch {number + 1}: {', '.join(wanted)}")
         done = batches.do(wanted)
-        _take_in(rig, [under for under in own if under.gate.name in done], done, counts)
+        found = {
+            under.gate.name: _counted(rig, under, done[under.gate.name], counts)
+            for under in own
+            if under.gate.name in done
+        }
+        update_chain(own, found, check_counts)
 
 
 def _shuffled(under: GateUnderTrial, number: int) -> list[Trial]:
@@ -54,22 +56,15 @@ def _shuffled(under: GateUnderTrial, number: int) -> list[Trial]:
     return [trials[index] for index in np.random.default_rng(seed).permutation(len(trials))]
 
 
-def _take_in(rig: Rig, unders: Sequence[GateUnderTrial], done: Mapping[str, tuple[Trial, ...]], counts: Counts) -> None:
-    """Has the bins counted, and works out what that tells: a gate's parts are those that no gate before it took."""
-    reach: dict[int, float] = {}
-    for under in unders:
-        trials = done[under.gate.name]
-        behind = own_bins(rig.bins, under.gate.name)
-        found = {
-            met: counts.take(behind[under.gate.positions[met]], _most(under, trials, met)) for met in under.working
-        }
-        under.reached |= {trial.part: reach.get(trial.part, 1.0) for trial in trials}
-        batch = Batch(trials, found)
-        check_counts(under, batch)
-        under.batches.append(batch)
-        under.update()
-        for trial in trials:
-            reach[trial.part] = reach.get(trial.part, 1.0) * under.chance(trial, under.rest)
+def _counted(rig: Rig, under: GateUnderTrial, trials: tuple[Trial, ...], counts: Counts) -> Batch:
+    """Has the bins counted in which the trials' parts can lie."""
+    behind, found = own_bins(rig.bins, under.gate.name), {}
+    batch = Batch(trials, {})
+    for met in under.working:
+        if under.relevant(batch, met):
+            bins = behind[under.gate.positions[met]]
+            found[met] = counts.take(bins, _most(under, trials, met), under.expected(batch, met)[0])
+    return Batch(trials, found)
 
 
 def _most(under: GateUnderTrial, trials: Sequence[Trial], met: int) -> int:
@@ -86,17 +81,17 @@ def check_counts(under: GateUnderTrial, batch: Batch) -> None:
         RefusedError: it does not move, does not come back, or moves to another position.
     """
     name, positions = under.gate.name, under.gate.positions
+    if replace(under, batches=[*under.batches, batch]).swapped_evidence() > SWAPPED:
+        one, other = (positions[index] for index in under.working)
+        raise RefusedError(
+            f"gates: where {name} was told '{one}', parts went the way of '{other}', and the other way round: swap the"
+            " two in machine.yaml or in the layout of bins.yaml"
+        )
     for met, count in batch.counts.items():
         told = [trial for trial in batch.trials if trial.went == met]
         if len(told) < 3:
             continue
-        elsewhere = [other for other, many in batch.counts.items() if other != met and many > STRAY]
         first = not under.batches
-        if first and count <= 1 and elsewhere and not any(trial.went in elsewhere for trial in batch.trials):
-            raise RefusedError(
-                f"gates: {name} was told '{positions[met]}' {len(told)} times, and the parts went the way of"
-                f" '{positions[elsewhere[0]]}': swap the two in machine.yaml or in the layout of bins.yaml"
-            )
         if count == 0 and under.none_at_best(told, met) < NEVER:
             raise RefusedError(
                 f"gates: {name} was told '{positions[met]}' {len(told)} times, and no part went there: look at its"

@@ -18,6 +18,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "calibration"))
 
+from gates_account import GatesAccount
 from plane_truth import errors_of
 
 from calibration.measured_belt import told_scale
@@ -77,10 +78,13 @@ def calibrate(name: str, seed: int, steps: Sequence[str] = STEPS) -> Outcome:
     with TemporaryDirectory() as file:
         for name_ in steps:
             begun_s, hands_s = rig.clock.now_s(), operator.took_s
+            account = GatesAccount(rig) if name_ == "gates" else None
             try:
                 run_step(step(name_), rig, Path(file) / "calibration.yaml")
             except RefusedError as error:
                 outcome.refused.append(f"{error}")
+            if account is not None:
+                print(f"  gates: {account}", flush=True)
             outcome.machine_s = round(rig.clock.now_s() - begun_s)
             outcome.last_hands_s = operator.took_s - hands_s
     outcome.hands_s, outcome.tasks = operator.took_s, len(operator.tasks)

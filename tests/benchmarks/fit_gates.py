@@ -1,27 +1,38 @@
-"""How well counts of parts tell what a gate is like: place, latency and travel, with the spreads that are claimed.
+"""How well counts of parts tell what gates are like: place, latency and travel, with the spreads that are claimed.
 
-`python tests/benchmarks/fit_gates.py --gates 30 --speed 150`. The gates move as the simulated machine's do, each hiding
-another place, latency and travel; there is no belt and no camera, so that many can be tried: where a part is, is known
-to `gate_model.PLACE_MM`, and one in a hundred lies elsewhere.
+`python tests/benchmarks/fit_gates.py --machines 3 --gates 9 --speed 150`: machines of gates one after the other.
+The gates move as the simulated machine's do, each hiding another place, latency and travel; there is no belt and no
+camera, so that many can be tried: where a part is, is known to `gate_model.PLACE_MM`, and one in a hundred lies
+elsewhere. A part is tried at one gate after the other as on the machine, where one in five comes too near to another.
 """
 
 from __future__ import annotations
 
 from argparse import ArgumentParser
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from calibration.gate_batch import REACHES
 from calibration.gate_belief import Batch, GateUnderTrial
+from calibration.gate_chain import update_chain
+from calibration.gate_counts import COUNT_S, EACH_S
 from calibration.gate_design import LIMIT_LATENCY_S, LIMIT_MM, LIMIT_TRAVEL_S, next_batch
 from calibration.gate_model import PLACE_MM, Trial
+from calibration.gate_supply import FILL_S, TIP_S
+from calibration.gate_wanted import Wanted, next_gate
 from edge.clock import VirtualClock
 from edge.config.gates import SimGateConfig
 from edge.sim.gates import SimGate
 from edge.sim.settings import GateSettings
 
 GATE = SimGateConfig(name="g", driver="sim", x_mm=400, positions=("left", "pass", "right"))
+APART_MM = 120.0
 ELSEWHERE, ELSEWHERE_MM = 0.01, 3.0
+STOPS_MM = 0.6
+"""A belt that is stopped stands so far from where it should, as a standard deviation."""
+TOO_NEAR = 0.2
 MOST_BATCHES = 9
 
 
@@ -50,33 +61,110 @@ class Moving:
         return GATE.positions.index(gate.nearest(1.0 + trial.at + before_mm / self.mm_per_s))
 
 
-def measure(number: int, mm_per_s: float) -> tuple[tuple[float, ...], tuple[float, ...], int, int]:
-    """Errors, spreads that are claimed (mm, ms, ms), batches and trials."""
-    rng = np.random.default_rng([number, 9])
-    off_mm, latency_s = float(rng.uniform(-8, 8)), GATE.latency_s + float(rng.uniform(-0.01, 0.04))
-    travel_s = GATE.travel_s * float(rng.uniform(0.7, 1.3))
-    under = GateUnderTrial(GATE, mm_per_s)
-    jitter_s = under.shape.jitter_s
-    settings = GateSettings("g", GATE.x_mm + off_mm, GATE.positions, GATE.rest, latency_s, travel_s, jitter_s)
-    gate = Moving(off_mm, settings, mm_per_s, rng)
-    while len(under.batches) < MOST_BATCHES and (sweeps := next_batch(under)):
-        trials = tuple(trial for sweep in sweeps for trial in sweep.trials())
-        met = [gate.meets(trial) for trial in trials]
-        under.batches.append(Batch(trials, {position: met.count(position) for position in under.working}))
-        under.update()
-    errors = under.off_mm - off_mm, 1e3 * (under.latency_s - latency_s), 1e3 * (under.travel_s - travel_s)
-    claimed = under.off_std_mm, 1e3 * under.latency_std_s, 1e3 * under.travel_std_s
-    return errors, claimed, len(under.batches), sum(len(batch.trials) for batch in under.batches)
+@dataclass(slots=True)
+class Machine:
+    """Gates one after the other, and what trying them took."""
+
+    number: int
+    gates: int
+    mm_per_s: float
+    rng: np.random.Generator = field(init=False)
+    unders: list[GateUnderTrial] = field(init=False)
+    moving: dict[str, Moving] = field(default_factory=dict)
+    parts: int = 0
+    stops: int = 0
+    trials: int = 0
+    counts: int = 0
+    hands_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.rng, self.unders = np.random.default_rng([self.number, 9]), []
+        for index in range(self.gates):
+            config = GATE.model_copy(update={"name": f"g{index}", "x_mm": GATE.x_mm + APART_MM * index})
+            under = GateUnderTrial(config, self.mm_per_s)
+            off_mm, latency_s = self._within(-8, 8), GATE.latency_s + self._within(-0.01, 0.04)
+            travel_s, jitter_s = GATE.travel_s * self._within(0.7, 1.3), under.shape.jitter_s
+            settings = GateSettings("g", 0.0, GATE.positions, GATE.rest, latency_s, travel_s, jitter_s)
+            self.unders.append(under)
+            self.moving[config.name] = Moving(off_mm, settings, self.mm_per_s, self.rng)
+
+    def _within(self, least: float, most: float) -> float:
+        return float(self.rng.uniform(least, most))
+
+    def measure(self) -> int:
+        """Tries the gates; the batches that it took."""
+        for number in range(MOST_BATCHES):
+            sweeps = {under.gate.name: next_batch(under) for under in self.unders}
+            trials = {gate: [trial for sweep in own for trial in sweep.trials()] for gate, own in sweeps.items() if own}
+            if not trials:
+                return number
+            self.hands_s += TIP_S if number else FILL_S
+            update_chain(self.unders, self._batch(trials))
+        return MOST_BATCHES
+
+    def _batch(self, wanted: Mapping[str, list[Trial]]) -> dict[str, Batch]:
+        done: dict[str, list[Trial]] = {gate: [] for gate in wanted}
+        met = {under.gate.name: dict.fromkeys(under.working, 0) for under in self.unders if under.gate.name in wanted}
+        for kind in ("stand", "swing"):
+            todo = {gate: Wanted([trial for trial in own if trial.kind == kind]) for gate, own in wanted.items()}
+            for own in todo.values():
+                self.rng.shuffle(own.todo)  # type: ignore[arg-type]
+            while any(own.todo for own in todo.values()):
+                self.parts += 1
+                self._ride(todo, met)
+            for gate, own in todo.items():
+                done[gate] += own.done
+        self.trials += sum(map(len, done.values()))
+        for own in met.values():
+            self.counts += len(own)
+            self.hands_s += sum(COUNT_S + EACH_S * count for count in own.values())
+        return {gate: Batch(tuple(trials), met[gate]) for gate, trials in done.items()}
+
+    def _ride(self, todo: Mapping[str, Wanted], met: Mapping[str, dict[int, int]]) -> None:
+        """One part, past all gates."""
+        stations_mm = {under.gate.name: under.gate.x_mm for under in self.unders}
+        past_mm, reach, rides = -np.inf, 1.0, True
+        while reach > REACHES and (name := next_gate(todo, stations_mm, past_mm)) is not None:
+            past_mm = stations_mm[name]
+            if self.rng.random() < TOO_NEAR:
+                continue
+            trial = todo[name].todo.pop(0)
+            self.stops += trial.kind == "stand"
+            at = trial.at + (float(self.rng.normal(0, STOPS_MM)) if trial.kind == "stand" else 0.0)
+            done = replace(trial, at=at, part=self.parts)
+            under = next(under for under in self.unders if under.gate.name == name)
+            todo[name].note(trial, done, reach)
+            reach *= under.chance(done, under.rest)
+            if rides and (position := self.moving[name].meets(done)) != under.rest:
+                met[name][position] += 1
+                rides = False
+
+    def errors(self) -> list[tuple[float, float, float]]:
+        """(mm, ms, ms) of each gate."""
+        return [
+            (
+                under.off_mm - moving.off_mm,
+                1e3 * (under.latency_s - moving.settings.latency_s),
+                1e3 * (under.travel_s - moving.settings.travel_s),
+            )
+            for under, moving in zip(self.unders, self.moving.values(), strict=True)
+        ]
+
+    def claimed(self) -> list[tuple[float, float, float]]:
+        return [(under.off_std_mm, 1e3 * under.latency_std_s, 1e3 * under.travel_std_s) for under in self.unders]
 
 
 def main() -> None:
     parser = ArgumentParser(description=__doc__)
-    parser.add_argument("--gates", type=int, default=30)
+    parser.add_argument("--machines", type=int, default=3)
+    parser.add_argument("--gates", type=int, default=9, help="of each machine")
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--speed", type=float, default=150.0, help="of the belt, in mm/s")
     options = parser.parse_args()
-    runs = [measure(number, options.speed) for number in range(options.first, options.first + options.gates)]
-    errors, claimed = (np.array([run[index] for run in runs]) for index in (0, 1))
+    machines = [Machine(options.first + number, options.gates, options.speed) for number in range(options.machines)]
+    batches = [machine.measure() for machine in machines]
+    errors = np.array([row for machine in machines for row in machine.errors()])
+    claimed = np.array([row for machine in machines for row in machine.claimed()])
     limits = LIMIT_MM, 1e3 * LIMIT_LATENCY_S, 1e3 * LIMIT_TRAVEL_S
     for what, own, spread, limit in zip(
         ("place, mm", "latency, ms", "travel, ms"), errors.T, claimed.T, limits, strict=True
@@ -86,7 +174,11 @@ def main() -> None:
             f" {spread.mean():.2f}), median {np.median(abs(own)):.2f}, worst {abs(own).max():.2f},"
             f" {np.mean(abs(own) <= limit):.1%} within {limit:g}"
         )
-    print(f"batches {np.mean([run[2] for run in runs]):.1f}, trials a gate {np.mean([run[3] for run in runs]):.0f}")
+    means = [np.mean([getattr(machine, key) for machine in machines]) for key in ("parts", "stops", "trials", "counts")]
+    print(
+        f"a machine: batches {np.mean(batches):.1f}, parts {means[0]:.0f}, stops {means[1]:.0f}, trials {means[2]:.0f},"
+        f" counts {means[3]:.0f}, hands {np.mean([machine.hands_s for machine in machines]):.0f} s"
+    )
 
 
 if __name__ == "__main__":

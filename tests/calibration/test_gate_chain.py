@@ -1,0 +1,142 @@
+"""Parts that are tried at one gate after the other, and how they are supplied."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from calibration.gate_belief import Batch, GateUnderTrial
+from calibration.gate_chain import given_count, update_chain
+from calibration.gate_design import FIRST, next_batch
+from calibration.gate_model import Trial
+from calibration.gate_supply import MOST_PARTS, Supply
+from calibration.gate_wanted import Wanted, next_gate
+from calibration.simulated import SimOperator, simulated_rig
+from calibration.step import RefusedError
+from edge.config import example
+from edge.config.gates import SimGateConfig
+from edge.config.load import load_bins, load_machine
+
+LEFT, PASS = 0, 1
+OFF_MM = 4.0
+PLACES_MM = np.arange(-20.25, 15, 0.5).tolist()
+
+
+def gate(name: str) -> GateUnderTrial:
+    return GateUnderTrial(SimGateConfig(name=name, driver="sim", x_mm=400, positions=("left", "pass", "right")), 150.0)
+
+
+def stands(name: str) -> tuple[Trial, ...]:
+    """Part by part, farther down."""
+    return tuple(Trial(name, "stand", at, PASS, LEFT, part=part) for part, at in enumerate(PLACES_MM))
+
+
+def test_a_count_tells_which_parts_are_gone():
+    assert given_count(np.array([0.9, 0.5, 0.1]), 3).tolist() == pytest.approx([1, 1, 1])
+    assert given_count(np.array([0.9, 0.5, 0.1]), 0).tolist() == [0, 0, 0]
+    chances = np.array([0.8, 0.3])
+    only_first, only_second = 0.8 * 0.7, 0.2 * 0.3
+    assert given_count(chances, 1)[0] == pytest.approx(only_first / (only_first + only_second))
+    assert given_count(chances, 1).sum() == pytest.approx(1)
+
+
+def test_parts_that_the_first_gate_took_tell_nothing_of_the_second():
+    """The first gate stands 4 mm on and takes 48 of 71; the other 23 stand beyond where the second can be."""
+    first, second = gate("first"), gate("second")
+    taken = sum(at < OFF_MM - 0.3 for at in PLACES_MM)
+    update_chain(
+        [first, second], {"first": Batch(stands("first"), {LEFT: taken}), "second": Batch(stands("second"), {})}
+    )
+    assert second.reached[10] < 0.02
+    assert second.reached[65] > 0.98
+    assert sum(second.reached.values()) == pytest.approx(len(PLACES_MM) - taken, abs=1)
+
+
+def test_what_is_learnt_of_the_first_gate_holds_for_the_parts_of_earlier_batches():
+    first, second = gate("first"), gate("second")
+    few = stands("first")[40:50]
+    update_chain([first, second], {"first": Batch(few, {LEFT: 5}), "second": Batch(few, {LEFT: 0})})
+    before = second.reached[47]
+    later = tuple(Trial("first", "stand", at, PASS, LEFT, part=100 + index) for index, at in enumerate(PLACES_MM))
+    update_chain([first, second], {"first": Batch(later, {LEFT: sum(at < OFF_MM for at in PLACES_MM)})})
+    assert second.reached[47] != pytest.approx(before, abs=1e-3)
+    assert len(second.batches) == 1
+
+
+def test_a_batch_is_checked_before_it_is_added():
+    under = gate("g")
+    seen: list[int] = []
+    update_chain([under], {"g": Batch(stands("g"), {LEFT: 48})}, lambda one, batch: seen.append(len(one.batches)))
+    assert seen == [0]
+    assert len(under.batches) == 1
+
+
+def test_trials_on_parts_that_had_most_likely_gone_are_done_again():
+    trial = Trial("g", "stand", 0.0, PASS, LEFT)
+    wanted = Wanted([])
+    for part in range(3):
+        wanted.note(trial, trial, 0.6)
+        assert len(wanted.todo) == (part == 2)
+    assert len(wanted.done) == 3
+
+
+@pytest.mark.parametrize("name", ["chute-9", "pushers-4", "jets-6", "west-18"])
+def test_every_kind_of_gate_has_first_trials(name):
+    for config in load_machine(example(name) / "machine.yaml").gates:
+        for stands in (True, False):
+            sweeps = next_batch(GateUnderTrial(config, 150.0, stands))
+            assert sweeps
+            assert all(len(sweep.trials()) == FIRST for sweep in sweeps) or not stands
+
+
+def test_a_part_goes_to_the_first_gate_that_has_much_to_do():
+    trial = Trial("g", "stand", 0.0, PASS, LEFT)
+    wanted = {"a": Wanted([trial] * 2), "b": Wanted([trial] * 8), "c": Wanted([trial] * 10)}
+    stations_mm = {"a": 100.0, "b": 200.0, "c": 300.0}
+    assert next_gate(wanted, stations_mm, 0.0) == "b"
+    assert next_gate(wanted, stations_mm, 250.0) == "c"
+    assert next_gate(wanted, stations_mm, 300.0) is None
+    wanted["c"].todo.clear()
+    wanted["b"].todo.clear()
+    assert next_gate(wanted, stations_mm, 0.0) == "a"
+
+
+@pytest.fixture
+def rig():
+    folder = example("beginner-4")
+    return simulated_rig(load_machine(folder / "machine.yaml"), load_bins(folder / "bins.yaml"), 1)
+
+
+def test_a_feeder_that_was_switched_off_runs_again_as_soon_as_parts_are_wanted(rig):
+    """It was once left off when the last trial was under way and had to be done again: 15 s each time, and somebody was
+    asked for parts that lay there."""
+    supply = Supply(rig, 60)
+    supply.begin(50)
+    supply.stop()
+    assert rig.feeder.parts_per_min == 0
+    assert supply.comes(1)
+    assert rig.feeder.parts_per_min == rig.machine.feeder.parts_per_min
+
+
+def test_parts_are_asked_for_once_and_no_more_than_anybody_has(rig):
+    assert isinstance(rig.operator, SimOperator)
+    assert Supply.parts_for(10_000) == MOST_PARTS
+    supply = Supply(rig, 60)
+    supply.begin(50)
+    supply.begin(40)
+    first, second = rig.operator.tasks
+    assert "Put 60" in first.words
+    assert "Tip what lies in" in second.words
+    assert second.takes_s < first.takes_s
+
+
+def test_an_empty_feeder_ends_a_batch_and_one_that_gave_nothing_is_refused(rig):
+    supply = Supply(rig, 60)
+    supply.begin(50)
+    assert supply.comes(3)
+    rig.wait_until(rig.clock.now_s() + 60)
+    assert not supply.comes(3)
+    supply.begin(50)
+    rig.wait_until(rig.clock.now_s() + 60)
+    with pytest.raises(RefusedError, match="no parts are seen on the belt"):
+        supply.comes(3)
