@@ -133,7 +133,7 @@ def _watch(rig: Rig, duration_s: float) -> _Watched:
     watched = _Watched([], [], [], 1, watcher, geometry, edge)
     u0, v0, u1, v1 = camera.belt_region_px
     for frame in rig.straight_frames(math.ceil(duration_s * camera.frames_per_s)):
-        image = frame.image_bgr
+        image = np.asarray(frame.image_bgr)
         picture, watched.factor = shrink_for_texture(image[v0:v1, u0:u1], camera.px_per_mm)
         watched.edge.take(image)
         watched.frames.append((frame.time_s, frame.belt_mm))

@@ -136,7 +136,7 @@ class _Exposer:
 
     def pictures(self, count: int) -> list[ImageBgr]:
         """The next frames with what is locked."""
-        return [frame.image_bgr for frame in self._rig.frames(count)]
+        return [np.asarray(frame.image_bgr) for frame in self._rig.frames(count)]
 
     def brighten(self) -> None:
         """Exposure first, as far as the belt's way allows, then gain.

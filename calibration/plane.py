@@ -56,7 +56,7 @@ def collect(rig: Rig) -> PlaneData:
     _have_laid(rig, chosen)
     if rig.machine.belt.motor.driver == "none":
         rig.operator.do(Task("Switch the belt on", "switch-belt", {"on": True}, 5.0))
-        pictures = [frame.image_bgr for frame in rig.frames(RAN_FRAMES)]
+        pictures = [np.asarray(frame.image_bgr) for frame in rig.frames(RAN_FRAMES)]
         rig.operator.do(Task("Switch the belt off", "switch-belt", {"on": False}, 5.0))
         return PlaneData(tuple(pictures), chosen, False)
     pictures = [_picture(rig)]
@@ -127,7 +127,7 @@ def _have_laid(rig: Rig, chosen: str) -> None:
 
 def _picture(rig: Rig) -> ImageBgr:
     """The mean of a few frames of a belt that stands: less noise."""
-    frames = [frame.image_bgr.astype(np.float32) for frame in rig.frames(DRAINED + AVERAGED)][DRAINED:]
+    frames = [np.asarray(frame.image_bgr, np.float32) for frame in rig.frames(DRAINED + AVERAGED)][DRAINED:]
     if not frames:
         raise RefusedError("plane: the camera gave no picture: record longer")
     return np.rint(np.mean(frames, axis=0)).astype(np.uint8)

@@ -28,7 +28,7 @@ from edge.fusion.verdict import Fusion, FusionSettings
 from edge.hardware.interfaces import Accelerator, TensorSpec
 from edge.inference.classifier import Classifier
 from edge.inference.colour import ColourMeter
-from edge.records import Frame, ImageBgr, Look, Scores, Track, TrackState
+from edge.records import Frame, ImageBgr, Look, Picture, Scores, Track, TrackState
 from edge.routing.router import Router
 from edge.tracking.settings import TrackingSettings
 from edge.tracking.tracker import Tracker
@@ -253,10 +253,10 @@ class _Bench:
             fusion.set_size(track.track_id, track.length_mm, track.width_mm)
         return True
 
-    def _time_bare(self, image_bgr: ImageBgr, bare_bgr: ImageBgr) -> float:
+    def _time_bare(self, picture: Picture, bare_bgr: ImageBgr) -> float:
         u0, v0, u1, v1 = REGION_PX
         start_s = self._clock.now_s()
-        difference = cv2.absdiff(image_bgr[v0:v1, u0:u1], bare_bgr[v0:v1, u0:u1])
+        difference = cv2.absdiff(picture[v0:v1, u0:u1], bare_bgr[v0:v1, u0:u1])
         grey = cv2.cvtColor(difference, cv2.COLOR_BGR2GRAY)
         _, mask = cv2.threshold(grey, DIFFERENT, 255, cv2.THRESH_BINARY)
         cv2.connectedComponentsWithStats(mask)

@@ -117,7 +117,7 @@ class Machine:
         """One frame: straightened and judged, then through the pipeline, unless it shows something else than the
         belt on its way."""
         if self.straightener is not None:
-            frame = self.straightener.frame(frame)
+            frame = self.straightener.frame_on_sight(frame)
         fit = self.lookout.admits(frame, self.devices.clock.now_s())
         forwards = self.turn_back is None or self.turn_back.before()
         if not (fit and forwards):

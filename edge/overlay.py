@@ -24,7 +24,7 @@ LINE_PX = 20
 
 def draw(outcome: Outcome, settings: TrackingSettings, parts: Sequence[BundlePart], default_bin: str) -> ImageBgr:
     """The frame with a box and two lines of text at each part: what it is taken for, and where it goes."""
-    picture = outcome.frame.image_bgr.copy()
+    picture = np.array(outcome.frame.image_bgr)
     for part in (*outcome.parts, *outcome.finished):
         box = _box(part, outcome.frame, settings)
         colour = OPEN if part.plan is None else DEFAULT if part.plan.bin == default_bin else SURE

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,24 @@ Scores = NDArray[np.float32]
 TOP_VIEW = "top"
 
 
+class Picture(Protocol):
+    """A camera's picture (H, W, 3): an `ImageBgr`, or one that is made only where somebody looks, by slices."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    def __getitem__(self, place: Any, /) -> Any: ...
+
+
+@runtime_checkable
+class ShrinksItself(Protocol):
+    """A picture that makes a smaller one of itself sooner than it makes itself."""
+
+    def shrunk(self, box: Box, factor: int) -> ImageBgr:
+        """The box at 1/`factor` of its size."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Frame:
     """One camera picture, with the belt's travel at the moment of exposure."""
@@ -33,7 +52,7 @@ class Frame:
     index: int
     time_s: float
     belt_mm: float
-    image_bgr: ImageBgr
+    image_bgr: Picture
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ import numpy as np
 
 from edge.capture.measures import Floats, Measures, profile_across
 from edge.config.calibration import Calibration
-from edge.records import Box, ImageBgr
+from edge.records import Box, Picture
 
 SETTLE_FRAMES = 12
 SMOOTHING = 0.08
@@ -92,12 +92,12 @@ class BeltDrift:
         self._now_bgr: Floats = np.zeros(3, np.float32)
         self._frames = 0
 
-    def follow(self, seen: Measures, image_bgr: ImageBgr) -> list[Drifted]:
+    def follow(self, seen: Measures, picture: Picture) -> list[Drifted]:
         """Takes in a frame that shows the belt; what can be said of it."""
         self._frames += 1
         self._now_bgr += np.float32(max(1 / self._frames, SMOOTHING)) * (seen.median_bgr - self._now_bgr)
         if self._frames % EDGE_EVERY == 1:
-            self._edge.take(image_bgr)
+            self._edge.take(picture)
         if self._frames < SETTLE_FRAMES:
             return []
         if self._start_bgr is None:
@@ -150,9 +150,9 @@ class EdgeWidth:
         """Whether so many frames went in that parts and noise hardly count."""
         return self._taken * EDGE_SMOOTHING >= 1
 
-    def take(self, image_bgr: ImageBgr) -> None:
+    def take(self, picture: Picture) -> None:
         """Takes in a frame."""
-        profile = profile_across(image_bgr, self._along_v)
+        profile = profile_across(picture, self._along_v)
         self._taken += 1
         mean = profile if self._mean is None else self._mean
         share = np.float32(max(1 / self._taken, EDGE_SMOOTHING))

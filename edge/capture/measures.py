@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.records import Box, ImageBgr
+from edge.records import Box, Picture
 
 SAMPLES_PER_SIDE = 64
 CLIPPED_LEVEL = 252
@@ -34,11 +34,11 @@ class Measures:
     """(3,) the bare belt's colour, as long as parts cover less than half of it."""
 
 
-def measure(image_bgr: ImageBgr, region_px: Box) -> Measures:
+def measure(picture: Picture, region_px: Box) -> Measures:
     """The figures of the belt's region in a picture (H, W, 3)."""
     u0, v0, u1, v1 = region_px
     down, across = (max(side // SAMPLES_PER_SIDE, 1) for side in (v1 - v0, u1 - u0))
-    samples = np.ascontiguousarray(image_bgr[v0:v1:down, u0:u1:across])
+    samples = np.ascontiguousarray(picture[v0:v1:down, u0:u1:across])
     pixels = samples.reshape(-1, 3)
     differ = int(np.count_nonzero(samples[:, 1:] != samples[:, :-1]))
     medians, quartiles = zip(*(_quantiles(pixels[:, channel]) for channel in range(3)), strict=True)
@@ -51,10 +51,10 @@ def measure(image_bgr: ImageBgr, region_px: Box) -> Measures:
     )
 
 
-def profile_across(image_bgr: ImageBgr, along_v: bool) -> Floats:
+def profile_across(picture: Picture, along_v: bool) -> Floats:
     """Edges across the belt's way over the whole picture: how the mean green changes from line to line."""
-    step = max(image_bgr.shape[0 if along_v else 1] // PROFILE_SAMPLES, 1)
-    green = image_bgr[::step, :, 1] if along_v else image_bgr[:, ::step, 1]
+    step = max(picture.shape[0 if along_v else 1] // PROFILE_SAMPLES, 1)
+    green = picture[::step, :, 1] if along_v else picture[:, ::step, 1]
     return np.diff(green.mean(axis=0 if along_v else 1, dtype=np.float32))
 
 

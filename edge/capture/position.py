@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from edge.capture.measures import Floats, profile_across
-from edge.records import Box, ImageBgr
+from edge.records import Box, Picture
 
 REACH_MM = 15.0
 RIM_MM = 4.0
@@ -36,9 +36,9 @@ class MarkPosition:
         self._mean: Floats | None = None
         self._mark: Floats | None = None
 
-    def shift_mm(self, image_bgr: ImageBgr) -> float | None:
+    def shift_mm(self, picture: Picture) -> float | None:
         """How far the surroundings have moved across the belt; None while, or where, there is nothing to go by."""
-        profile = profile_across(image_bgr, self._along_v)
+        profile = profile_across(picture, self._along_v)
         self._frames += 1
         share = max(1 / self._frames, SMOOTHING)
         mean = profile if self._mean is None else self._mean

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.records import ImageBgr, Look
+from edge.records import ImageBgr, Look, Picture
 from edge.tracking.refine import Blob
 
 MARGIN = 0.25
@@ -21,13 +21,13 @@ SAMPLES_PX = 48
 LEAST_BARE, BARE_SAMPLES = 24, 128
 
 
-def make_look(image_bgr: ImageBgr, blob: Blob, track_id: int, frame_index: int, mm_per_px: float | None) -> Look:
+def make_look(picture: Picture, blob: Blob, track_id: int, frame_index: int, mm_per_px: float | None) -> Look:
     """A look at `blob`, with pictures of its own (copies, so that the camera's buffer can be reused)."""
     u0, v0, u1, v1 = blob.detection.box_px
     margin = max(round(MARGIN * max(u1 - u0, v1 - v0)), 2)
     left, top = max(u0 - margin, 0), max(v0 - margin, 0)
-    right, bottom = min(u1 + margin, image_bgr.shape[1]), min(v1 + margin, image_bgr.shape[0])
-    crop = image_bgr[top:bottom, left:right].copy()
+    right, bottom = min(u1 + margin, picture.shape[1]), min(v1 + margin, picture.shape[0])
+    crop = picture[top:bottom, left:right].copy()
     mask = np.zeros(crop.shape[:2], np.bool_)
     mask[v0 - top : v1 - top, u0 - left : u1 - left] = blob.mask
     stride = max(max(crop.shape[:2]) // SAMPLES_PX, 1)

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.light import FloatImage, evidence, log_image
-from edge.records import Box, Detection, ImageBgr
+from edge.records import Box, Detection, Picture
+from edge.scaling import shrink
 from edge.tracking.background import Background, quantile
 from edge.tracking.fainter import fainter_parts
 from edge.tracking.geometry import BeltGeometry
@@ -80,18 +81,18 @@ class Refiner:
         self._shrink = shrink_by
 
     def blobs(
-        self, region: ImageBgr, background: Background, labels: NDArray[np.int32], label: int, box: Box
+        self, picture: Picture, background: Background, labels: NDArray[np.int32], label: int, box: Box
     ) -> list[Blob]:
         """The parts in one coarse blob.
 
         Args:
-            region: (H, W, 3) the view's region of the camera picture.
+            picture: (H, W, 3) the camera's.
             background: has compared this picture.
             labels: (h, w) coarse blobs.
             label: this one.
             box: its box in coarse pixels.
         """
-        crop = self._crop(region, background, labels, label, box)
+        crop = self._crop(picture, background, labels, label, box)
         contours = self._parts(self._outline_mask(crop), crop.halve)
         mm_per_px = crop.halve / self._geometry.px_per_mm
         contours += self._beside(contours, crop, mm_per_px)
@@ -101,13 +102,14 @@ class Refiner:
             if not is_shadow(filled(contour), _cut_out(crop.residual, contour), mm_per_px)
         ]
 
-    def _crop(self, region: ImageBgr, background: Background, labels: NDArray[np.int32], label: int, box: Box) -> _Crop:
+    def _crop(self, picture: Picture, background: Background, labels: NDArray[np.int32], label: int, box: Box) -> _Crop:
         (rows, columns), scale = labels.shape, self._shrink
         u0, v0 = max(box[0] - PAD, 0), max(box[1] - PAD, 0)
         u1, v1 = min(box[2] + PAD, columns), min(box[3] + PAD, rows)
-        bottom = region.shape[0] if v1 == rows else v1 * scale
-        right = region.shape[1] if u1 == columns else u1 * scale
-        fine = region[v0 * scale : bottom, u0 * scale : right]
+        left, top, right, bottom = self._geometry.region_px
+        bottom = bottom if v1 == rows else top + v1 * scale
+        right = right if u1 == columns else left + u1 * scale
+        fine = picture[top + v0 * scale : bottom, left + u0 * scale : right]
         halve = 2 if max(fine.shape[:2]) > LARGEST_CROP_PX else 1
         fine = shrink(fine, halve)
         size = (fine.shape[1], fine.shape[0])
@@ -189,18 +191,6 @@ class Refiner:
             size = (right - left, bottom - top)
             mask = np.asarray(cv2.resize(inside, size, interpolation=cv2.INTER_NEAREST), np.uint8)
         return Blob(detection, mask > 0, cut_lead, cut_trail, cut_side, contour, outline, residual, inside > 0)
-
-
-def shrink(image_bgr: ImageBgr, factor: int) -> ImageBgr:
-    """The picture at 1/`factor` of its size, area-averaged. Halving first is several times quicker than one step."""
-    height, width = image_bgr.shape[:2]
-    size = (max(width // factor, 1), max(height // factor, 1))
-    if factor == 1:
-        return image_bgr
-    if factor % 2 == 0 and factor > 2:
-        half = (size[0] * factor // 2, size[1] * factor // 2)
-        image_bgr = np.asarray(cv2.resize(image_bgr, half, interpolation=cv2.INTER_AREA), np.uint8)
-    return np.asarray(cv2.resize(image_bgr, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def filled(contour: Contour) -> NDArray[np.uint8]:

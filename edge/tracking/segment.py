@@ -7,10 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.light import FloatImage
-from edge.records import Box, ImageBgr
+from edge.records import Box, Picture
+from edge.scaling import shrink_box
 from edge.tracking.background import Background
 from edge.tracking.geometry import BeltGeometry
-from edge.tracking.refine import Blob, Refiner, shrink
+from edge.tracking.refine import Blob, Refiner
 
 COARSE_PX_PER_MM = 1.25
 """Scale of the small picture: a part of 5 mm still covers 6 × 6 pixels."""
@@ -32,17 +33,15 @@ class Segmenter:
         self._refiner = Refiner(view, geometry, min_area_mm2, self._shrink)
         self._background: Background | None = None
 
-    def find(self, image_bgr: ImageBgr, travel_mm: float) -> list[Blob]:
+    def find(self, picture: Picture, travel_mm: float) -> list[Blob]:
         """The blobs in a camera picture (H, W, 3); `travel_mm` is the belt's way since the last one."""
-        u0, v0, u1, v1 = self._geometry.region_px
-        region = image_bgr[v0:v1, u0:u1]
-        small = shrink(region, self._shrink)
+        small = shrink_box(picture, self._geometry.region_px, self._shrink)
         if self._background is None:
             self._background = Background(small)
         background = self._background
         found = background.compare(small, travel_mm)
         labels, boxes = self._coarse_blobs(found, background.threshold)
-        blobs = [blob for label, box in boxes for blob in self._refiner.blobs(region, background, labels, label, box)]
+        blobs = [blob for label, box in boxes for blob in self._refiner.blobs(picture, background, labels, label, box)]
         covered = np.asarray(cv2.dilate((labels > 0).astype(np.uint8) * np.uint8(255), GROWN), np.uint8)
         background.learn(covered)
         return blobs

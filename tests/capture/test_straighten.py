@@ -8,10 +8,11 @@ import cv2
 import numpy as np
 import pytest
 
-from edge.capture.straighten import Straightener, raw_px
+from edge.capture.straighten import Straightener, StraightPicture, raw_px
 from edge.config.calibration import LensCalibration, PlaneCalibration
 from edge.errors import InputError
 from edge.records import Frame
+from edge.scaling import shrink_box
 from edge.sim.settings import CameraSettings, HiddenCamera
 from edge.sim.view import View
 
@@ -68,3 +69,71 @@ def test_a_picture_of_another_size_is_refused():
     hidden = HiddenCamera()
     with pytest.raises(InputError, match="1280×720 px, but the plane was calibrated for 640×360"):
         Straightener(_plane(View(CAMERA, hidden), hidden)).picture(np.zeros((720, 1280, 3), np.uint8))
+
+
+# Where somebody looks
+
+
+def textured(view: View) -> np.ndarray:
+    """A raw picture of a belt full of marks."""
+    rng = np.random.default_rng(3)
+    canvas = rng.integers(60, 200, (view.canvas.height_px // 20, view.canvas.width_px // 20, 3)).astype(np.uint8)
+    return view.raw(cv2.resize(canvas, (view.canvas.width_px, view.canvas.height_px), interpolation=cv2.INTER_CUBIC))
+
+
+@pytest.fixture(scope="module")
+def both() -> tuple[np.ndarray, StraightPicture]:
+    """The whole straight picture, and one on sight."""
+    view = View(CAMERA, ASLANT)
+    raw, straightener = textured(view), Straightener(_plane(view, ASLANT))
+    on_sight = straightener.frame_on_sight(Frame(7, 1.5, 33.0, raw)).image_bgr
+    assert isinstance(on_sight, StraightPicture)
+    return straightener.picture(raw), on_sight
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        np.s_[40:90, 100:210],
+        np.s_[30:330:4, 0:640:9],
+        np.s_[::9, :, 1],
+        np.s_[:, ::16, 1],
+        np.s_[350:400, 630:700],
+    ],
+)
+def test_a_part_of_the_picture_is_what_all_of_it_shows_there(both, place):
+    whole, on_sight = both
+    assert on_sight.shape == whole.shape
+    assert np.array_equal(on_sight[place], whole[place])
+    assert np.array_equal(np.asarray(on_sight), whole)
+
+
+@pytest.mark.parametrize("factor", [1, 2, 3, 4])
+@pytest.mark.parametrize("box", [CAMERA.region_px, (101, 33, 340, 202)])
+def test_a_small_picture_lies_where_the_one_of_all_of_it_does(both, box, factor):
+    """A fifth of its px to either side it fits worse."""
+    whole, on_sight = both
+    small, wanted = on_sight.shrunk(box, factor), shrink_box(whole, box, factor)
+    assert small.shape == wanted.shape
+    off = {(du, dv): unlike(moved(small, du, dv), wanted) for du in (-0.2, 0.0, 0.2) for dv in (-0.2, 0.0, 0.2)}
+    assert min(off, key=lambda shift: off[shift]) == (0.0, 0.0)
+    assert off[0.0, 0.0] < 1.0
+
+
+def moved(picture: np.ndarray, du: float, dv: float) -> np.ndarray:
+    by = np.array([[1, 0, du], [0, 1, dv]])
+    return cv2.warpAffine(picture, by, picture.shape[1::-1], flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+
+
+def unlike(one: np.ndarray, other: np.ndarray) -> float:
+    """Mean difference in levels, without the rim."""
+    return float(np.abs(one.astype(float) - other)[2:-2, 2:-2].mean())
+
+
+def test_a_picture_on_sight_is_of_the_calibrated_size_and_the_rest_of_the_frame_stays():
+    hidden = HiddenCamera(yaw_deg=3.0)
+    straightener = Straightener(_plane(View(CAMERA, hidden), hidden))
+    done = straightener.frame_on_sight(Frame(7, 1.5, 33.0, np.zeros((360, 640, 3), np.uint8)))
+    assert (done.index, done.time_s, done.belt_mm) == (7, 1.5, 33.0)
+    with pytest.raises(InputError, match="1280×720 px, but the plane was calibrated for 640×360"):
+        straightener.frame_on_sight(Frame(7, 1.5, 33.0, np.zeros((720, 1280, 3), np.uint8)))
