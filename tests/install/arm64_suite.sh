@@ -17,8 +17,8 @@ readonly PROJECT WORK SUITE="$WORK/suite"
 readonly RESULTS="$SUITE/results.tsv" LOGS="$SUITE/logs" READY=/venv/.ready
 readonly TEST_PACKAGES=("pytest>=8" pytest-timeout "hypothesis>=6.100")
 # Of the device's, those that take minutes each (whole pictures, simulated machines) after the others.
-readonly FIRST=(hardware conformance inference scheduling routing confirmation journal service config fusion watchdog
-  safety web feeding bundle catalogue errors tracking pipeline commands capture calibration sim)
+readonly FIRST=(hardware conformance inference journal service config fusion watchdog safety web feeding bundle catalogue
+  errors confirmation routing scheduling tracking pipeline commands capture calibration sim)
 readonly LAST=(quantization)
 # shellcheck source=tests/install/fresh_root.sh
 source "$PROJECT/tests/install/fresh_root.sh"
