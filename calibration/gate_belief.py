@@ -17,6 +17,8 @@ TRACE = 1e-7
 LIKELY_OFF_MM, LATER_S, LIKELY_LATER_S, LIKELY_TRAVEL = 7.0, 0.015, 0.03, 0.25
 """Standard deviations of what a ruler and a data sheet say: the place, the latency, which is rather later for a servo's
 frames of 20 ms, and the travel as a share, for a servo is slower under load and on less than its 6 V."""
+NOT_SWAPPED = -7.0
+"""Counts that are e to the power of this likelier with two positions swapped tell that they are not."""
 STRAYED = 15.0
 """So much, as a logarithm, speaks against parts in a bin that none can have gone to."""
 STRANGE = 0.1
@@ -104,6 +106,7 @@ class GateUnderTrial:
     Attributes:
         stands: whether the belt can be stopped under a part; without, it is where machine.yaml says.
         counted: indices of the positions whose bins tell of it; None: all of them.
+        told_apart: whether it is known that its working positions are not swapped.
         reached: of each part's number: how likely it is that it came to this gate at all. A part not in it did.
     """
 
@@ -113,6 +116,7 @@ class GateUnderTrial:
     counted: frozenset[int] | None = None
     batches: list[Batch] = field(default_factory=list)
     reached: dict[int, float] = field(default_factory=dict)
+    told_apart: bool = False
     place: Belief = field(init=False)
     timing: Belief = field(init=False)
     off_mm: float = field(init=False)
@@ -152,6 +156,11 @@ class GateUnderTrial:
             count > 1 and not self.relevant(batch, met) for batch in turned for met, count in batch.counts.items()
         )
         return replace(self, batches=turned).evidence - self.evidence - STRAYED * stray
+
+    def is_told_apart(self) -> bool:
+        """Whether its counts tell that its working positions are not swapped; once they do, that stands."""
+        self.told_apart = self.told_apart or self.swapped_evidence() < NOT_SWAPPED
+        return self.told_apart
 
     @property
     def rest(self) -> int:

@@ -21,8 +21,6 @@ MOST_TRIALS = 2 * MOST[-1]
 """Of a gate in one batch."""
 EACH, TAKEN = 0.15, 1.0
 """What a trial costs, and what a part costs that is gone after it: it can be tried at no later gate."""
-NOT_SWAPPED = -7.0
-"""Counts that are e to the power of this likelier with two positions swapped tell that they are not."""
 ROUGH_S, ROUGHLY, FINELY = 0.004, 0.3, 0.9
 """While a latency is known to no better than this, what a sweep tells counts for more than what it costs: the powers to
 which the cost is raised."""
@@ -63,7 +61,7 @@ def next_batch(under: GateUnderTrial) -> list[Sweep]:
 
     As long as two positions may be swapped for all that is known, one is tried alone.
     """
-    told_apart = len(under.batches) < 2 or under.swapped_evidence() < NOT_SWAPPED
+    told_apart = len(under.batches) < 2 or under.is_told_apart()
     if is_known(under) and told_apart:
         return []
     first = [] if under.batches or not under.stands else [_first(under)]

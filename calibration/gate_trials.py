@@ -81,7 +81,7 @@ def check_counts(under: GateUnderTrial, batch: Batch) -> None:
         RefusedError: it does not move, does not come back, or moves to another position.
     """
     name, positions = under.gate.name, under.gate.positions
-    if replace(under, batches=[*under.batches, batch]).swapped_evidence() > SWAPPED:
+    if not under.told_apart and replace(under, batches=[*under.batches, batch]).swapped_evidence() > SWAPPED:
         one, other = (positions[index] for index in under.working)
         raise RefusedError(
             f"gates: where {name} was told '{one}', parts went the way of '{other}', and the other way round: swap the"

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from calibration.gate_batch import REACHES, GateBatches
-from calibration.gate_belief import Batch, GateUnderTrial
+from calibration.gate_belief import NOT_SWAPPED, Batch, GateUnderTrial
 from calibration.gate_counts import Counts
-from calibration.gate_design import FIRST, NOT_SWAPPED, next_batch
+from calibration.gate_design import FIRST, next_batch
 from calibration.gate_model import PLACE_MM, Trial, count_chance
 from calibration.gate_trials import check_counts, try_gates
 from calibration.gate_ways import own_bins, runs
