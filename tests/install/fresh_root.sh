@@ -44,10 +44,10 @@ remove_root() {
   ! mountpoint -q -- "$ROOT/dev" && ! mountpoint -q -- "$ROOT/proc" && rm -rf --one-file-system -- "$ROOT"
 }
 
-# inside COMMAND…: in the root; without a network where NO_NETWORK is set.
+# inside COMMAND…: in the root; without a network but its own (127.0.0.1) where NO_NETWORK is set.
 inside() {
   local isolate=()
-  [[ -z "${NO_NETWORK:-}" ]] || isolate=(unshare --net)
+  [[ -z "${NO_NETWORK:-}" ]] || isolate=(unshare --net -- sh -c 'ip link set lo up && exec "$@"' sh)
   "${isolate[@]}" chroot "$ROOT" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 \
     QEMU_CPU="$QEMU_CPU" ${ROOTS_CA:+PIP_CERT=/etc/ssl/certs/ca-certificates.crt} \
     ${ROOTS_PIP_INDEX:+PIP_INDEX_URL="$ROOTS_PIP_INDEX"} "$@"
