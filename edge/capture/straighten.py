@@ -1,7 +1,7 @@
 """From the camera's raw picture to one in which every mm of the belt is as many px: by a table of where each px is.
 
-All of a picture takes longer than finding its parts. While the machine sorts, it is straightened at 1/4 of its size,
-and in full only around the parts.
+All of a picture takes longer than finding its parts. While the machine sorts, it is straightened small, and
+in full only around the parts.
 """
 
 from __future__ import annotations

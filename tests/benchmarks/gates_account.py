@@ -57,9 +57,8 @@ class GatesAccount:
         asked: Counter[str] = Counter()
         took_s: Counter[str] = Counter()
         for task in tasks:
-            kind = "more parts" if task.words.startswith("Put") and "more" in task.words[:20] else task.kind
-            asked[kind] += 1
-            took_s[kind] += task.takes_s
+            asked[task.kind] += 1
+            took_s[task.kind] += task.takes_s
         hands = ", ".join(f"{kind} {asked[kind]} times {took_s[kind]:.0f} s" for kind in asked)
         machine_s = self._clock.now_s() - self._begun_s
         parts = len(self._world.truth) - self._parts

@@ -15,6 +15,8 @@ from edge.records import Frame
 from edge.scaling import shrink_box
 from edge.sim.settings import CameraSettings, HiddenCamera
 from edge.sim.view import View
+from edge.tracking.geometry import BeltGeometry
+from edge.tracking.segment import Segmenter
 
 CAMERA = CameraSettings(width_px=640, height_px=360, px_per_mm=2.5, region_px=(0, 30, 640, 330))
 ASLANT = HiddenCamera(pitch_deg=2.5, roll_deg=-1.5, yaw_deg=2.0, k1=-0.1, k2=0.02)
@@ -137,3 +139,36 @@ def test_a_picture_on_sight_is_of_the_calibrated_size_and_the_rest_of_the_frame_
     assert (done.index, done.time_s, done.belt_mm) == (7, 1.5, 33.0)
     with pytest.raises(InputError, match="1280×720 px, but the plane was calibrated for 640×360"):
         straightener.frame_on_sight(Frame(7, 1.5, 33.0, np.zeros((720, 1280, 3), np.uint8)))
+
+
+STEP_MM = 2 / CAMERA.px_per_mm + 1e-6
+
+
+def test_parts_are_found_on_sight_as_in_the_whole_picture():
+    """Two segmenters, one for each, see the same parts ride by, to a step of the half picture."""
+    view = View(CAMERA, ASLANT)
+    straightener = Straightener(_plane(view, ASLANT))
+    geometry = BeltGeometry(CAMERA.region_px, "right", CAMERA.px_per_mm)
+    whole, on_sight = (Segmenter("top", geometry, 20.0) for _ in range(2))
+    found = 0
+    for step in range(6):
+        frame = Frame(step, 0.0, 0.0, view.raw(belt_with_parts(view, 40 * step)))
+        wanted = whole.find(straightener.frame(frame).image_bgr, 16.0)
+        seen = on_sight.find(straightener.frame_on_sight(frame).image_bgr, 16.0)
+        assert len(seen) == len(wanted)
+        found += len(seen)
+        for one, other in zip(seen, wanted, strict=True):
+            assert np.abs(np.subtract(one.detection.box_px, other.detection.box_px)).max() <= 2
+            assert one.detection.length_mm == pytest.approx(other.detection.length_mm, abs=STEP_MM)
+            assert one.detection.width_mm == pytest.approx(other.detection.width_mm, abs=STEP_MM)
+    assert found >= 8
+
+
+def belt_with_parts(view: View, shift_px: int) -> np.ndarray:
+    """Two bricks on a belt with some noise."""
+    rng = np.random.default_rng(shift_px)
+    canvas = rng.normal(120, 2, (view.canvas.height_px, view.canvas.width_px, 3))
+    for u, v in ((60, 130), (160, 260)):
+        left = u + shift_px + (view.canvas.width_px - 640) // 2
+        canvas[v : v + 40, left : left + 80] = (40, 60, 190)
+    return np.clip(canvas, 0, 255).astype(np.uint8)

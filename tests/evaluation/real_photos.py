@@ -41,9 +41,9 @@ def read_labelled(folder: Path, known: set[str]) -> list[Labelled]:
     ]
 
 
-def answers(recogniser: Recogniser, groups: Sequence[Group]) -> list[list[str]]:
-    """The five likeliest parts of each group."""
-    return [[named.key for named in answer.top] for answer in classify_pictures(groups, recogniser, top=5)]
+def answers(recogniser: Recogniser, pieces: Sequence[Group]) -> list[list[str]]:
+    """The five likeliest parts of each piece."""
+    return [[named.key for named in answer.top] for answer in classify_pictures(pieces, recogniser, top=5)]
 
 
 @dataclass(frozen=True)
