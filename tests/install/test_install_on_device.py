@@ -46,7 +46,12 @@ case "${0##*/} $*" in
   "id -u") echo "${FAKE_UID:-0}" ;;
   "dpkg --print-architecture") echo "${FAKE_ARCHITECTURE:-arm64}" ;;
   "dpkg-query "*) grep -qx "${*: -1}" "$FAKE_PACKAGES" && echo installed ;;
-  "apt-cache policy "*) [[ " $FAKE_ARCHIVE " == *" $2 "* ]] && echo "  Candidate: 1.0" || echo "  Candidate: (none)" ;;
+  "apt-cache policy "*)
+    candidate="(none)"
+    [[ " $FAKE_ARCHIVE " != *" $2 "* ]] || candidate=1.0
+    # As apt-cache: in the user's language, and more after the candidate than a reader may have waited for.
+    [[ "${LC_ALL:-${LANG:-C}}" == C ]] && echo "  Candidate: $candidate" || echo "  Installationskandidat: $candidate"
+    for line in {1..2000}; do echo "  1.0 $line http://deb.debian.org/debian bookworm/main" || exit 141; done ;;
   "apt-get "*" install "*)
     for word; do case "$word" in -* | install) ;; *) echo "$word" >>"$FAKE_PACKAGES" ;; esac; done ;;
   "getent "*) grep -qx "$1 $2" "$FAKE_USERS" ;;
@@ -152,6 +157,12 @@ def pi(tmp_path: Path) -> Pi:
             **{name: str(path) for name, path in files.items()},
         },
     )
+
+
+def test_what_apt_has_is_found_in_every_language(pi: Pi) -> None:
+    said = pi.installs(LANG="de_DE.UTF-8")
+    assert "cannot be had" not in said
+    assert "apt-get -q install -y --no-install-recommends python3-picamera2" in pi.calls
 
 
 def test_one_command_makes_a_service_that_starts_with_the_machine(pi: Pi) -> None:

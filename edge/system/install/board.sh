@@ -44,7 +44,12 @@ has_id() {
 
 is_package_installed() { [[ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" == installed ]]; }
 
-is_package_there() { apt-cache policy "$1" 2>/dev/null | grep -q 'Candidate: [^(]'; }
+# No pipe into `grep -q`: it ends at its line, apt-cache then dies of SIGPIPE, and with pipefail that reads as "not there".
+# In apt's own words, which it has in the user's language too.
+is_package_there() {
+  local policy
+  policy="$(LC_ALL=C apt-cache policy "$1" 2>/dev/null)" && [[ "$policy" == *"Candidate: "[!\(]* ]]
+}
 
 # apt_install WHAT PACKAGE…: 1, with nothing said, where it cannot be had.
 apt_install() {
