@@ -102,6 +102,13 @@ def test_logs_are_bounded() -> None:
     assert (journal["SystemMaxUse"], journal["RuntimeMaxUse"]) == ("48M", "16M")
 
 
+def test_the_log_lets_go_of_var_at_power_off_after_the_machine_has_said_its_last_word() -> None:
+    flush = read_unit(LAYER / "etc/systemd/system/systemd-journal-flush.service.d/brickgate.conf")["Unit"]
+    assert flush["Conflicts"] == flush["Before"] == "shutdown.target"
+    # The flush is before this one, so that stopping goes the other way: the machine, this one, the log.
+    assert "systemd-tmpfiles-setup.service" in read_unit(SYSTEM / "brickgate.service")["Unit"]["After"].split()
+
+
 def test_the_files_of_the_boot_partition_are_valid_there(tmp_path: Path) -> None:
     build = (IMAGE / "build.sh").read_text()
     (written,) = re.findall(r"""(sed '[^']+' "\$here/\.\./etc/machine\.yaml" >"\$1/machine\.yaml")""", build)
