@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from edge.signals import Interrupted
 from edge.web.state import State, read_state
 
 SYSTEM = Path(__file__).parents[2] / "edge/system"
+UNIT = SYSTEM / "brickgate.service"
 ANALYZE = shutil.which("systemd-analyze")
 NEWER = {"RestartMode", "RestartSteps", "RestartMaxDelaySec"}
 """Keys that systemd knows since 254; the installer leaves them out before."""
@@ -52,6 +55,11 @@ def test_only_the_last_failure_says_that_the_program_cannot_be_started() -> None
     # whose configuration was just put right said that it cannot be started.
     lines = (SYSTEM / "brickgate.service").read_text().splitlines()
     assert {"OnFailure=brickgate-failed.service", "Restart=on-failure", "RestartMode=direct"} <= set(lines)
+
+
+def test_a_stop_while_it_starts_is_no_failure() -> None:
+    # Before the machine runs SIGTERM ends the process with 128 + 15, which systemd takes for a failure unless told.
+    assert f"SuccessExitStatus={Interrupted(signal.SIGTERM).exit_code}" in UNIT.read_text().splitlines()
 
 
 def test_the_console_gets_a_reason_when_the_program_cannot_even_begin(tmp_path: Path) -> None:
