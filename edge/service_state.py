@@ -63,8 +63,9 @@ class StateFile:
     ) -> None:
         """The state is now this. `since` is kept while state and reason stay."""
         with self._lock:
+            now_s = self._wall_clock_s()
             if (state, reason) != self._now:
-                self._now, self._since_s = (state, reason), self._wall_clock_s()
+                self._now, self._since_s = (state, reason), now_s
                 _replace(self._folder / ISSUE, _issue(state, reason, config_errors))
                 with contextlib.suppress(OSError):
                     os.utime(_PROMPTS)
@@ -72,6 +73,7 @@ class StateFile:
                 "state": state,
                 "reason": reason,
                 "since": round(self._since_s, 1),
+                "at": round(now_s, 1),
                 "version": version(),
                 "accelerator": accelerator,
                 "ms_per_look": None if ms_per_look is None else round(ms_per_look, 1),

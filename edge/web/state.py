@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,8 @@ MAX_BYTES = 256_000
 """A file that is larger is none of ours."""
 MAX_LINES = 100
 """Of each list in it."""
+SILENT_S = 12.0
+"""A machine that sorts says so every 2 s, and systemd ends one that has hung for 10 s."""
 
 
 class State(StrEnum):
@@ -32,6 +34,8 @@ class MachineState:
     state: State
     reason: str = ""
     since_s: float | None = None
+    heard_s: float | None = None
+    """When the file was written; None where it does not say."""
     version: str = ""
     accelerator: str = ""
     ms_per_look: float | None = None
@@ -58,6 +62,20 @@ def read_state(file: Path) -> MachineState:
     return _state_of(values)
 
 
+def at_instant(machine: MachineState, now_s: float) -> MachineState:
+    """What is to be believed at `now_s`: the file outlives a process that was killed, and one that hangs leaves it as
+    it is."""
+    if machine.state is not State.SORTING or machine.heard_s is None or now_s - machine.heard_s <= SILENT_S:
+        return machine
+    silent = f"It sorted when it was last heard of, {now_s - machine.heard_s:.0f} s ago"
+    return replace(
+        machine,
+        state=State.UNKNOWN,
+        reason=f"{silent}: it hangs, or has ended and is about to be started again.",
+        ms_per_look=None,
+    )
+
+
 def _state_of(values: dict[str, Any]) -> MachineState:
     word = _text(values.get("state"))
     known = word in set(State)
@@ -66,6 +84,7 @@ def _state_of(values: dict[str, Any]) -> MachineState:
         State(word) if known else State.UNKNOWN,
         reason if known else f"The machine calls its state '{word}', which this page does not know. {reason}".strip(),
         _number(values.get("since")),
+        _number(values.get("at")),
         _text(values.get("version")),
         _text(values.get("accelerator")),
         _number(values.get("ms_per_look")),

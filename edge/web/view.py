@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from edge.web.bins import BinLevel, BinLevels
 from edge.web.parts import SeenPart, last_parts
-from edge.web.state import MachineState, read_state
+from edge.web.state import MachineState, at_instant, read_state
 
 Thing = TypeVar("Thing")
 FRESH_S = 1.0
@@ -60,7 +60,7 @@ class Viewpoint:
                 self._view = View(
                     now_s,
                     self.hostname(),
-                    read_state(self.sources.state_file),
+                    at_instant(read_state(self.sources.state_file), now_s),
                     _or_nothing(lambda: last_parts(self.sources.journal, PARTS)),
                     _or_nothing(self._bins.read),
                     _notes(self.sources.notes_file),

@@ -38,6 +38,8 @@ def test_accelerator_and_milliseconds_follow_what_runs(tmp_path):
     machine.safety.held = ("the gates are too busy",)
     third = told()
     assert (third["reason"], third["since"]) == ("held: the gates are too busy", 1100.0)
+    now_s = 1102.0
+    assert (told()["since"], told()["at"]) == (1100.0, 1102.0)
 
 
 def test_nothing_is_written_after_the_end(tmp_path):

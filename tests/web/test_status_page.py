@@ -151,6 +151,24 @@ def test_a_state_that_is_missing_or_none_is_told_and_never_an_error(
     assert says in text
 
 
+@pytest.mark.parametrize(
+    ("state", "said_s_ago", "shown"),
+    [
+        ("sorting", 12.0, "Sorting"),
+        ("sorting", 12.1, "It sorted when it was last heard of, 12 s ago"),
+        ("stopped", 3600.0, "Stopped"),  # It says so once.
+    ],
+)
+def test_a_machine_that_sorts_and_falls_silent_is_not_taken_to_sort(
+    folder: Folder, state: str, said_s_ago: float, shown: str
+) -> None:
+    folder.state(state=state, at=NOW_S - said_s_ago)
+    with serving(folder) as site:
+        assert shown in site.text()
+        told = json.loads(site.text("/state.json"))["machine"]["state"]
+    assert told == ("unknown" if "last heard" in shown else state)
+
+
 def test_a_state_file_that_may_not_be_read_is_named(folder: Folder) -> None:
     folder.sources.state_file.mkdir()
     with serving(folder) as site:
