@@ -57,6 +57,11 @@ def test_only_the_last_failure_says_that_the_program_cannot_be_started() -> None
     assert {"OnFailure=brickgate-failed.service", "Restart=on-failure", "RestartMode=direct"} <= set(lines)
 
 
+def test_only_starts_that_come_to_nothing_are_counted() -> None:
+    # Safe mode is ready too. systemd counts a start for each YAML file that is saved, and for each `systemctl restart`.
+    assert "ExecStartPost=-+/usr/bin/systemctl reset-failed brickgate.service" in UNIT.read_text().splitlines()
+
+
 def test_a_stop_while_it_starts_is_no_failure() -> None:
     # Before the machine runs SIGTERM ends the process with 128 + 15, which systemd takes for a failure unless told.
     assert f"SuccessExitStatus={Interrupted(signal.SIGTERM).exit_code}" in UNIT.read_text().splitlines()
