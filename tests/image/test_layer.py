@@ -9,6 +9,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 from edge.config import load, report
 from edge.system.image.accounts import MEMBERSHIPS, NEW_GROUPS, USERS, add_accounts
@@ -139,6 +140,23 @@ def test_lists_of_packages_name_each_once() -> None:
         names = [line for line in (IMAGE / name).read_text().splitlines() if line and not line.startswith("#")]
         assert len(names) == len(set(names)) > 3
         assert all(re.fullmatch(r"[a-z0-9][a-z0-9+.-]+", package) for package in names)
+
+
+def _names(file: str) -> list[str]:
+    lines = (line.partition("#")[0].strip() for line in (IMAGE / file).read_text().splitlines())
+    return [line for line in lines if line]
+
+
+def test_rpi_image_gens_layer_has_the_packages_of_the_lists() -> None:
+    text = (IMAGE / "rpi-image-gen/layer/brickgate-root.yaml").read_text()
+    layer = yaml.safe_load(text)["mmdebstrap"]
+    assert layer["packages"] == [*_names("packages.txt"), "python3-picamera2"]
+    (hook,) = layer["customize-hooks"]
+    assert f"for name in {' '.join(_names('packages-raspberrypi.txt'))}; do" in hook
+    assert subprocess.run(["sh", "-n"], input=hook, text=True, check=False).returncode == 0
+    assert (name := re.search(r"^# X-Env-Layer-Name: (\S+)$", text, re.MULTILINE))
+    config = yaml.safe_load((IMAGE / "rpi-image-gen/config/brickgate-root.yaml").read_text())
+    assert config["layer"] == [name[1]]
 
 
 def test_accounts_are_added_once_with_fixed_numbers_and_no_password(tmp_path: Path) -> None:
