@@ -1,6 +1,6 @@
 """The folded network as an ONNX file: float, one picture, (1, 3, S, S) in −1…1 to (1, classes) logits.
 
-The graph is written layer by layer from the same description as the Keras twin: convolutions carry their own padding,
+The graph is written layer by layer from the same description as the TensorFlow twin: convolutions carry their padding,
 and nothing is left of batch norms, so that a compiler finds only what it maps (docs/decisions/0007-onnx-by-hand.md).
 Operator set 11 is what Hailo's own retraining guides export (Hailo Model Zoo, training/fcn/README.rst).
 """

@@ -1,4 +1,4 @@
-"""A trained network as a plain list of layers, batch norms folded: the Keras twin and the ONNX file are built from it.
+"""A trained network as a plain list of layers, norms folded: the TensorFlow twin and the ONNX file are built from it.
 
 The network is traced, so that any network made of what accelerators map can be described: convolutions (also
 depthwise), batch norms after them, ReLU and ReLU6, max pooling, sums, the mean over the picture and linear layers.

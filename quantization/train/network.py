@@ -1,7 +1,7 @@
 """MobileNetV2 (Sandler et al. 2018) with torchvision's parameter names and TensorFlow's padding.
 
 Stride-2 layers pad one pixel right and below, as TensorFlow's SAME does on even sizes: the ImageNet weights were
-trained so, and the Keras twin of the export then needs no padding layer.
+trained so, and the TensorFlow twin of the export then needs no padding layer.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Blocks name their layers as torchvision does. `features` is: `Activated` (7×7, stride 2), `Pool`, then blocks. To fold a
 block: its `convs` in order, each but the last with a ReLU; then `downsample` of the block's input, where there is one;
-their sum; a ReLU. The student pads as TensorFlow's SAME does, for its Keras twin; the teacher as torchvision does, so
+their sum; a ReLU. The student pads as TensorFlow's SAME does, for its twin there; the teacher as torchvision does, so
 that ImageNet weights serve it exactly (the stride is at the 3×3 layer, torchvision's "V1.5").
 """
 

@@ -1,4 +1,4 @@
-"""The Keras twin of a residual network, converted: shortcuts, pooling, and padding that is neither SAME nor VALID."""
+"""The TensorFlow twin of a residual network, converted: shortcuts, pooling, and padding that is neither SAME nor VALID."""
 
 from __future__ import annotations
 
