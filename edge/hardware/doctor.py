@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import os
+import re
 import shutil
 import sys
 from collections.abc import Callable
@@ -198,9 +199,18 @@ def _gpio(system: System) -> Check:
         return Check("GPIO", False, detail, "keep one of the two: pip uninstall RPi.GPIO")
     if installed == ["RPi.GPIO"] and system.board().startswith("Raspberry Pi 5"):
         return Check("GPIO", False, detail, "a Pi 5 needs the other: pip uninstall RPi.GPIO, pip install rpi-lgpio")
+    if installed == ["RPi.GPIO"] and not _sees_edges(system.read(system.root / "proc/sys/kernel/osrelease")):
+        advice = "sensors and encoders need edges, which RPi.GPIO sees on no kernel from 6.6 on: install.sh"
+        return Check("GPIO", False, detail, f"{advice} again, or: sudo apt install python3-rpi-lgpio")
     if trouble not in (None, "not installed"):
         detail += f"; {trouble}"
     return Check("GPIO", trouble is None and bool(chips), detail, "on a Raspberry Pi: pip install rpi-lgpio")
+
+
+def _sees_edges(kernel: str) -> bool:
+    """Whether RPi.GPIO finds a pin's number on this kernel (https://github.com/raspberrypi/linux/issues/6037)."""
+    found = re.match(r"(\d+)\.(\d+)", kernel)
+    return found is None or (int(found[1]), int(found[2])) < (6, 6)
 
 
 def _coral(system: System) -> Check:

@@ -96,10 +96,15 @@ class EdgePin:
             self._gpio.setup(pin, self._gpio.IN, pull_up_down=self._gpio.PUD_UP)
             try:
                 self._gpio.add_event_detect(pin, self._gpio.BOTH, callback=lambda _: on_edge())
-            except Exception:
-                # RPi.GPIO cannot detect edges on kernels from 6.6 on.
+            except Exception as error:
                 self._gpio.cleanup(pin)
-                raise
+                if "Failed to add edge detection" not in str(error):
+                    raise
+                # https://github.com/raspberrypi/linux/issues/6037
+                raise RuntimeError(
+                    f"{error}: RPi.GPIO sees no edges on kernels from 6.6 on, rpi-lgpio does"
+                    " (sudo apt install python3-rpi-lgpio); otherwise"
+                ) from error
         self._open = True
 
     def is_high(self) -> bool:
@@ -124,7 +129,9 @@ def open_gpio(device: str) -> Any:
     try:
         gpio = importlib.import_module(MODULE)
     except ModuleNotFoundError as error:
-        raise HardwareError(f"{device}: no GPIO library is installed: `pip install rpi-lgpio`") from error
+        raise HardwareError(
+            f"{device}: no GPIO library is installed: run install.sh again, or `pip install rpi-lgpio`"
+        ) from error
     except (ImportError, RuntimeError, OSError) as error:
         raise HardwareError(
             f"{device}: the GPIO library does not work here ({error}): run on a Raspberry Pi; on a Pi 5 replace"

@@ -106,6 +106,18 @@ def test_rpi_gpio_on_a_pi_5_is_the_wrong_library(tmp_path: Path) -> None:
     assert "rpi-lgpio" in gpio.advice
 
 
+@pytest.mark.parametrize(("kernel", "ok"), [("6.1.21-v8+", True), ("6.6.20+rpt-rpi-v8", False), ("6.12.47", False)])
+def test_rpi_gpio_sees_no_edges_on_new_kernels(tmp_path: Path, kernel: str, ok: bool) -> None:
+    raspberry_pi(tmp_path)
+    release = tmp_path / "proc/sys/kernel/osrelease"
+    release.parent.mkdir(parents=True)
+    release.write_text(kernel + "\n")
+    gpio = by_name(inspect(computer(tmp_path, versions={"RPi.GPIO": "0.7.1"})))["GPIO"]
+    assert gpio.ok is ok
+    assert ("python3-rpi-lgpio" in gpio.advice) is not ok
+    assert by_name(inspect(computer(tmp_path, versions={"rpi-lgpio": "0.6"})))["GPIO"].ok
+
+
 def test_both_gpio_libraries_are_one_too_many(tmp_path: Path) -> None:
     raspberry_pi(tmp_path)
     gpio = by_name(inspect(computer(tmp_path, versions={"RPi.GPIO": "0.7.1", "rpi-lgpio": "0.6"})))["GPIO"]

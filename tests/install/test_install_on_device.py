@@ -28,6 +28,7 @@ case "$*" in
   *urllib*) exit 1 ;;
   "-m venv "*) for folder; do :; done; mkdir -p "$folder/bin" && cp "$0" "$folder/bin/python" ;;
   "-m pip install "*)
+    [[ -z "${FAKE_NO_GPIO:-}" || "$*" != *lgpio* ]] || exit 1
     [[ "${FAKE_PIP_RC:-0}" == 0 ]] || { echo "ERROR: ${FAKE_PIP_SAYS:-no}"; exit 1; }
     for word; do
       if [[ -d "$word/edge" ]]; then
@@ -115,6 +116,11 @@ class Pi:
         with (self.project / "edge/cli.py").open("a") as file:
             file.write(f"# {words}\n")
 
+    def has_kernel(self, release: str) -> None:
+        file = self.root / "proc/sys/kernel/osrelease"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(release + "\n")
+
     def files(self) -> set[str]:
         return {str(path.relative_to(self.root)) for path in self.root.rglob("*") if not path.is_dir()}
 
@@ -130,7 +136,7 @@ def pi(tmp_path: Path) -> Pi:
     (project / "edge").mkdir(parents=True)
     (project / "calibration").mkdir()
     (project / "edge/cli.py").write_text("# the command line\n")
-    for name in ("install.sh", "pyproject.toml", "README.md"):
+    for name in ("install.sh", "pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(REPOSITORY / name, project / name)
     shutil.copytree(REPOSITORY / "edge/system", project / "edge/system", ignore=shutil.ignore_patterns("image"))
     for tool in TOOLS:
@@ -211,14 +217,29 @@ def test_what_is_mine_is_kept(pi: Pi) -> None:
 
 
 @pytest.mark.parametrize(
-    ("model", "package"),
-    [("Raspberry Pi 4 Model B", "python3-rpi.gpio"), ("Raspberry Pi 5 Model B Rev 1.0", "python3-rpi-lgpio")],
+    ("model", "kernel", "package"),
+    [
+        ("Raspberry Pi 4 Model B", "6.1.0-40-arm64", "python3-rpi.gpio"),
+        # From 6.6 on RPi.GPIO sees no edges, which sensors and encoders need.
+        ("Raspberry Pi 4 Model B", "6.5.13-v8", "python3-rpi.gpio"),
+        ("Raspberry Pi 4 Model B", "6.6.20+rpt-rpi-v8", "python3-rpi-lgpio"),
+        ("Raspberry Pi 4 Model B", "6.12.47+rpt-rpi-v8", "python3-rpi-lgpio"),
+        ("Raspberry Pi 5 Model B Rev 1.0", "6.1.0-40-arm64", "python3-rpi-lgpio"),
+    ],
 )
-def test_the_gpio_library_fits_the_board(pi: Pi, model: str, package: str) -> None:
+def test_the_gpio_library_fits_board_and_kernel(pi: Pi, model: str, kernel: str, package: str) -> None:
     (pi.root / "proc/device-tree/model").write_text(model + "\0")
+    pi.has_kernel(kernel)
     pi.installs()
     installed = Path(pi.environment["FAKE_PACKAGES"]).read_text().split()
     assert [name for name in installed if "gpio" in name] == [package]
+
+
+def test_a_gpio_library_that_sees_no_edges_is_said_where_no_other_can_be_had(pi: Pi) -> None:
+    pi.has_kernel("6.12.47+rpt-rpi-v8")
+    Path(pi.environment["FAKE_GPIO"]).write_text("RPi.GPIO\n")
+    said = pi.installs(FAKE_ARCHIVE="python3-picamera2", FAKE_NO_GPIO="1")
+    assert "WARNING: rpi-lgpio cannot be had, and RPi.GPIO, which is there, sees no edges" in said
 
 
 def test_without_apts_package_the_gpio_library_comes_from_pip(pi: Pi) -> None:

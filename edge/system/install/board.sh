@@ -94,10 +94,19 @@ install_camera() {
     say "WARNING: python3-picamera2 cannot be had here: the camera will not work; use Raspberry Pi OS, or go online"
 }
 
+# RPi.GPIO sees a pin's edges through /sys/class/gpio, where kernels from 6.6 on number the pins otherwise
+# (https://github.com/raspberrypi/linux/issues/6037): sensors and encoders need the other library there.
+is_rpi_gpio_enough() {
+  local major=99 minor=0
+  ! is_pi_5 || return 1
+  [[ ! -r "$D/proc/sys/kernel/osrelease" ]] || IFS=.+- read -r major minor _ <"$D/proc/sys/kernel/osrelease"
+  ((major < 6 || (major == 6 && minor < 6)))
+}
+
 # The two libraries share the module name RPi: exactly one.
 install_gpio() {
   local python="$OPT/$NEW/bin/python" package=rpi-lgpio
-  is_pi_5 || package=RPi.GPIO
+  ! is_rpi_gpio_enough || package=RPi.GPIO
   "$python" -c 'import importlib.util as u, sys; sys.exit(u.find_spec("RPi") is None)' 2>/dev/null &&
     has_gpio_library "$python" "$package" && return
   if [[ "$package" == RPi.GPIO ]]; then
@@ -106,7 +115,12 @@ install_gpio() {
   fi
   apt_install "the GPIO library" "python3-${package,,}" && return
   say "Installing the GPIO library: $package"
-  pip_try "$OPT/$NEW" "$package" || say "WARNING: $package cannot be had: gates, belt and feeder on GPIO will not work"
+  pip_try "$OPT/$NEW" "$package" && return
+  if ! is_pi_5 && has_gpio_library "$python" RPi.GPIO; then
+    say "WARNING: $package cannot be had, and RPi.GPIO, which is there, sees no edges: sensors and an encoder will not work"
+  else
+    say "WARNING: $package cannot be had: gates, belt and feeder on GPIO will not work"
+  fi
 }
 
 has_gpio_library() {
