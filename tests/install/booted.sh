@@ -225,10 +225,11 @@ switches_back_from_a_sick_update() {
 
 # Switched off while it sorts: in good order, and as before when it is switched on again.
 survives_power_off() {
+  local since
   power_off || return 1
-  INIT="" UNSHARED=""
-  power_on && within 120 is_sorting && within 120 has_parts &&
-    inside journalctl -u brickgate -b -1 --no-pager | grep -c 'Stopped brickgate\|Stopped Brickgate\|Deactivated successfully'
+  INIT="" UNSHARED="" since="@$(date +%s)"
+  power_on && within 120 is_sorting && within 120 has_parts || return 1
+  ! inside journalctl -u brickgate --since "$since" --no-pager | grep -c 'the last run was cut off'
 }
 
 # Eight starts, then a word that needs no Python.
@@ -250,7 +251,7 @@ prepare() {
   local unit
   make_root "$1" "$(dpkg --print-architecture)" "$WORK" "$WORK/booted-$1" && leave_root || return 1
   mkdir -p -- "$ROOT/project" "$ROOT/var/log/journal"
-  (cd -- "$PROJECT" && cp -R -- install.sh pyproject.toml README.md edge calibration "$ROOT/project")
+  (cd -- "$PROJECT" && cp -R -- install.sh pyproject.toml README.md LICENSE edge calibration "$ROOT/project")
   cp -R -- "${ROOTS_WHEELS:?ROOTS_WHEELS names the folder of wheels}" "$ROOT/wheels"
   : >"$ROOT/etc/machine-id"
   # No terminal, no disks, no modules in namespaces, and nothing of the kernel's own file systems.
