@@ -4,8 +4,8 @@
     … --steps boot,settings,bad,sort,cuts,rollback --cuts 20 --boots 2 --work /var/tmp/qemu
 
 Needs qemu-system-arm, qemu-efi-aarch64, mtools, e2fsprogs and an SSH client. Every step prints one JSON line; the exit
-code is 0 when all hold. `bad`, `sort` and `rollback` go on with the machine that runs, `cuts` with what `sort` kept, in
-this run or in one before with the same `--work`.
+code is 0 when all hold. `bad`, `sort`, `rollback` and `off` go on with the machine that runs, `cuts` with what `sort`
+kept, in this run or in one before with the same `--work`.
 
 A power cut is the card as it was at an instant: while parts are sorted QEMU is halted, its data partition copied, and
 let go on. What the guest had not handed to its disk is not in the copy, just as after a killed QEMU, and no boot is
@@ -181,6 +181,14 @@ class Guest:
                 raise TimeoutError(f"the console does not say '{pattern}': see {self.log}")
             time.sleep(1)
 
+    def wait_until_off(self, within_s: float = 1800) -> None:
+        """Waits until the machine has switched itself off."""
+        assert self._process is not None
+        try:
+            self._process.wait(within_s)
+        except subprocess.TimeoutExpired:
+            raise TimeoutError(f"it does not switch itself off: see {self.log}") from None
+
     def ready(self) -> dict[str, Any]:
         return self.wait(lambda seen: seen["machine"]["state"] in READY)
 
@@ -326,23 +334,34 @@ class Proof:
         """What the running service takes while it recognises parts: the kernel's word, most of all looks at it."""
         self.close()
         guest, folder = self.guest("memory"), self.work / "recording"
+        self._guest = guest
         if not folder.exists():
             record(folder)
         self._play_a_recording(guest)
         guest.lay_belt(folder)
         guest.power_on()
-        try:
-            guest.wait_for_console(r"Brickgate [\d.]+: stopped")
-            said = guest.run(WATCH, timeout_s=3600)
-            seen = guest.wait(lambda seen: seen["machine"]["state"] == "stopped")
-        finally:
-            guest.cut_power()
+        guest.wait_for_console(r"Brickgate [\d.]+: stopped")
+        said = guest.run(WATCH, timeout_s=3600)
+        seen = guest.wait(lambda seen: seen["machine"]["state"] == "stopped")
         looks = [dict(re.findall(r"(\w+): (\d+) kB", line)) for line in said.splitlines() if "VmRSS" in line]
         most = {name: max((int(look.get(name, 0)) for look in looks), default=0) for name in ("VmRSS", "RssAnon")}
         newest = max((part["part_id"] for part in seen["parts"]), default=0)
         assert newest > 0, seen
         assert 0 < most["VmRSS"] <= MOST_KB, most
         return {"looks": len(looks), "most_kb": most, "parts": newest, "peak_bytes": said.splitlines()[-1]}
+
+    def off(self) -> dict[str, Any]:
+        """Switched off by hand: everything is taken leave of, and the machine has no power at last."""
+        guest = self.running()
+        begun = time.monotonic()
+        guest.run("sudo systemctl poweroff", check=False)
+        guest.wait_until_off()
+        self._guest = None
+        said = guest.log.read_text(errors="replace")
+        complaints = re.findall(r"Failed unmounting[^\r\n]*", said)
+        assert not complaints, complaints
+        assert "Stopping" in said or "Stopped" in said, said[-500:]
+        return {"off_host_s": round(time.monotonic() - begun)}
 
     def _measure(self, guest: Guest) -> dict[str, Any]:
         """What listens, what systemd took, what failed."""

@@ -23,7 +23,7 @@ make_root_with_project() { make_root "$1" "$2" "$WORK" "$WORK/root-$1-$2" && cop
 copy_project() {
   rm -rf -- "$ROOT/project"
   mkdir -p -- "$ROOT/project"
-  (cd -- "$PROJECT" && cp -R -- install.sh pyproject.toml README.md edge calibration "$ROOT/project")
+  (cd -- "$PROJECT" && cp -R -- install.sh pyproject.toml README.md LICENSE edge calibration "$ROOT/project")
   find "$ROOT/project" -name __pycache__ -prune -exec rm -rf {} +
 }
 

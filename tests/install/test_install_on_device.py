@@ -59,6 +59,7 @@ case "${0##*/} $*" in
   "groupadd "*) echo "group ${*: -1}" >>"$FAKE_USERS" ;;
   "useradd "*) printf 'passwd %s\ngroup %s\n' "${*: -1}" "${*: -1}" >>"$FAKE_USERS" ;;
   "userdel "* | "groupdel "*) sed -i "/ ${*: -1}\$/d" "$FAKE_USERS" ;;
+  "systemctl restart brickgate-status.socket") exit "${FAKE_PORT_IS_TAKEN:-0}" ;;
   "systemctl --version") echo "systemd ${FAKE_SYSTEMD:-252} (x)" ;;
   "systemctl --no-block start brickgate.service")
     state="${FAKE_STATE:-sorting}"
@@ -245,6 +246,15 @@ def test_a_gpio_library_that_sees_no_edges_is_said_where_no_other_can_be_had(pi:
 def test_without_apts_package_the_gpio_library_comes_from_pip(pi: Pi) -> None:
     pi.installs(FAKE_ARCHIVE="python3-picamera2")
     assert "pip install --disable-pip-version-check --no-input rpi-lgpio" in pi.calls
+
+
+def test_a_port_that_is_taken_keeps_the_machine_from_nothing_and_is_said(pi: Pi) -> None:
+    (pi.root / "proc/device-tree/model").unlink()  # A Pi starts the service after a restart.
+    said = pi.installs(FAKE_PORT_IS_TAKEN="1")
+    assert "WARNING: the status page does not start: has another program port 80?" in said
+    assert "The service is up: sorting" in said
+    pi.change("newer")
+    assert "WARNING" not in pi.installs("--update")
 
 
 def test_no_pi_gets_the_service_and_no_drivers(pi: Pi) -> None:

@@ -40,10 +40,10 @@ build_version() {
   WORK="$(mktemp -d)"
   sources="$WORK/brickgate"
   mkdir -p -- "$sources"
-  cp -R -- "$ROOT/edge" "$ROOT/calibration" "$ROOT/pyproject.toml" "$ROOT/README.md" "$sources"
+  cp -R -- "$ROOT/edge" "$ROOT/calibration" "$ROOT/pyproject.toml" "$ROOT/README.md" "$ROOT/LICENSE" "$sources"
   if [[ -n "$WHEELS" ]]; then
     from=(--no-index --find-links "$WHEELS")
-    pip_install "$OPT/$version" "${from[@]}" setuptools wheel
+    pip_install "$OPT/$version" "${from[@]}" "setuptools>=77" wheel
     pip_install "$OPT/$version" "${from[@]}" --no-build-isolation "$sources" smbus2
   else
     pip_install "$OPT/$version" "$sources" smbus2
@@ -110,7 +110,8 @@ start_version() {
   rm -f -- "$RUN/state.json" "$RUN/crashes.json"
   run_logged systemctl reset-failed brickgate.service brickgate-status.service || true
   run_logged systemctl --no-block start brickgate.service || return 1
-  run_logged systemctl restart brickgate-status.socket || true
+  run_logged systemctl restart brickgate-status.socket ||
+    say "WARNING: the status page does not start: has another program port 80? systemctl status brickgate-status.socket"
 }
 
 # comes_back BEFORE: a machine that sorted must sort again; one that did not must say of itself why.
