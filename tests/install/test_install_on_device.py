@@ -236,11 +236,21 @@ def test_the_gpio_library_fits_board_and_kernel(pi: Pi, model: str, kernel: str,
     assert [name for name in installed if "gpio" in name] == [package]
 
 
-def test_a_gpio_library_that_sees_no_edges_is_said_where_no_other_can_be_had(pi: Pi) -> None:
+@pytest.mark.parametrize(
+    ("there", "archive"), [("RPi.GPIO\n", "python3-picamera2"), ("", "python3-picamera2 python3-rpi.gpio")]
+)
+def test_a_gpio_library_that_sees_no_edges_stands_in_and_is_said(pi: Pi, there: str, archive: str) -> None:
     pi.has_kernel("6.12.47+rpt-rpi-v8")
-    Path(pi.environment["FAKE_GPIO"]).write_text("RPi.GPIO\n")
-    said = pi.installs(FAKE_ARCHIVE="python3-picamera2", FAKE_NO_GPIO="1")
-    assert "WARNING: rpi-lgpio cannot be had, and RPi.GPIO, which is there, sees no edges" in said
+    Path(pi.environment["FAKE_GPIO"]).write_text(there)
+    said = pi.installs(FAKE_ARCHIVE=archive, FAKE_NO_GPIO="1")
+    assert "WARNING: rpi-lgpio cannot be had; RPi.GPIO stands in, and sees no edges here" in said
+
+
+def test_a_pi_5_has_no_other_gpio_library(pi: Pi) -> None:
+    (pi.root / "proc/device-tree/model").write_text("Raspberry Pi 5 Model B Rev 1.0\0")
+    said = pi.installs(FAKE_ARCHIVE="python3-picamera2 python3-rpi.gpio", FAKE_NO_GPIO="1")
+    assert "WARNING: rpi-lgpio cannot be had: gates, belt and feeder on GPIO will not work" in said
+    assert "python3-rpi.gpio" not in Path(pi.environment["FAKE_PACKAGES"]).read_text()
 
 
 def test_without_apts_package_the_gpio_library_comes_from_pip(pi: Pi) -> None:

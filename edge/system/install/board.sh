@@ -116,8 +116,8 @@ install_gpio() {
   apt_install "the GPIO library" "python3-${package,,}" && return
   say "Installing the GPIO library: $package"
   pip_try "$OPT/$NEW" "$package" && return
-  if ! is_pi_5 && has_gpio_library "$python" RPi.GPIO; then
-    say "WARNING: $package cannot be had, and RPi.GPIO, which is there, sees no edges: sensors and an encoder will not work"
+  if ! is_pi_5 && { has_gpio_library "$python" RPi.GPIO || apt_install "another GPIO library" python3-rpi.gpio; }; then
+    say "WARNING: $package cannot be had; RPi.GPIO stands in, and sees no edges here: sensors and an encoder will not work"
   else
     say "WARNING: $package cannot be had: gates, belt and feeder on GPIO will not work"
   fi
