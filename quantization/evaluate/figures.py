@@ -14,6 +14,7 @@ from edge.fusion.evidence import Method
 from quantization.evaluate.fits import expected_calibration_error, top, top1
 from quantization.evaluate.fusions import accuracy_by_looks, fuse
 from quantization.evaluate.scores import LookScores, ModelScores, PhotoScores
+from quantization.evaluate.sized import log_scores_with_size
 
 WORST = 12
 MIXED_UP_WITH = 3
@@ -117,6 +118,8 @@ def accuracy_figures(scores: ModelScores, groups: Sequence[int]) -> dict[str, fl
     fused = np.log(fuse(ridden, Method.TEMPERED_PRODUCT, scores.fusion_exponent) + np.float32(1e-30))
     truth = belt.families[:: belt.looks_a_part]
     independent = curves_by_looks(scores, unseen)[Method.TEMPERED_PRODUCT]
+    sized = log_scores_with_size(scores, belt)
+    sized_category, _ = accuracy_by_category(np.exp(sized), belt.families, [part.category for part in scores.parts])
     return {
         "synthetic_one_look_top1": exact,
         "synthetic_one_look_top5": top(unseen.logits, unseen.families, 5),
@@ -129,6 +132,9 @@ def accuracy_figures(scores: ModelScores, groups: Sequence[int]) -> dict[str, fl
         "expected_calibration_error": expected_calibration_error(stored, unseen.families),
         "expected_calibration_error_before": expected_calibration_error(log_softmax(unseen.logits), unseen.families),
         "belt_one_look_top1": top1(belt.logits, belt.families),
+        "belt_one_look_with_size_top1": top1(sized, belt.families),
+        "belt_one_look_with_size_top5": top(sized, belt.families, 5),
+        "belt_one_look_with_size_category": sized_category,
         "belt_all_looks_top1": top1(fused, truth),
         "belt_all_looks_calibration_error": expected_calibration_error(fused, truth),
     }

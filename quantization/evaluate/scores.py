@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from edge.bundle.dequantize import log_softmax
 from edge.bundle.manifest import BundlePart
+from edge.bundle.size import SizeEvidence
 from edge.errors import InputError
 
 SCORES, PARTS, PICTURES = "scores.npz", "parts.json", "pictures"
@@ -29,11 +30,13 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class LookScores:
-    """`logits` (N, K) of the int8 model and `families` (N,); each run of `looks_a_part` looks shows one part."""
+    """`logits` (N, K) of the int8 model and `families` (N,); each run of `looks_a_part` looks shows one part.
+    `sizes_mm` (N, 2) are the length and width that were measured; (0, 2) where none were."""
 
     logits: Floats
     families: NDArray[np.int64]
     looks_a_part: int
+    sizes_mm: Floats = field(default_factory=lambda: np.zeros((0, 2), np.float32))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,7 @@ class ModelScores:
         parts: its classes, in order.
         temperature: fitted.
         fusion_exponent: fitted.
+        size: how long and wide the parts lie on the belt.
         unseen: of unseen renders, each look of a part in another pose and view.
         unseen_float: (N,) the float network's answer to each of those looks.
         belt: of parts that ride past the camera.
@@ -69,6 +73,7 @@ class ModelScores:
     parts: tuple[BundlePart, ...]
     temperature: float
     fusion_exponent: float
+    size: SizeEvidence
     unseen: LookScores
     unseen_float: NDArray[np.int64]
     belt: LookScores
@@ -90,7 +95,11 @@ class ModelScores:
 
 def save_scores(scores: ModelScores, folder: Path) -> None:
     """Writes `scores.npz` and `parts.json`."""
-    arrays: dict[str, Any] = {"unseen_float": scores.unseen_float}
+    arrays: dict[str, Any] = {
+        "unseen_float": scores.unseen_float,
+        "size/sides_mm": scores.size.sides_mm,
+        "size/weights": scores.size.weights,
+    }
     for name in ("unseen", "belt", "unknown"):
         looks: LookScores = getattr(scores, name)
         arrays |= {f"{name}/{key}": value for key, value in asdict(looks).items()}
@@ -136,8 +145,8 @@ def _read(folder: Path) -> ModelScores:
         facts = json.loads(str(arrays["facts"]))
 
         def looks(name: str) -> LookScores:
-            logits, families = arrays[f"{name}/logits"], arrays[f"{name}/families"]
-            return LookScores(logits, families, int(arrays[f"{name}/looks_a_part"]))
+            logits, families, sizes_mm = (arrays[f"{name}/{key}"] for key in ("logits", "families", "sizes_mm"))
+            return LookScores(logits, families, int(arrays[f"{name}/looks_a_part"]), sizes_mm)
 
         def photos(name: str) -> PhotoScores:
             return PhotoScores(*(arrays[f"photos/{name}/{key}"] for key in ("logits", "families", "views", "groups")))
@@ -149,6 +158,7 @@ def _read(folder: Path) -> ModelScores:
             parts=tuple(BundlePart(**{**part, "moulds": tuple(part["moulds"])}) for part in listed),
             temperature=float(facts["temperature"]),
             fusion_exponent=float(facts["fusion_exponent"]),
+            size=SizeEvidence(arrays["size/sides_mm"], arrays["size/weights"]),
             unseen=looks("unseen"),
             unseen_float=arrays["unseen_float"],
             belt=looks("belt"),

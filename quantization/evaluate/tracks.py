@@ -22,6 +22,7 @@ from quantization.recipe import Family
 from quantization.render.renderer import Renderer
 from quantization.render.sampler import sample_rng, sample_scene
 from quantization.render.scene import Scene
+from quantization.sizes import seen_sides_mm
 
 TILTS_DEG = (-22.0, -16.0, -10.0, -4.0, 3.0, 9.0, 15.0, 21.0)
 CAMERA_MM = 300.0
@@ -30,9 +31,9 @@ RENDER_PX = 160
 
 def make_track_looks(families: Sequence[Family], meshes: Path, size_px: int, parts: int, seed: int) -> UnseenLooks:
     """`len(TILTS_DEG)` pictures of each of `parts` parts, spread evenly over the families, with one belt, colour and
-    camera for each part."""
+    camera for each part, and the sizes that they show."""
     family_of_part = np.arange(parts) * len(families) // parts
-    looks, transparent = _rendered([families[int(k)] for k in family_of_part], meshes, seed)
+    looks, transparent, sizes_mm = _rendered([families[int(k)] for k in family_of_part], meshes, seed)
     family_of = np.repeat(family_of_part, len(TILTS_DEG))
     layers = LayerSet(
         pictures=looks,
@@ -47,12 +48,12 @@ def make_track_looks(families: Sequence[Family], meshes: Path, size_px: int, par
     def picture(index: int) -> Bytes:
         return augmenter.picture(index, np.random.default_rng([seed, 6, index // len(TILTS_DEG)]))
 
-    return UnseenLooks(family_of, len(TILTS_DEG), picture)
+    return UnseenLooks(family_of, len(TILTS_DEG), picture, sizes_mm)
 
 
-def _rendered(parts: Sequence[Family], meshes: Path, seed: int) -> tuple[Bytes, NDArray[np.bool_]]:
+def _rendered(parts: Sequence[Family], meshes: Path, seed: int) -> tuple[Bytes, NDArray[np.bool_], NDArray[np.float32]]:
     renderer = Renderer(RENDER_PX)
-    pictures, transparent = [], []
+    pictures, transparent, sizes_mm = [], [], []
     try:
         for number, family in enumerate(parts):
             rng = sample_rng(seed, family.number, number)
@@ -62,9 +63,10 @@ def _rendered(parts: Sequence[Family], meshes: Path, seed: int) -> tuple[Bytes, 
                 look = renderer.look(part.mesh, scenes[place])
                 pictures.append(look.layers)
                 transparent.append(look.transparent)
+                sizes_mm.append(seen_sides_mm(look.layers[..., 3], look.mm_per_px))
     finally:
         renderer.close()
-    return np.stack(pictures), np.array(transparent, np.bool_)
+    return np.stack(pictures), np.array(transparent, np.bool_), np.array(sizes_mm, np.float32)
 
 
 def _riding(rng: np.random.Generator, poses: RestingPoses) -> list[Scene]:

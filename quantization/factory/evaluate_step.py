@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from edge.bundle.dequantize import log_softmax
 from edge.bundle.manifest import BundlePart, sha256
+from edge.bundle.size import SizeEvidence
 from edge.catalogue.lookalikes import groups
 from edge.errors import BrickgateError, InputError
 from quantization.data.layers import LayerSet, open_layers
@@ -32,6 +33,7 @@ from quantization.quantize.convert import TfliteModel
 from quantization.recipe import load_unknown_families
 from quantization.render.plan import make_plan
 from quantization.render.shards import render_shards
+from quantization.sizes import size_table
 from quantization.train.network import to_input
 
 PARTS_A_FAMILY, MOST_PARTS = 10, 1500
@@ -80,6 +82,7 @@ def evaluate(shop: Workshop, photos: list[Path]) -> dict[str, Any]:
         parts=tuple(BundlePart(**part_entry(family, shop.meshes)) for family in shop.families),
         temperature=temperature,
         fusion_exponent=fit_fusion_exponent(ridden, belt.families, belt.looks_a_part),
+        size=SizeEvidence(*size_table(shop.families, shop.meshes)),
         unseen=unseen,
         unseen_float=of_float,
         belt=belt,
@@ -132,7 +135,9 @@ def _make_sets(shop: Workshop) -> TestSets:
 
 def _score(looks: UnseenLooks, int8: TfliteModel) -> LookScores:
     logits = np.concatenate([int8.logits(pictures) for pictures in looks.batches()])
-    return LookScores(logits, looks.families, looks.looks_a_part)
+    if looks.sizes_mm is None:
+        return LookScores(logits, looks.families, looks.looks_a_part)
+    return LookScores(logits, looks.families, looks.looks_a_part, looks.sizes_mm)
 
 
 @torch.no_grad()

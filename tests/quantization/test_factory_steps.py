@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,8 @@ EVALUATION = {
     "quantization": {"input": {"scale": 0.1, "zero_point": 0}, "output": {"scale": 0.1, "zero_point": 0}},
     "accuracy": ACCURACY,
 }
+TABLE = np.ones((4, 12, 2), np.float32), np.full((4, 12), 1 / 12, np.float32)
+"""Sides and chances of resting poses."""
 
 
 @pytest.fixture
@@ -59,8 +62,7 @@ def evaluated(shop, monkeypatch):
     write_exports(shop)
     shop.evaluation.write_text(json.dumps(EVALUATION))
     monkeypatch.setattr(bundle_step, "upright_size_mm", lambda mould, meshes: (31.8, 15.8, 11.4))
-    table = np.ones((4, 12, 2), np.float32), np.full((4, 12), 1 / 12, np.float32)
-    monkeypatch.setattr(bundle_step, "size_table", lambda families, meshes: table)
+    monkeypatch.setattr(bundle_step, "size_table", lambda families, meshes: TABLE)
     return shop
 
 
@@ -151,7 +153,10 @@ def measured(shop, write_renders, monkeypatch):
     monkeypatch.setattr(evaluate_step, "to_input", lambda pictures: pictures)
     monkeypatch.setattr(evaluate_step, "render_shards", lambda *arguments: None)
     monkeypatch.setattr(evaluate_step, "make_test_looks", lambda layers, size, parts, each, seed: looks(parts, each))
-    monkeypatch.setattr(evaluate_step, "make_track_looks", lambda *arguments: looks(12, 5))
+    monkeypatch.setattr(
+        evaluate_step, "make_track_looks", lambda *arguments: replace(looks(12, 5), sizes_mm=np.full((60, 2), 16.0))
+    )
+    monkeypatch.setattr(evaluate_step, "size_table", lambda families, meshes: TABLE)
     monkeypatch.setattr(bundle_step, "upright_size_mm", lambda mould, meshes: (31.8, 15.8, 11.4))
 
     def evaluate(sign):

@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 
 from edge.bundle.manifest import BundlePart
+from edge.bundle.size import SizeEvidence
 from quantization.evaluate.scores import LookScores, ModelScores, PhotoScores
 
 LOOKS_A_PART = 8
+SEEN_MM = np.array([[33, 17], [17, 17], [17, 17], [17, 7]], np.float32)
+"""What each part shows of itself: a little more than it measures."""
 PARTS = (
     BundlePart("3001", "Brick 2 x 4", "Brick", (), 31.8, 15.8, 11.4),
     BundlePart("3003", "Brick 2 x 2 <odd> & more", "Brick", (), 15.8, 15.8, 11.4),
@@ -46,9 +49,12 @@ def model_scores() -> ModelScores:
         parts=PARTS,
         temperature=0.8,
         fusion_exponent=0.5,
+        size=SizeEvidence(
+            np.array([[[31.8, 15.8]], *[[[15.8, 15.8]]] * 2, [[15.8, 5.8]]], np.float32), np.ones((4, 1), np.float32)
+        ),
         unseen=LookScores(logits, families, LOOKS_A_PART),
         unseen_float=of_float,
-        belt=LookScores(drawn(rng, ridden, 3.0), ridden, LOOKS_A_PART),
+        belt=LookScores(drawn(rng, ridden, 3.0), ridden, LOOKS_A_PART, SEEN_MM[ridden]),
         unknown=LookScores(drawn(rng, np.zeros(48, int), 2.0), strange, LOOKS_A_PART),
         unknown_parts=tuple(f"{number} Odd part" for number in range(900, 906)),
         photos={"some-photos": photos},

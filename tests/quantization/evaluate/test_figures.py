@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ from edge.catalogue.lookalikes import LookAlike, groups
 from edge.errors import ConfigError
 from quantization.evaluate import figures, unknown
 from quantization.evaluate.bins import UNWANTED, accuracy_by_bin, read_layout
+from quantization.evaluate.sized import log_scores_with_size
 
 ALONE = (0, 1, 2, 3)
 
@@ -57,6 +60,22 @@ def test_int8_is_set_against_float(model_scores):
     assert found["synthetic_one_look_top1"] < found["synthetic_one_look_top5"] == 1.0
     brick_or_brick = figures.accuracy_figures(model_scores, (0, 0, 2, 3))["synthetic_one_look_up_to_look_alikes"]
     assert brick_or_brick > found["synthetic_one_look_up_to_look_alikes"] + 0.08
+
+
+def test_a_look_that_cannot_tell_is_told_by_its_size(model_scores):
+    belt = model_scores.belt
+    blind = replace(model_scores, belt=replace(belt, logits=np.zeros_like(belt.logits)))
+    found = figures.accuracy_figures(blind, ALONE)
+    assert found["belt_one_look_top1"] == 0.25
+    assert found["belt_one_look_with_size_top1"] == 0.75  # A brick and a tile of 2 x 2 lie alike.
+    posterior = np.exp(log_scores_with_size(blind, blind.belt))
+    assert posterior.sum(1) == pytest.approx(1, abs=1e-5)
+    assert posterior[8:24, 1] == pytest.approx(posterior[8:24, 2])
+
+
+def test_looks_without_a_size_are_not_judged_by_it(model_scores):
+    with pytest.raises(ValueError, match="0 of 320 looks have a size"):
+        log_scores_with_size(model_scores, model_scores.unseen)
 
 
 def test_photographs_are_counted_by_view_and_by_piece(model_scores):

@@ -30,6 +30,10 @@ def test_scores_come_back_as_they_were_stored(stored, model_scores):
         assert np.array_equal(before.logits, after.logits)
         assert np.array_equal(before.families, after.families)
         assert before.looks_a_part == after.looks_a_part
+    assert found.belt.sizes_mm.tolist() == model_scores.belt.sizes_mm.tolist()
+    assert len(found.unseen.sizes_mm) == 0
+    assert np.array_equal(found.size.sides_mm, model_scores.size.sides_mm)
+    assert np.array_equal(found.size.weights, model_scores.size.weights)
     assert np.array_equal(found.unseen_float, model_scores.unseen_float)
     photos = found.photos["some-photos"]
     assert photos.views.tolist() == ["back", "bottom", "back", "bottom", "top"]
