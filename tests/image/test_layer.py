@@ -110,6 +110,11 @@ def test_the_log_lets_go_of_var_at_power_off_after_the_machine_has_said_its_last
     assert "systemd-tmpfiles-setup.service" in read_unit(SYSTEM / "brickgate.service")["Unit"]["After"].split()
 
 
+def test_the_network_lets_go_of_its_folder_before_that_is_unmounted() -> None:
+    drop_in = read_unit(LAYER / "etc/systemd/system/systemd-networkd.service.d/brickgate.conf")["Unit"]
+    assert drop_in["After"] == "var-lib-systemd.mount"
+
+
 def test_the_files_of_the_boot_partition_are_valid_there(tmp_path: Path) -> None:
     build = (IMAGE / "build.sh").read_text()
     (written,) = re.findall(r"""(sed '[^']+' "\$here/\.\./etc/machine\.yaml" >"\$1/machine\.yaml")""", build)
