@@ -343,7 +343,7 @@ pip_download() {
   mapfile -t wanted < <("$VENV/bin/python" -c 'import sys, tomllib
 print(*tomllib.load(open(sys.argv[1], "rb"))["project"]["dependencies"], sep="\n")' "$ROOT/pyproject.toml")
   log "pip download $*"
-  pip_fetch "$folder" "$@" "${wanted[@]%%;*}" smbus2 pip setuptools wheel || die "pip failed: see ${LOG##*/}"
+  pip_fetch "$folder" "$@" "${wanted[@]%%;*}" smbus2 pip 'setuptools>=77' wheel || die "pip failed: see ${LOG##*/}"
 }
 
 pip_fetch() { # FOLDER WORDS…
