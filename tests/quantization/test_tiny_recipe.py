@@ -79,6 +79,15 @@ def test_the_float_model_is_the_network_that_was_quantized(work):
     assert np.abs(found - logits_of(network, pictures)).max() < 1e-3
 
 
+def test_the_int8_model_answers_as_the_float_one_does(work):
+    pictures = next(stream(work / "renders", 64, 64, 5, 0))[0].numpy()
+    found, expected = (
+        TfliteModel(work / "converted" / f"{name}.tflite").logits(pictures) for name in ("model", "float")
+    )
+    for part in range(4):
+        assert np.corrcoef(found[:, part], expected[:, part])[0, 1] > 0.6  # as made: 0.82 to 0.91
+
+
 def test_both_ways_to_int8_were_compared(work):
     record = json.loads((work / "converted" / "quantization.json").read_text())
     assert {trial["way"] for trial in record["trials"]} == {"in training", "after training"}
