@@ -177,7 +177,7 @@ def test_what_was_measured_and_fitted_is_kept(shop, measured):
     assert result["temperature"] > 1.0
     assert 0 <= result["fusion_exponent"] <= 1
     assert result["unknown"]["rejected"] == accuracy["unknown_rejected"]
-    assert len(result["looks"]["independent"]["majority"]) == 8
+    assert len(result["looks"]["independent"]["majority"]) == shop.recipe.render.test_looks_per_family == 4
     assert result["categories"]["Plate"] == {"parts": 1, "top1": pytest.approx(0.75), "category": pytest.approx(0.75)}
 
 
