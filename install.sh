@@ -315,7 +315,8 @@ run_tests() {
   cd -- "$ROOT"
   run_checks || failed=1
   export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}" BRICKGATE_TFLITE_PYTHON="$TFLITE_VENV/bin/python"
-  "$VENV/bin/python" -m pytest -n 2 "$@" || failed=1
+  # A file at a time to each: what its tests share is made once, and in the order of the folders the long ones do not come last.
+  "$VENV/bin/python" -m pytest -n 2 --dist loadfile --no-loadscope-reorder "$@" || failed=1
   return "$failed"
 }
 
