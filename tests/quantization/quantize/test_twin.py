@@ -1,4 +1,4 @@
-"""The TensorFlow twin of a residual network, converted: shortcuts, pooling, and padding that is neither SAME nor VALID."""
+"""The TensorFlow twin of a residual network, converted: shortcuts, pooling, padding that is neither SAME nor VALID."""
 
 from __future__ import annotations
 
