@@ -16,6 +16,7 @@ from calibration.confidence_watch import SeenPart
 from calibration.rig import Rig, Task
 from calibration.simulated import SimOperator, simulated_rig
 from calibration.step import RefusedError, run_step
+from edge.bundle.manifest import load_bundle
 from edge.bundle.reference import SeenParts, load_reference, save_reference
 from edge.config import example
 from edge.config.calibrated import load_calibration
@@ -40,6 +41,16 @@ def reference(plans: Plans) -> SeenParts:
     """The shipped bundle's."""
     assert plans.bundle.reference is not None
     return load_reference(plans.bundle.reference, len(plans.bundle.parts), [colour.code for colour in plans.colours])
+
+
+@pytest.mark.parametrize("name", ["starter", "universal"])
+def test_a_shipped_bundle_brings_parts_to_compare_with_and_stays_small(plans: Plans, name: str) -> None:
+    bundle = load_bundle(name)
+    assert bundle.reference is not None
+    seen = load_reference(bundle.reference, len(bundle.parts), [colour.code for colour in plans.colours])
+    assert len(seen) > 1400
+    assert len(np.unique(seen.kinds)) > 90
+    assert sum(file.stat().st_size for file in bundle.folder.iterdir()) <= 8e6
 
 
 @pytest.fixture(scope="module")
