@@ -14,9 +14,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Protocol, TextIO
 
-import cv2
 import numpy as np
-from numpy.typing import NDArray
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -25,7 +23,7 @@ from rich.text import Text
 from edge.bundle.dequantize import log_softmax
 from edge.bundle.manifest import Bundle, load_bundle
 from edge.bundle.preprocess import InputSpec, cut
-from edge.bundle.size import load_size_evidence
+from edge.bundle.size import load_size_evidence, sides_mm
 from edge.catalogue.colours import Colour, load_colours
 from edge.catalogue.parts import PartCatalogue
 from edge.catalogue.prior import Prior, read_prior, shares
@@ -194,7 +192,7 @@ class PartRecogniser:
             look = _look(image, found, index, picture.mm_per_px)
             fusion.add(self._predict(look, image, found))
             if picture.mm_per_px is not None and look.mask is not None and _is_whole(found, image):
-                sizes_mm.append(_size_mm(look.mask, picture.mm_per_px))
+                sizes_mm.append(sides_mm(look.mask, picture.mm_per_px))
         if sizes_mm:
             lengths_mm, widths_mm = zip(*sizes_mm, strict=True)
             fusion.set_size(0, median(lengths_mm), median(widths_mm))
@@ -252,12 +250,6 @@ def _is_whole(found: Found, image: ImageBgr) -> bool:
     """Whether the part lies clear of the picture's border, so that its size can be measured."""
     u0, v0, u1, v1 = found.box_px
     return u0 > 0 and v0 > 0 and u1 < image.shape[1] and v1 < image.shape[0]
-
-
-def _size_mm(mask: NDArray[np.bool_], mm_per_px: float) -> tuple[float, float]:
-    """Sides of the smallest rectangle around a part's mask."""
-    _, (first, second), _ = cv2.minAreaRect(cv2.findNonZero(mask.view(np.uint8)))
-    return (first + 1) * mm_per_px, (second + 1) * mm_per_px
 
 
 def _named(names: Sequence[tuple[str, str]], posterior: Scores, count: int) -> tuple[Named, ...]:

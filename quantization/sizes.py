@@ -12,7 +12,6 @@ from quantization.ldraw.store import load_part
 from quantization.recipe import Family
 
 MOST_POSES = 12
-HALF_COVERED = 127
 
 
 def resting_sides(moulds: tuple[str, ...], cache_dir: Path) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -28,12 +27,6 @@ def resting_sides(moulds: tuple[str, ...], cache_dir: Path) -> tuple[NDArray[np.
             sides.append((max(width, height), min(width, height)))
             weights.append(float(chance))
     return np.array(sides, np.float32), np.array(weights, np.float32)
-
-
-def seen_sides_mm(coverage: NDArray[np.uint8], mm_per_px: float) -> tuple[float, float]:
-    """Length ≥ width of what a render shows, by the smallest rectangle around it, as the machine measures a blob."""
-    _, (first, second), _ = cv2.minAreaRect(cv2.findNonZero((coverage > HALF_COVERED).view(np.uint8)))
-    return (max(first, second) + 1) * mm_per_px, (min(first, second) + 1) * mm_per_px
 
 
 def upright_size_mm(mould: str, cache_dir: Path) -> tuple[float, float, float]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from zipfile import BadZipFile
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -51,6 +52,13 @@ class SizeEvidence:
         sigma_mm = self.tolerance * self.sides_mm + self.tolerance_mm
         error = ((measured - self.excess_mm - self.sides_mm) / sigma_mm) ** 2
         return np.where(self.weights > 0, error.sum(axis=-1), np.inf).min(axis=-1).astype(np.float32)
+
+
+def sides_mm(mask: NDArray[np.bool_], mm_per_px: float) -> tuple[float, float]:
+    """Length ≥ width of the smallest rectangle around a part's mask, of which something is set. Its corners are middles
+    of px, so that each side gains one px."""
+    _, sides_px, _ = cv2.minAreaRect(cv2.findNonZero(mask.view(np.uint8)))
+    return (max(sides_px) + 1) * mm_per_px, (min(sides_px) + 1) * mm_per_px
 
 
 def load_size_evidence(file: Path) -> SizeEvidence:

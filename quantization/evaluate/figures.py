@@ -118,7 +118,7 @@ def accuracy_figures(scores: ModelScores, groups: Sequence[int]) -> dict[str, fl
     fused = np.log(fuse(ridden, Method.TEMPERED_PRODUCT, scores.fusion_exponent) + np.float32(1e-30))
     truth = belt.families[:: belt.looks_a_part]
     independent = curves_by_looks(scores, unseen)[Method.TEMPERED_PRODUCT]
-    sized = log_scores_with_size(scores, belt)
+    sized = log_scores_with_size(scores.log_scores(belt.logits), belt.sizes_mm, scores.size)
     sized_category, _ = accuracy_by_category(np.exp(sized), belt.families, [part.category for part in scores.parts])
     return {
         "synthetic_one_look_top1": exact,

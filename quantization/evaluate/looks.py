@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,13 +21,13 @@ class UnseenLooks:
     """`families` (N,) and `picture(i)`, the (S, S, 3) uint8 RGB of look i, made when asked for and the same each time.
 
     Each run of `looks_a_part` looks shows one part. `sizes_mm` (N, 2) are the length and width that each look shows;
-    None where the camera stands so that they say little.
+    (0, 2) where the camera stands so that they say little.
     """
 
     families: NDArray[np.int64]
     looks_a_part: int
     picture: Callable[[int], Bytes]
-    sizes_mm: NDArray[np.float32] | None = None
+    sizes_mm: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 2), np.float32))
 
     def batches(self, size: int = BATCH) -> Iterator[Bytes]:
         """All pictures in order, `size` at a time."""

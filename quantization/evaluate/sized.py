@@ -10,22 +10,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.bundle.dequantize import log_softmax
+from edge.bundle.size import SizeEvidence
 from edge.fusion.verdict import FusionSettings
-from quantization.evaluate.scores import LookScores, ModelScores
 
 Floats = NDArray[np.float32]
 
 
-def log_scores_with_size(scores: ModelScores, looks: LookScores) -> Floats:
-    """(N, K) log-probabilities of single looks, each with the size that it shows, weighed as the machine does.
+def log_scores_with_size(log_scores: Floats, sizes_mm: Floats, size: SizeEvidence) -> Floats:
+    """(N, K) log-probabilities of single looks with the (N, 2) sizes that they show, weighed as the machine does.
 
     Raises:
-        ValueError: the looks were not measured.
+        ValueError: not every look was measured.
     """
-    if len(looks.sizes_mm) != len(looks.logits):
-        raise ValueError(f"{len(looks.sizes_mm)} of {len(looks.logits)} looks have a size: measure each")
+    if len(sizes_mm) != len(log_scores):
+        raise ValueError(f"{len(sizes_mm)} of {len(log_scores)} looks have a size: measure each")
     exponent = np.float32(FusionSettings().size_exponent)
-    found = scores.log_scores(looks.logits)
-    for k, (length_mm, width_mm) in enumerate(looks.sizes_mm.tolist()):
-        found[k] = log_softmax(found[k] + exponent * scores.size.log_likelihood(length_mm, width_mm))
-    return found
+    fitting = np.stack([size.log_likelihood(length_mm, width_mm) for length_mm, width_mm in sizes_mm.tolist()])
+    return log_softmax((log_scores + exponent * fitting).astype(np.float32))

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.bundle.size import sides_mm
 from quantization.data.augment import Augmenter
 from quantization.data.layers import LayerSet, hull_of
 from quantization.evaluate.looks import Bytes, UnseenLooks
@@ -22,11 +23,11 @@ from quantization.recipe import Family
 from quantization.render.renderer import Renderer
 from quantization.render.sampler import sample_rng, sample_scene
 from quantization.render.scene import Scene
-from quantization.sizes import seen_sides_mm
 
 TILTS_DEG = (-22.0, -16.0, -10.0, -4.0, 3.0, 9.0, 15.0, 21.0)
 CAMERA_MM = 300.0
 RENDER_PX = 160
+HALF_COVERED = 127
 
 
 def make_track_looks(families: Sequence[Family], meshes: Path, size_px: int, parts: int, seed: int) -> UnseenLooks:
@@ -63,7 +64,7 @@ def _rendered(parts: Sequence[Family], meshes: Path, seed: int) -> tuple[Bytes, 
                 look = renderer.look(part.mesh, scenes[place])
                 pictures.append(look.layers)
                 transparent.append(look.transparent)
-                sizes_mm.append(seen_sides_mm(look.layers[..., 3], look.mm_per_px))
+                sizes_mm.append(sides_mm(look.layers[..., 3] > HALF_COVERED, look.mm_per_px))
     finally:
         renderer.close()
     return np.stack(pictures), np.array(transparent, np.bool_), np.array(sizes_mm, np.float32)

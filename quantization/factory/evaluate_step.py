@@ -135,8 +135,6 @@ def _make_sets(shop: Workshop) -> TestSets:
 
 def _score(looks: UnseenLooks, int8: TfliteModel) -> LookScores:
     logits = np.concatenate([int8.logits(pictures) for pictures in looks.batches()])
-    if looks.sizes_mm is None:
-        return LookScores(logits, looks.families, looks.looks_a_part)
     return LookScores(logits, looks.families, looks.looks_a_part, looks.sizes_mm)
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
 from edge.bundle.dequantize import dequantize, log_softmax
-from edge.bundle.size import SizeEvidence, load_size_evidence
+from edge.bundle.size import SizeEvidence, load_size_evidence, sides_mm
 from edge.errors import BundleError
 
 EVIDENCE = SizeEvidence(
@@ -21,6 +22,13 @@ def test_the_part_of_that_size_is_likeliest() -> None:
     assert EVIDENCE.log_likelihood(31.5, 16.2).argmax() == 0
     assert EVIDENCE.log_likelihood(15.7, 8.3).argmax() == 1
     assert EVIDENCE.log_likelihood(8.1, 7.8).argmax() == 2
+
+
+@pytest.mark.parametrize("turned_deg", [0, 30, 90])
+def test_a_part_is_measured_whatever_way_it_is_turned(turned_deg: float) -> None:
+    drawn = np.zeros((160, 160), np.uint8)
+    cv2.fillPoly(drawn, [np.rint(cv2.boxPoints(((80, 80), (99, 39), turned_deg))).astype(np.int32)], 1)
+    assert sides_mm(drawn > 0, 0.2) == pytest.approx((20.0, 8.0), abs=0.3)
 
 
 def test_walls_and_blur_make_a_part_look_larger_than_it_lies() -> None:

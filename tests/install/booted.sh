@@ -18,7 +18,7 @@ source "$PROJECT/tests/install/fresh_root.sh"
 shift
 SUITES=("$@")
 ((${#SUITES[@]})) || SUITES=(bookworm trixie)
-FAILED=0 INIT="" GROUP="" UNSHARED=""
+INIT="" GROUP="" UNSHARED=""
 
 # --- The machine -------------------------------------------------------------------------------------------------
 
@@ -250,8 +250,8 @@ uninstalls() {
 prepare() {
   local unit
   make_root "$1" "$(dpkg --print-architecture)" "$WORK" "$WORK/booted-$1" && leave_root || return 1
-  mkdir -p -- "$ROOT/project" "$ROOT/var/log/journal"
-  (cd -- "$PROJECT" && cp -R -- install.sh pyproject.toml README.md LICENSE edge calibration "$ROOT/project")
+  copy_project
+  mkdir -p -- "$ROOT/var/log/journal"
   cp -R -- "${ROOTS_WHEELS:?ROOTS_WHEELS names the folder of wheels}" "$ROOT/wheels"
   : >"$ROOT/etc/machine-id"
   # No terminal, no disks, no modules in namespaces, and nothing of the kernel's own file systems.
@@ -263,20 +263,8 @@ prepare() {
   printf '[Service]\nNice=0\n' >"$ROOT/etc/systemd/system/brickgate-status.service.d/busy.conf"
 }
 
-# step NAME COMMAND…: one line of the result, and how long it took.
-step() {
-  local name="$1" start_s="$SECONDS"
-  shift
-  if "$@" >>"$WORK/booted-$SUITE.log" 2>&1; then
-    say "$SUITE: $name: ok, $((SECONDS - start_s)) s"
-  else
-    say "$SUITE: $name: FAILED (see $WORK/booted-$SUITE.log)"
-    FAILED=1
-  fi
-}
-
 try() {
-  : >"$WORK/booted-$SUITE.log"
+  begin_steps "$SUITE" "$WORK/booted-$SUITE.log"
   step "fresh root" prepare "$SUITE"
   step "systemd is up" power_on
   [[ -n "$INIT" ]] || return 0

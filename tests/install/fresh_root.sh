@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# A root of Debian to try things in, of another architecture too. Sourced by roots.sh and arm64_suite.sh.
+# A root of Debian to try things in, of another architecture too. Sourced by roots.sh, booted.sh and arm64_suite.sh.
 #
 # Needs root, mmdebstrap and, for arm64 on another machine, qemu-user-static with binfmt_misc. ROOTS_CA is a file of
 # certificates and ROOTS_PIP_INDEX an index that the root uses, where the network asks for it.
@@ -10,7 +10,37 @@ readonly ROOT_PACKAGES=systemd,systemd-sysv,udev,dbus,ca-certificates,python3,pr
 export QEMU_CPU="${QEMU_CPU:-cortex-a72}"
 ROOT=""
 
+# shellcheck disable=SC2034  # FAILED is for the caller
+LABEL="" STEPS_LOG="" FAILED=0
+
 say() { printf '%s  %s\n' "$(date +%T)" "$*"; }
+
+# begin_steps LABEL LOG: the steps that follow are said under this name, and what they print goes to an empty LOG.
+begin_steps() {
+  LABEL="$1" STEPS_LOG="$2"
+  : >"$STEPS_LOG"
+}
+
+# step NAME COMMAND…: one line of the result, and how long it took. One that fails leaves FAILED at 1.
+step() {
+  local name="$1" start_s="$SECONDS"
+  shift
+  if "$@" >>"$STEPS_LOG" 2>&1; then
+    say "$LABEL: $name: ok, $((SECONDS - start_s)) s"
+  else
+    say "$LABEL: $name: FAILED (see $STEPS_LOG)"
+    # shellcheck disable=SC2034
+    FAILED=1
+  fi
+}
+
+# copy_project: what install.sh needs of PROJECT, to /project in the root.
+copy_project() {
+  rm -rf -- "$ROOT/project"
+  mkdir -p -- "$ROOT/project"
+  (cd -- "$PROJECT" && cp -R -- install.sh pyproject.toml README.md LICENSE edge calibration "$ROOT/project")
+  find "$ROOT/project" -name __pycache__ -prune -exec rm -rf {} +
+}
 
 # make_root SUITE ARCHITECTURE TARS FOLDER: unpacked in FOLDER, which becomes ROOT, from a tar that is kept in TARS.
 make_root() {

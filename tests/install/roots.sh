@@ -16,28 +16,8 @@ source "$PROJECT/tests/install/fresh_root.sh"
 shift
 CASES=("$@")
 ((${#CASES[@]})) || CASES=({bookworm,trixie}-arm64-{network,wheels})
-FAILED=0
 
 make_root_with_project() { make_root "$1" "$2" "$WORK" "$WORK/root-$1-$2" && copy_project; }
-
-copy_project() {
-  rm -rf -- "$ROOT/project"
-  mkdir -p -- "$ROOT/project"
-  (cd -- "$PROJECT" && cp -R -- install.sh pyproject.toml README.md LICENSE edge calibration "$ROOT/project")
-  find "$ROOT/project" -name __pycache__ -prune -exec rm -rf {} +
-}
-
-# step NAME COMMAND…: one line of the result, and how long it took.
-step() {
-  local name="$1" start_s="$SECONDS"
-  shift
-  if "$@" >>"$WORK/$CASE.log" 2>&1; then
-    say "$CASE: $name: ok, $((SECONDS - start_s)) s"
-  else
-    say "$CASE: $name: FAILED (see $WORK/$CASE.log)"
-    FAILED=1
-  fi
-}
 
 install() { inside /project/install.sh "$@" "${FROM[@]}"; }
 
@@ -88,7 +68,7 @@ LEFT
 try() {
   local suite architecture source
   IFS=- read -r suite architecture source <<<"$CASE"
-  : >"$WORK/$CASE.log"
+  begin_steps "$CASE" "$WORK/$CASE.log"
   FROM=() NO_NETWORK=""
   step "fresh root" make_root_with_project "$suite" "$architecture"
   [[ -x "$ROOT/usr/bin/env" && -x "$ROOT/project/install.sh" ]] || return 0 # Without a root there is nothing to try.

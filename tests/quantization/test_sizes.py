@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
-import cv2
 import numpy as np
 import pytest
 
@@ -12,7 +11,7 @@ from edge.bundle.size import SizeEvidence
 from edge.errors import BrickgateError
 from quantization import sizes
 from quantization.recipe import Family
-from quantization.sizes import MOST_POSES, resting_sides, seen_sides_mm, size_table, upright_size_mm
+from quantization.sizes import MOST_POSES, resting_sides, size_table, upright_size_mm
 
 UPRIGHT, ON_ITS_SIDE = np.eye(3), np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])
 TURNED = np.array([[0.8, -0.6, 0], [0.6, 0.8, 0], [0, 0, 1]])
@@ -56,14 +55,6 @@ def test_the_table_is_evidence_of_size(parts, tmp_path):
     evidence = SizeEvidence(*size_table(families, tmp_path))
     on_its_side = evidence.log_likelihood(31.8, 11.4)
     assert on_its_side[0] > on_its_side[1] + 2
-
-
-def test_what_a_render_shows_is_measured_whatever_way_it_is_turned():
-    coverage = np.zeros((160, 160), np.uint8)
-    cv2.fillPoly(coverage, [np.rint(cv2.boxPoints(((80, 80), (99, 39), 30))).astype(np.int32)], 255)
-    assert seen_sides_mm(coverage, 0.2) == pytest.approx((20.0, 8.0), abs=0.3)
-    coverage[coverage == 0] = 100  # A shadow's rest, or less than half a pixel, is not the part.
-    assert seen_sides_mm(coverage, 0.2) == pytest.approx((20.0, 8.0), abs=0.3)
 
 
 def test_a_2x4_brick_measures_31_8_by_15_8_mm(tmp_path):

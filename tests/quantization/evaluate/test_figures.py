@@ -68,14 +68,14 @@ def test_a_look_that_cannot_tell_is_told_by_its_size(model_scores):
     found = figures.accuracy_figures(blind, ALONE)
     assert found["belt_one_look_top1"] == 0.25
     assert found["belt_one_look_with_size_top1"] == 0.75  # A brick and a tile of 2 x 2 lie alike.
-    posterior = np.exp(log_scores_with_size(blind, blind.belt))
+    posterior = np.exp(log_scores_with_size(blind.log_scores(blind.belt.logits), belt.sizes_mm, blind.size))
     assert posterior.sum(1) == pytest.approx(1, abs=1e-5)
     assert posterior[8:24, 1] == pytest.approx(posterior[8:24, 2])
 
 
 def test_looks_without_a_size_are_not_judged_by_it(model_scores):
     with pytest.raises(ValueError, match="0 of 320 looks have a size"):
-        log_scores_with_size(model_scores, model_scores.unseen)
+        log_scores_with_size(model_scores.unseen.logits, model_scores.unseen.sizes_mm, model_scores.size)
 
 
 def test_photographs_are_counted_by_view_and_by_piece(model_scores):

@@ -17,7 +17,6 @@ FAMILIES = [Family("one", ("one",), (), "Box 16 x 16 x 8 mm"), Family("two", ("t
 def test_each_look_shows_the_size_of_its_part_and_a_little_more(tmp_path):
     looks = make_track_looks(FAMILIES, tmp_path, 48, 6, seed=3)
     sizes_mm = looks.sizes_mm
-    assert sizes_mm is not None
     assert sizes_mm.shape == (6 * len(TILTS_DEG), 2)
     evidence = SizeEvidence(*size_table(FAMILIES, tmp_path))
     fits = np.stack([evidence.log_likelihood(*size_mm) for size_mm in sizes_mm])
