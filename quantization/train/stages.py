@@ -9,6 +9,8 @@ import torch
 
 BFLOAT16_FROM_PX = 112
 """On a CPU bfloat16 pays only where float32 activations no longer fit the caches."""
+BFLOAT16_ON = {"AVX512"}
+"""What torch calls the processors that it computes bfloat16 on; on others a step took ten times as long and more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,4 +49,5 @@ def precision(stage: Stage, device: torch.device) -> torch.dtype:
         return torch.float32
     if device.type == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
-    return torch.bfloat16 if stage.size_px >= BFLOAT16_FROM_PX else torch.float32
+    pays = stage.size_px >= BFLOAT16_FROM_PX and torch.backends.cpu.get_cpu_capability() in BFLOAT16_ON
+    return torch.bfloat16 if pays else torch.float32

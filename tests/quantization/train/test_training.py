@@ -17,7 +17,7 @@ from quantization.train import running
 from quantization.train.checkpoint import Progress, Subject
 from quantization.train.loop import Training
 from quantization.train.network import MobileNetV2
-from quantization.train.stages import Stage, rate_at
+from quantization.train.stages import Stage, precision, rate_at
 
 STAGES = [Stage(32, 64, 1e-3, 1e-4, batch=16), Stage(32, 48, 1e-4, 1e-5, batch=16, int8=True)]
 
@@ -145,6 +145,21 @@ def test_the_rate_rises_in_the_warm_up():
     rises = [rate_at(stage, k) / rate_at(cold, k) for k in range(0, 200, 10)]
     assert rises[:10] == pytest.approx([0.1 * k for k in range(1, 11)])
     assert rises[10:] == [1.0] * 10
+
+
+@pytest.mark.parametrize(
+    ("processor", "size_px", "int8", "wanted"),
+    [
+        ("AVX512", 128, False, torch.bfloat16),
+        ("AVX512", 96, False, torch.float32),
+        ("AVX512", 128, True, torch.float32),
+        ("AVX2", 128, False, torch.float32),
+        ("DEFAULT", 224, False, torch.float32),
+    ],
+)
+def test_a_processor_computes_in_what_it_is_fast_in(processor, size_px, int8, wanted, monkeypatch):
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: processor)
+    assert precision(Stage(size_px, 64, 1e-3, 1e-4, int8=int8), torch.device("cpu")) == wanted
 
 
 def test_the_average_is_what_is_converted(tmp_path):
