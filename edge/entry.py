@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import errno
+import re
 import sys
 from collections.abc import Callable
 from typing import NoReturn
 
 from edge.errors import BrickgateError, ConfigError
 from edge.signals import Interrupted, interrupting, let_go
+
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 def run_commands(
@@ -36,7 +40,17 @@ def run_commands(
             raise
         _fail(f"error: {missing.format(name=error.name)}", 1)
     except OSError as error:
-        _fail(f"error: {error}", 1)
+        _fail(f"error: {_told(error)}", 1)
+
+
+def _told(error: OSError) -> str:
+    """What to do about a full disk, and of other errors what the system says; numpy tells a file cut short in words."""
+    cut_short = error.errno is None and re.fullmatch(r"\d+ requested and \d+ written", str(error))
+    if not cut_short and error.errno not in FULL:
+        return str(error)
+    files = [str(file) for file in (error.filename2, error.filename) if file is not None]
+    where = f" for {files[0]}" if files else ""
+    return f"the disk has no room left{where}: make room and run the same command again"
 
 
 def _fail(line: str, exit_code: int) -> NoReturn:

@@ -249,13 +249,30 @@ def test_a_file_that_is_no_journal_is_not_exported_as_an_empty_one(brickgate, pi
     )
 
 
-def test_a_full_disk_under_the_output_is_one_line(brickgate, monkeypatch, machine):
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (OSError(28, "No space left on device"), "the disk has no room left: make room and run the same command again"),
+        (
+            OSError(28, "No space left on device", "from.csv", None, "to.csv"),
+            "the disk has no room left for to.csv: make room and run the same command again",
+        ),
+        (
+            OSError("786432 requested and 10208 written"),
+            "the disk has no room left: make room and run the same command again",
+        ),
+        (OSError(5, "Input/output error", "x.csv"), "[Errno 5] Input/output error: 'x.csv'"),
+        (OSError("odd"), "odd"),
+    ],
+    ids=lambda value: str(value)[:20],
+)
+def test_a_disk_that_takes_no_more_is_one_line(error, told, brickgate, monkeypatch, machine):
     def full(*_arguments):
-        raise OSError(28, "No space left on device")
+        raise error
 
     monkeypatch.setattr("edge.journal.export.export_journal", full)
     result = brickgate("export", "--journal", "x")
-    assert (result.code, result.err) == (1, "error: [Errno 28] No space left on device\n")
+    assert (result.code, result.err) == (1, f"error: {told}\n")
 
 
 def test_a_configuration_with_an_error_exits_2_and_one_without_0(brickgate, machine):
