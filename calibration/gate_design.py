@@ -50,9 +50,14 @@ class Sweep:
         return [replace(self.trial, at=self.low + (number + 0.5) * step) for number in range(self.count)]
 
 
+def is_slow(under: GateUnderTrial) -> bool:
+    """Whether its travel is to be measured: it may be long enough to matter, and counts tell it."""
+    return under.shape.tells_travel and under.ranges.travel_s[1] > QUICK_S
+
+
 def is_known(under: GateUnderTrial) -> bool:
     """Whether enough was tried."""
-    travel = under.travel_std_s <= ENOUGH_TRAVEL_S or under.ranges.travel_s[1] <= QUICK_S
+    travel = under.travel_std_s <= ENOUGH_TRAVEL_S or not is_slow(under)
     return under.off_std_mm <= ENOUGH_MM and under.latency_std_s <= ENOUGH_LATENCY_S and travel
 
 
@@ -121,7 +126,9 @@ def _sweeps(under: GateUnderTrial, went: int, place: Belief, timing: Belief, bef
         for met, moments_s, jitters in _edges(shape, trial, timing):
             if before is None or met != before.met:
                 spread_s = np.hypot(jitters * shape.jitter_s, shape.place_s)
-                yield from _around(trial, met, timing.mean(moments_s), float(np.hypot(timing.std(moments_s), spread_s)))
+                std_s = float(np.hypot(timing.std(moments_s), spread_s))
+                latest_s = timing.mean(timing.first) if shape.is_pusher else np.inf
+                yield from _around(trial, met, timing.mean(moments_s), std_s, latest_s)
 
 
 def _edges(shape: GateShape, trial: Trial, timing: Belief) -> Iterator[tuple[int, Array, float]]:
@@ -129,9 +136,7 @@ def _edges(shape: GateShape, trial: Trial, timing: Belief) -> Iterator[tuple[int
     moments, and by how many jitters they scatter."""
     lead_s, travel_s, went = timing.first, timing.travel_s, trial.went
     if shape.is_pusher:
-        face_s = shape.reach_mm / shape.mm_per_s
-        yield went, lead_s - face_s, 1.0
-        yield went, lead_s + travel_s + face_s, 1.4
+        yield went, lead_s - shape.reach_mm / shape.mm_per_s, 1.0
     elif shape.kind == "chute":
         places = [abs(shape.shares[index] - shape.shares[trial.came]) for index in shape.way(trial.came, went)]
         yield trial.came, lead_s + travel_s * (places[0] + places[1]) / 2, 1.0
@@ -142,11 +147,12 @@ def _edges(shape: GateShape, trial: Trial, timing: Belief) -> Iterator[tuple[int
         yield went, lead_s + 2 * trial.back_s - travel_s / 2, BACK_JITTERS
 
 
-def _around(trial: Trial, met: int, middle: float, std: float) -> Iterator[Sweep]:
+def _around(trial: Trial, met: int, middle: float, std: float, most: float = np.inf) -> Iterator[Sweep]:
+    """Sweeps over what a middle may be, none of them beyond a most."""
     for shift in SHIFTS:
         for width in WIDTHS:
-            low, high = (middle + (shift + side * width / 2) * std for side in (-1, 1))
-            for count in MOST:
+            low, high = (min(middle + (shift + side * width / 2) * std, most) for side in (-1, 1))
+            for count in MOST if low < high else ():
                 yield Sweep(trial, met, low, high, count)
 
 

@@ -11,7 +11,10 @@ afterwards only the parts in the gate's bins are counted. Two kinds of trials te
   `back_s` later, before it is over, turns round, and no longer diverts after lead + 2 back_s − ½ travel: the middle of
   these two moments has the lead alone, their distance the travel alone.
 
-A pusher meets a part during its stroke as long as the part's middle is in front of its face. A chute that is turned
+A pusher takes a part whose middle is in front of its face when the stroke begins, so that swings tell the lead, and a
+part that comes too early tells where that ends. What becomes of one that comes too late is no measure of the stroke: it
+lies against a pusher that is on its way or stands out, and is taken, turned or held up by it as it happens to lie. So a
+pusher's travel is not measured, and nothing is tried that comes later than the pusher's middle. A chute that is turned
 over all its bins lets the part fall into the one that it is nearest to.
 """
 
@@ -93,6 +96,11 @@ class GateShape:
         return self.kind == "pusher"
 
     @property
+    def tells_travel(self) -> bool:
+        """Whether counts tell how long it moves."""
+        return not self.is_pusher
+
+    @property
     def place_s(self) -> float:
         """The belt's time for the standard deviation of a part's place."""
         return PLACE_MM / self.mm_per_s
@@ -118,12 +126,12 @@ def chances(shape: GateShape, trial: Trial, first: Array, travel_s: Array) -> di
 
     Args:
         first: (N,) mm from the station to the gate, for a stand; the lead in s, for a swing.
-        travel_s: (N,) of the gate; plays no part in a stand.
+        travel_s: (N,) of the gate; plays no part in a stand, nor with a pusher.
     """
     if trial.kind == "stand":
         out = _stood(shape, trial, first)
     elif shape.is_pusher:
-        out = _struck(shape, trial.at - first, travel_s)
+        out = _struck(shape, trial.at - first)
     elif trial.back_s is not None:
         out = _called_back(shape, trial, trial.at - first, travel_s)
     else:
@@ -138,11 +146,9 @@ def _stood(shape: GateShape, trial: Trial, x_mm: Array) -> Array:
     return before * normal((trial.at - x_mm + shape.reach_mm) / PLACE_MM)
 
 
-def _struck(shape: GateShape, after_s: Array, travel_s: Array) -> Array:
+def _struck(shape: GateShape, after_s: Array) -> Array:
     face_s = shape.reach_mm / shape.mm_per_s
-    spread_s = np.hypot(shape.jitter_s, shape.place_s)
-    late_s = np.hypot(1.42 * shape.jitter_s, shape.place_s)
-    return normal((after_s + face_s) / spread_s) * normal((travel_s + face_s - after_s) / late_s)
+    return normal((after_s + face_s) / np.hypot(shape.jitter_s, shape.place_s))
 
 
 def _called_back(shape: GateShape, trial: Trial, after_s: Array, travel_s: Array) -> Array:

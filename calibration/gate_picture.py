@@ -41,5 +41,6 @@ def _times(under: GateUnderTrial) -> ImageBgr:
     held = under.timing.thinned(DOTS)
     latencies_ms = 1e3 * (held.first + under.off_mm / under.mm_per_s)
     curves = [Curve(latencies_ms, 1e3 * held.travel_s, HELD, line=False)]
-    title = f"latency {1e3 * under.latency_s:.0f} ms, travel {1e3 * under.travel_s:.0f} ms"
+    travel = f"travel {1e3 * under.travel_s:.0f} ms" if under.shape.tells_travel else "travel not measured"
+    title = f"latency {1e3 * under.latency_s:.0f} ms, {travel}"
     return chart(title, "latency, ms", "travel", curves, SIZE_PX)

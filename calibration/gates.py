@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from calibration.gate_belief import GateUnderTrial
 from calibration.gate_counts import Counts
-from calibration.gate_design import LIMIT_LATENCY_S, LIMIT_MM, LIMIT_TRAVEL_S, QUICK_S
+from calibration.gate_design import LIMIT_LATENCY_S, LIMIT_MM, LIMIT_TRAVEL_S, is_slow
 from calibration.gate_picture import draw_gates
 from calibration.gate_trials import try_gates
 from calibration.gate_ways import own_bins, runs
@@ -88,7 +88,7 @@ def _section(under: GateUnderTrial, stood: bool) -> GateCalibration:
     return GateCalibration(
         x_mm=round(under.gate.x_mm + under.off_mm, 2) if stood else None,
         latency_s=round(max(under.latency_s, 0.0), 4),
-        travel_s=round(under.travel_s, 4),
+        travel_s=round(under.travel_s, 4) if under.shape.tells_travel else None,
     )
 
 
@@ -105,7 +105,8 @@ def _check_within(under: GateUnderTrial) -> None:
     ):
         edge = AT_EDGE * (most - least)
         low = value < least + edge and least > 0 and key == "x_mm"
-        if most > least and (low or value > most - edge):
+        told = key != "travel_s" or under.shape.tells_travel
+        if told and most > least and (low or value > most - edge):
             raise RefusedError(
                 f"gates: {gate.name}'s {key} is about {value:.3g} {unit} or {'less' if low else 'more'}, machine.yaml"
                 f" says {getattr(gate, key):g}: put a better guess there, then measure again"
@@ -117,7 +118,7 @@ def _residuals(data: GatesData) -> dict[str, Residual]:
         return Residual(value=round(SURE * scale * max(values), 3), limit=scale * limit, unit=unit)
 
     unders = data.unders
-    slow = [under.travel_std_s for under in unders if under.ranges.travel_s[1] > QUICK_S]
+    slow = [under.travel_std_s for under in unders if is_slow(under)]
     counted, odd = 0, 0
     for under in unders:
         for batch in under.batches:
@@ -136,16 +137,26 @@ def _residuals(data: GatesData) -> dict[str, Residual]:
 def _notes(data: GatesData) -> tuple[str, ...]:
     notes = [
         f"{one.gate.name}: at {one.gate.x_mm + one.off_mm:.1f} mm (±{SURE * one.off_std_mm:.1f}), moves after"
-        f" {1e3 * one.latency_s:.0f} ms (±{SURE * 1e3 * one.latency_std_s:.0f}), for {1e3 * one.travel_s:.0f} ms"
-        f" (±{SURE * 1e3 * one.travel_std_s:.0f})"
+        f" {1e3 * one.latency_s:.0f} ms (±{SURE * 1e3 * one.latency_std_s:.0f}){_for(one)}"
         for one in data.unders
     ]
+    if pushers := [one.gate.name for one in data.unders if not one.shape.tells_travel]:
+        notes.append(
+            f"how long a pusher moves, no bin tells: travel_s of {', '.join(pushers)} stays as machine.yaml says;"
+            " measure it with a phone's slow motion"
+        )
     if not data.stood:
         notes.append(
             "the belt cannot be stopped under a part and its place be told: x_mm stays as machine.yaml says, and the"
             " latencies hold together with it"
         )
     return tuple(notes)
+
+
+def _for(under: GateUnderTrial) -> str:
+    if not under.shape.tells_travel:
+        return ""
+    return f", for {1e3 * under.travel_s:.0f} ms (±{SURE * 1e3 * under.travel_std_s:.0f})"
 
 
 STEP = Step("gates", "measures each gate's place, latency and travel on parts that ride past it", collect, fit)

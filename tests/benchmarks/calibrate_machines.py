@@ -99,7 +99,8 @@ def calibrate(name: str, seed: int, steps: Sequence[str] = STEPS) -> Outcome:
         hidden = truth.gates[gate]
         outcome.gates_mm.append(round((own.x_mm or 0.0) - hidden.x_mm, 3))
         outcome.gates_latency_ms.append(round(1e3 * ((own.latency_s or 0.0) - hidden.latency_s), 2))
-        outcome.gates_travel_ms.append(round(1e3 * ((own.travel_s or 0.0) - hidden.travel_s), 2))
+        if own.travel_s is not None:  # a pusher's is not measured
+            outcome.gates_travel_ms.append(round(1e3 * (own.travel_s - hidden.travel_s), 2))
     if found.colour:
         name_colours(rig, operator, outcome)
     return outcome

@@ -23,7 +23,7 @@ from edge.config import example
 from edge.config.gates import GateBase, SimGateConfig
 from edge.config.load import load_bins, load_machine
 from edge.sim.feeder import FeederFault
-from edge.sim.gates import SimGate
+from edge.sim.gates import Passage, SimGate
 from edge.sim.settings import GateSettings
 
 DIVERTER = SimGateConfig(name="g", driver="sim", x_mm=400, positions=("left", "pass", "right"))
@@ -49,18 +49,13 @@ class Ideal:
         return Batch(tuple(trials), counts)
 
     def is_diverted(self, trial: Trial) -> bool:
-        jitter_s, shape = self.under.shape.jitter_s, self.under.shape
+        jitter_s = self.under.shape.jitter_s
         slip_mm = float(self.rng.normal(0, 0.2))
         if trial.kind == "stand":
-            return abs(self.off_mm - trial.at + slip_mm) < shape.reach_mm if shape.is_pusher else (
-                self.off_mm > trial.at + slip_mm
-            )  # fmt: skip
+            return self.off_mm > trial.at + slip_mm
         tau_s = trial.at + (self.off_mm + slip_mm) / MM_PER_S
         start_s = LATENCY_S + float(self.rng.normal(0, jitter_s))
         whole_s = self.travel_s + float(self.rng.normal(0, jitter_s))
-        if shape.is_pusher:
-            face_s = shape.reach_mm / MM_PER_S
-            return start_s - face_s < tau_s < start_s + whole_s + face_s
         turns_s = np.inf if trial.back_s is None else trial.back_s + LATENCY_S + float(self.rng.normal(0, jitter_s))
         where = min((min(tau_s, turns_s) - start_s) / whole_s, 1.0)
         return where - max(tau_s - turns_s, 0.0) / whole_s > 0.5
@@ -99,12 +94,61 @@ def stands(went: int = LEFT) -> list[Trial]:
     return [Trial("g", "stand", at, PASS, went) for at in np.arange(-20.25, 15, 0.5).tolist()]
 
 
-def test_counts_alone_tell_a_pushers_place_latency_and_travel():
-    ideal = Ideal(PUSHER)
-    ideal.until_known()
-    assert ideal.under.off_mm == pytest.approx(OFF_MM, abs=1.0)
-    assert ideal.under.latency_s == pytest.approx(LATENCY_S, abs=0.005)
-    assert ideal.under.travel_s == pytest.approx(ideal.travel_s, abs=0.010)
+class Pushing(Ideal):
+    """A simulated pusher that is called home as late as a movement can last, and parts of several lengths."""
+
+    HOME_S, HALVES_MM = 0.25, (4.0, 8.0, 12.0)
+
+    def is_diverted(self, trial: Trial) -> bool:
+        gate = self.under.gate
+        settings = GateSettings(
+            "g", 0.0, gate.positions, gate.rest, LATENCY_S, self.travel_s, self.under.shape.jitter_s, kind="pusher"
+        )
+        clock = VirtualClock()
+        clock.sleep_until(1.0)
+        pusher = SimGate(settings, clock, self.rng)
+        slip_mm = self.off_mm + float(self.rng.normal(0, PLACE_MM))
+        pusher.move_to("push")
+        clock.sleep_until(1.0 + self.HOME_S)
+        pusher.move_to("pass")
+        if trial.kind == "stand":
+            return abs(slip_mm - trial.at) < gate.reach_mm
+        middle_s, face_s = 1.0 + trial.at + slip_mm / MM_PER_S, gate.reach_mm / MM_PER_S
+        edge_s = face_s + float(self.rng.choice(self.HALVES_MM)) / MM_PER_S
+        passage = Passage(middle_s - edge_s, middle_s - face_s, middle_s, middle_s + face_s, middle_s + edge_s)
+        return pusher.serve(passage)[0] == "push"
+
+
+@pytest.mark.parametrize(("off_mm", "share"), [(-6.0, 0.7), (0.0, 1.0), (6.0, 1.3)])
+def test_counts_alone_tell_a_pushers_place_and_latency(off_mm, share):
+    pushing = Pushing(PUSHER, off_mm)
+    pushing.travel_s = share * PUSHER.travel_s
+    pushing.until_known()
+    assert pushing.under.off_mm == pytest.approx(off_mm, abs=1.0)
+    assert pushing.under.latency_s == pytest.approx(LATENCY_S, abs=0.005)
+
+
+def test_no_part_is_tried_that_comes_to_a_pusher_late():
+    """What lies against one that stands out tells nothing of its travel."""
+    pushing = Pushing(PUSHER)
+    pushing.until_known()
+    swings = [trial for batch in pushing.under.batches for trial in batch.trials if trial.kind == "swing"]
+    lead_s = LATENCY_S - OFF_MM / MM_PER_S
+    latest_s = lead_s + PUSHER.reach_mm / MM_PER_S
+    assert swings
+    assert max(trial.at for trial in swings) < latest_s
+
+
+def test_a_pushers_travel_is_left_to_the_yaml_and_the_user_is_told(rig):
+    pushing = Pushing(PUSHER)
+    pushing.until_known()
+    found = fit(rig, GatesData((pushing.under,), True))
+    check("gates", found.section)
+    assert found.section.gates["g"].travel_s is None
+    assert found.section.gates["g"].latency_s is not None
+    assert "travel" not in found.section.residuals
+    assert any("travel_s of g stays as machine.yaml says" in note for note in found.notes)
+    assert not any(", for " in note for note in found.notes)
 
 
 def test_a_standing_belt_tells_the_place_alone():
