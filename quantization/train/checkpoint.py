@@ -60,7 +60,8 @@ def write(state: State, path: Path) -> None:
         temporary.replace(path)
     except (OSError, RuntimeError) as error:
         temporary.unlink(missing_ok=True)
-        why = (isinstance(error, OSError) and error.strerror) or " ".join(str(error).split())[:120]
+        # torch tells a file that was cut short with the place in its own source.
+        why = (error.strerror or error) if isinstance(error, OSError) else "it was cut short"
         raise BrickgateError(
             f"{path} could not be written ({why}): the one before is kept; make room, and run the same command"
         ) from error
