@@ -38,18 +38,27 @@ def drop_small(operator: SimOperator, task: Task) -> str:
 
 
 def fill_small(operator: SimOperator, task: Task) -> str:
-    """Puts small parts into the feeder: `task.what` has "count"."""
-    operator.sim.world.hopper = deque(_small(operator, int(str(task.what["count"]))))
+    """Puts small parts into the feeder: `task.what` has "count", or the "bin" whose parts are tipped back."""
+    if "bin" in task.what:
+        _tip_back(operator, str(task.what["bin"]))
+    else:
+        operator.sim.world.hopper = deque(_small(operator, int(str(task.what["count"]))))
     return ""
 
 
 def count_parts(operator: SimOperator, task: Task) -> str:
-    """Counts what lies in a bin, and takes it out: `task.what` has "bin"."""
-    bin_ = str(task.what["bin"])
+    """Counts what lies in a bin, and tips it back into the feeder: `task.what` has "bin"."""
+    return str(_tip_back(operator, str(task.what["bin"])))
+
+
+def _tip_back(operator: SimOperator, bin_: str) -> int:
+    """The parts that came into a bin since it was emptied last."""
     ended = sum(part.bin == bin_ for part in operator.sim.world.truth if part.ended_s is not None)
     count = ended - operator.emptied.get(bin_, 0)
     operator.emptied[bin_] = ended
-    return str(count)
+    if operator.sim.world.hopper is not None:
+        operator.sim.world.hopper.extend(_small(operator, count))
+    return count
 
 
 def _small(operator: SimOperator, count: int) -> list[Wanted]:

@@ -101,7 +101,7 @@ class GateBatches:
         while self._open or self._riding():
             if not self._open:
                 self._supply.stop()
-            elif not self._supply.comes(len(self._begun)):
+            elif not self._supply.comes(len(self._begun)) and not self._riding() and not self._supply.refill():
                 self._give_up()
             self._step()
         self._looks.rides.clear()

@@ -24,6 +24,9 @@ SAME_MM = 9.0
 """What is seen so near to where a part should be is that part: a high one seems to go faster than the belt."""
 UNEVEN_MM = 1.5
 """Half of a part's length does not differ by more from look to look, or something was taken for a part of it."""
+LOOK_MM = 20.0
+"""A look counts for so much of the belt's way at most, in learning what belongs to the bare scene: the belt goes on by
+more in between, and where each part is looked at last, another one lies at the next look."""
 
 APART_MM, KEPT = 60.0, 60
 """Two looks this far apart tell how a part's seeming place changes over the view; so many pairs are kept."""
@@ -138,7 +141,7 @@ class GateLooks:
         self._travel_mm()
         step_mm = now_mm - self._last_mm if self._last_mm is not None else 0.0
         self._last_mm = now_mm
-        for blob in self._segmenter.find(frame.image_bgr, step_mm):
+        for blob in self._segmenter.find(frame.image_bgr, min(step_mm, LOOK_MM)):
             extent = extent_of(blob, self._geometry)
             middle_mm = (extent.lead_mm + extent.trail_mm) / 2
             if not (extent.cut_lead or extent.cut_trail):

@@ -34,8 +34,9 @@ class Supply:
         self._by_hand = rig.machine.feeder.driver == "none"
         self._rate = min(rig.machine.feeder.parts_per_min, 60 * rig.config.belt.belt_mm_per_s / APART_MM)
         self._none_s = NONE_S if self._by_hand else max(NONE_S, 60 * NONE_PARTS / self._rate)
-        self._filled = False
-        self._parts = self._before = 0
+        self._filled = self._off = False
+        self._parts = self._before = self._tipped = 0
+        """Parts so far; before this batch; when the feeder was filled last."""
         self._news_s = self._paused_s = 0.0
 
     @staticmethod
@@ -45,49 +46,63 @@ class Supply:
 
     def begin(self, trials: int) -> None:
         """Has parts made ready for so many trials, and lets them come. The feeder is filled once, for this batch and
-        those to come; what was counted in the bins is then tipped back."""
+        those to come."""
         if self._by_hand:
             self._drop(self.parts_for(trials))
-        elif self._filled:
-            words = f"Tip what lies in {self._rig.bins.default_bin} back into the feeder."
-            self._rig.operator.do(Task(words, "fill", {"count": self._most}, TIP_S))
-        else:
+        elif not self._filled:
             words = f"Put {self._most} {WORDS}, into the feeder, and nothing else. More do no harm."
             self._rig.operator.do(Task(words, "fill", {"count": self._most}, FILL_S))
         self._filled = True
-        self._resume()
-        self._before, self._news_s = self._parts, self._rig.clock.now_s()
+        self._before = self._parts
+        self._begin_anew()
 
-    def comes(self, parts: int) -> bool:
-        """Told how many parts came so far, lets more of them come; whether any can.
+    def refill(self) -> bool:
+        """Has what passed all gates tipped back into the feeder, which is empty; whether parts may come again. They do
+        not if none came since the last time.
 
         Raises:
             RefusedError: not one has come in this batch.
         """
-        now_s = self._rig.clock.now_s()
-        if parts > self._parts:
-            self._parts, self._news_s = parts, now_s
-        elif now_s - self._news_s > self._none_s:
-            self.stop()
-            if parts == self._before:
+        if self._by_hand or self._parts == self._tipped:
+            if self._parts == self._before:
                 raise RefusedError(
                     "gates: no parts are seen on the belt: look at the feeder, the lamp and the camera's view"
                 )
             return False
-        self._resume()
+        self._rig.feeder.set_rate(0)
+        words = f"No parts come any more. Tip what lies in {self._rig.bins.default_bin} back into the feeder."
+        self._rig.operator.do(Task(words, "fill", {"bin": self._rig.bins.default_bin}, TIP_S))
+        self._tipped = self._parts
+        self._begin_anew()
         return True
 
+    def comes(self, parts: int) -> bool:
+        """Told how many parts came so far, lets more of them come; False: none has for so long that none will."""
+        now_s = self._rig.clock.now_s()
+        if self._off:
+            self._begin_anew()
+        if parts > self._parts:
+            self._parts, self._news_s = parts, now_s
+        return now_s - self._news_s <= self._none_s
+
     def stop(self) -> None:
+        """Told that no more are wanted."""
         self._rig.feeder.set_rate(0)
+        self._off = True
 
     def pause(self) -> None:
         """Told that the belt stops: what came meanwhile would lie too near together."""
-        self.stop()
+        self._rig.feeder.set_rate(0)
         self._paused_s = self._rig.clock.now_s()
 
     def go_on(self) -> None:
         """Told that it goes on."""
         self._news_s += self._rig.clock.now_s() - self._paused_s
+        self._resume()
+
+    def _begin_anew(self) -> None:
+        """A feeder that was off has to bring the next part here first."""
+        self._off, self._news_s = False, self._rig.clock.now_s()
         self._resume()
 
     def _resume(self) -> None:
