@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -17,6 +19,8 @@ from edge.errors import ConfigError, InputError
 RECIPES = Path(__file__).parent / "recipes"
 UNKNOWN_FAMILIES, EVERYDAY_FAMILIES = "unknown-parts.csv", "starter-parts.csv"
 CATALOGUE = Path(edge.catalogue.__file__).parent
+NUMBER = re.compile(r"[\w-]+", re.ASCII)
+"""A part's: it names files and samples."""
 
 Positive = Annotated[int, Field(gt=0)]
 LearningRate = Annotated[float, Field(gt=0, le=1)]
@@ -208,13 +212,12 @@ def read_families(name: str) -> list[Family]:
     file = next((path for path in candidates if path.is_file()), None)
     if file is None:
         raise InputError(f"no list of families {name}: give a CSV with part_family and ldraw_moulds")
-    with file.open(newline="", encoding="utf-8") as stream:
-        reader = csv.DictReader(stream)
-        rows, columns = list(reader), reader.fieldnames or ()
+    rows, columns = _read_list(file)
     missing = [column for column in ("part_family", "ldraw_moulds") if column not in columns]
     if missing:
         raise InputError(f"{file} has no column '{missing[0]}': it needs part_family and ldraw_moulds")
-    gap = next((n for n, row in enumerate(rows, start=2) if not (row["part_family"] and row["ldraw_moulds"])), None)
+    gaps = (n for n, row in enumerate(rows, 2) if not (row["part_family"] and row["ldraw_moulds"].strip("; ")))
+    gap = next(gaps, None)
     if gap:
         raise InputError(f"{file}:{gap}: part_family or ldraw_moulds is empty: fill it in")
     families = [_family(row) for row in rows]
@@ -222,13 +225,31 @@ def read_families(name: str) -> list[Family]:
     twice = next((number for number in numbers if numbers.count(number) > 1), None)
     if not families or twice:
         raise InputError(f"{file} {f'names {twice} twice' if twice else 'names no family'}: correct the list")
+    strange = next((name for f in families for name in (f.number, *f.moulds) if not NUMBER.fullmatch(name)), None)
+    if strange is not None:
+        raise InputError(f"{file} names '{strange}': a number has letters, digits, '_' and '-' only, such as 3062b")
     return families
+
+
+def _read_list(file: Path) -> tuple[list[dict[str, str]], Sequence[str]]:
+    """The rows of a list, their cells stripped, and its columns."""
+    try:
+        with file.open(newline="", encoding="utf-8-sig") as stream:  # spreadsheets write a mark before the first name
+            reader = csv.DictReader(stream)
+            rows = [{key: (value or "").strip() for key, value in row.items() if key} for row in reader]
+            return rows, reader.fieldnames or ()
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{file} cannot be read as a list of families ({error}): save it as a CSV in UTF-8") from error
 
 
 def _family(row: dict[str, str]) -> Family:
     return Family(
         row["part_family"],
-        tuple(row["ldraw_moulds"].split(";")),
-        tuple(filter(None, (row.get("aliases") or "").split(";"))),
+        _listed(row["ldraw_moulds"]),
+        _listed(row.get("aliases", "")),
         " ".join((row.get("description") or row["part_family"]).split()),
     )
+
+
+def _listed(cell: str) -> tuple[str, ...]:
+    return tuple(filter(None, (name.strip() for name in cell.split(";"))))

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from edge.errors import BrickgateError
 from quantization.ldraw.library import Library
-from quantization.ldraw.mesh import ldu_to_mm
+from quantization.ldraw.mesh import check_faces, ldu_to_mm
 from quantization.ldraw.parse import Parser
 
 Doubles = NDArray[np.float64]
@@ -65,8 +65,7 @@ class Drawings:
         if self._read % PARTS_A_PARSER == 0:
             self._parser = Parser(self._library, fine=False)
         corners = ldu_to_mm(self._parser.flatten(f"{number}.dat").triangles_ldu)
-        if len(corners) == 0:
-            raise BrickgateError(f"LDraw part {number} has no faces")
+        check_faces(number, corners)
         return corners
 
 

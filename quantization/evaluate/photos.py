@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from edge.bundle.preprocess import InputSpec, cut
 from edge.errors import InputError
+from quantization.data.opening import listed
 from quantization.evaluate.scores import PhotoScores
 
 COLUMNS = ("file", "part_family", "view", "group")
@@ -35,27 +36,37 @@ class Photo:
     group: str
 
 
-def read_photos(folder: Path, families: Sequence[str]) -> list[Photo]:
-    """The photographs of a set whose family the network knows.
+def read_photos(folder: Path, families: Sequence[str], say: Callable[[str], None]) -> list[Photo]:
+    """The photographs of a set whose family the network knows; `say` is told how many others there are.
 
     Raises:
-        InputError: no `labels.csv`, one without these columns, or none of its families is known.
+        InputError: no `labels.csv`, one without these columns, a photograph that is not there, or none of a family that
+            is known.
     """
     labels = folder / "labels.csv"
     index = {family: k for k, family in enumerate(families)}
     try:
-        with labels.open(newline="", encoding="utf-8") as stream:
+        with labels.open(newline="", encoding="utf-8-sig") as stream:
             rows = list(csv.DictReader(stream))
-    except OSError as error:
-        raise InputError(f"{labels} cannot be read ({error.strerror}): name a folder of labelled photos") from error
-    missing = [column for column in COLUMNS if rows and column not in rows[0]]
-    if missing:
-        raise InputError(f"{labels} has no column '{missing[0]}': it needs {', '.join(COLUMNS)}")
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise InputError(f"{labels} cannot be read ({why}): name a folder of labelled photos") from error
+    lacking = [column for column in COLUMNS if rows and column not in rows[0]]
+    if lacking:
+        raise InputError(f"{labels} has no column '{lacking[0]}': it needs {', '.join(COLUMNS)}")
     photos = [
         Photo(folder / row["file"], index[row["part_family"]], row["view"], row["group"] or row["file"])
         for row in rows
-        if row["part_family"] in index and "MISLABELLED" not in row.get("notes", "")
+        if row["part_family"] in index and "MISLABELLED" not in (row.get("notes") or "")
     ]
+    strange = sorted({row["part_family"] for row in rows} - set(index))
+    if strange:
+        left_out = sum(row["part_family"] not in index for row in rows)
+        say(f"{labels}: {left_out} of {len(rows)} photos show parts not in this model ({listed(strange)}): left out")
+    missing = [photo.file for photo in photos if not photo.file.is_file()]
+    if missing:
+        more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
+        raise InputError(f"{labels} names {missing[0]}, which is not there{more}: correct the labels")
     if not photos:
         raise InputError(f"{labels}: none of its {len(rows)} photos shows a part of this model")
     return photos

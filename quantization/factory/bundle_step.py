@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from edge.bundle.manifest import write_manifest
+from edge.bundle.manifest import sha256, write_manifest
 from edge.catalogue.categories import category_of
 from edge.errors import InputError
 from quantization.factory.export_step import Export, exported
@@ -29,11 +29,16 @@ def bundle(shop: Workshop, out: Path) -> Path:
     """Writes the bundle; an older one there is replaced only when the new one is complete.
 
     Raises:
-        InputError: the model has not been evaluated or exported yet.
+        InputError: the model has not been evaluated or exported yet, or another one was; or `out` holds other things.
     """
+    _check_place(out)
     if not shop.evaluation.is_file():
         raise InputError(f"{shop.evaluation} is missing: run 'brickgate-model evaluate' first")
     result = json.loads(shop.evaluation.read_text(encoding="utf-8"))
+    if result.get("model_sha256") != sha256(shop.converted / "model.tflite"):
+        raise InputError(
+            f"{shop.evaluation} is of another model than the converted one: run 'brickgate-model evaluate'"
+        )
     served = [made for made in exported(shop) if made.accelerator]
     new = out.with_name(f".{out.name}.new")
     shutil.rmtree(new, ignore_errors=True)
@@ -53,6 +58,12 @@ def bundle(shop: Workshop, out: Path) -> Path:
     new.replace(out)
     shop.report(f"bundle written to {out}: {sum(f.stat().st_size for f in out.iterdir()) / 1e6:.2f} MB")
     return out
+
+
+def _check_place(out: Path) -> None:
+    """Refuses a folder of other things: what lies there would go with the older bundle."""
+    if out.exists() and not (out / "manifest.json").is_file() and not (out.is_dir() and not any(out.iterdir())):
+        raise InputError(f"{out} is no bundle, and would be replaced by one: name another folder with --out")
 
 
 def part_entry(family: Family, meshes: Path) -> dict[str, Any]:

@@ -69,6 +69,7 @@ def evaluate(shop: Workshop, photos: list[Path]) -> dict[str, Any]:
         raise InputError(f"{model} is missing: run 'brickgate-model quantize' first")
     photographs = _read_photo_sets(shop, photos)
     network, int8 = quantized_from(shop), TfliteModel(model)
+    photos_of = {name: score_photos(kept, int8.logits, shop.recipe.input_px) for name, kept in photographs.items()}
     shop.evaluation.unlink(missing_ok=True)
     sets = _make_sets(shop)
     fitting = _score(sets.fitting, int8)
@@ -88,7 +89,7 @@ def evaluate(shop: Workshop, photos: list[Path]) -> dict[str, Any]:
         belt=belt,
         unknown=_score(sets.unknown, int8),
         unknown_parts=sets.unknown_parts,
-        photos={name: score_photos(kept, int8.logits, shop.recipe.input_px) for name, kept in photographs.items()},
+        photos=photos_of,
     )
     rejection = unknown.fit(fitting.logits, scores)
     result = {
@@ -157,7 +158,7 @@ def _read_photo_sets(shop: Workshop, folders: list[Path]) -> dict[str, list[Phot
         name = folder.resolve().name
         if name in sets:
             raise InputError(f"two sets of photographs are called {name}: rename a folder")
-        sets[name] = read_photos(folder, [family.number for family in shop.families])
+        sets[name] = read_photos(folder, [family.number for family in shop.families], shop.report)
     return sets
 
 

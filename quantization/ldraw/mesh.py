@@ -12,6 +12,7 @@ from quantization.ldraw.seams import close_seams
 MM_PER_LDU = 0.4
 WELD_MM = 0.004
 CREASE_DEG = 35.0
+LEAST_DOUBLE_AREA_MM2 = 1e-7
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
@@ -53,9 +54,21 @@ def build_mesh(part: str, parser: Parser) -> PartMesh:
         BrickgateError: the file is missing, malformed or without faces.
     """
     corners = ldu_to_mm(parser.flatten(f"{part}.dat").triangles_ldu)
-    if len(corners) == 0:
-        raise BrickgateError(f"LDraw part {part} has no faces")
+    check_faces(part, corners)
     return mesh_from_triangles(part, corners, seams=parser.fine)
+
+
+def check_faces(part: str, corners_mm: Doubles) -> None:
+    """Refuses a drawing of which no mesh can be made, by its triangles (K, 3, 3) in mm.
+
+    Raises:
+        BrickgateError: there is none, or none with an area.
+    """
+    if len(corners_mm) == 0:
+        raise BrickgateError(f"LDraw part {part} has no faces")
+    a, b, c = np.moveaxis(corners_mm, 1, 0)
+    if not (np.linalg.norm(np.cross(b - a, c - a), axis=1) > LEAST_DOUBLE_AREA_MM2).any():
+        raise BrickgateError(f"LDraw part {part} has no face with an area")
 
 
 def mesh_from_triangles(
@@ -68,7 +81,7 @@ def mesh_from_triangles(
         faces = close_seams(points, faces)
     cross = np.cross(points[faces[:, 1]] - points[faces[:, 0]], points[faces[:, 2]] - points[faces[:, 0]])
     double_area = np.linalg.norm(cross, axis=1)
-    solid = double_area > 1e-7
+    solid = double_area > LEAST_DOUBLE_AREA_MM2
     faces, cross = faces[solid], cross[solid]
     unit = cross / double_area[solid, None]
     corner_normals = _corner_normals(faces, unit, _angles(points, faces), np.cos(np.radians(crease_deg)))

@@ -3,6 +3,7 @@
 The format is https://www.ldraw.org/article/218.html, the winding rules https://www.ldraw.org/article/415.html.
 """
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -89,17 +90,27 @@ class Parser:
 
     def _add(self, faces: _Faces, words: list[str], clockwise: bool, inverted: bool, above: tuple[str, ...]) -> None:
         if words[0] == "1":
-            numbers = np.array(words[2:14], dtype=np.float64)
+            if len(words) < 15:
+                raise ValueError("a placed file is cut short")
+            numbers = np.array([_number(word) for word in words[2:14]])
             child = self._flatten(" ".join(words[14:]).lower().replace("\\", "/"), above)
             faces.placed.append(_place(child, numbers[3:].reshape(3, 3), numbers[:3], inverted))
         elif words[0] in ("3", "4"):
-            corners = [[float(w) for w in words[2 + 3 * k : 5 + 3 * k]] for k in range(int(words[0]))]
+            corners = [[_number(w) for w in words[2 + 3 * k : 5 + 3 * k]] for k in range(int(words[0]))]
             if any(len(corner) != 3 for corner in corners):
                 raise ValueError("a corner is cut short")
             if clockwise:
                 corners.reverse()
             for k in range(1, len(corners) - 1):
                 faces.triangles.append(corners[0] + corners[k] + corners[k + 1])
+
+
+def _number(word: str) -> float:
+    """A coordinate; "nan" and "inf", which Python reads as numbers, are none."""
+    number = float(word)
+    if not math.isfinite(number):
+        raise ValueError(f"{word} is no coordinate")
+    return number
 
 
 def _place(child: Geometry, matrix: Floats, offset: Floats, inverted: bool) -> Geometry:

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import QhullError
 
+from edge.errors import BrickgateError
 from quantization.ldraw.library import Library, default_library
 from quantization.ldraw.mesh import PartMesh, build_mesh, ldu_to_mm, open_edges_mm
 from quantization.ldraw.parse import Parser
@@ -42,7 +44,7 @@ def build_part(part: str, library: Library | None = None) -> Part:
     """Build a part from the LDraw library.
 
     Raises:
-        BrickgateError: the part, or a file it places, is missing or malformed.
+        BrickgateError: the part, or a file it places, is missing or malformed, or the part does not mesh.
     """
     library = library or default_library()
     fine, plain = (_parsers.setdefault((library.folder, it), Parser(library, it)) for it in (True, False))
@@ -52,7 +54,11 @@ def build_part(part: str, library: Library | None = None) -> Part:
     if open_edges_mm(mesh) > drawn_mm + max(SEAM_SLACK_MM, SEAM_SLACK_SHARE * drawn_mm):
         mesh = coarse
     studs = plain.flatten(f"{part}.dat").studs_ldu
-    return Part(mesh, recess_places(mesh, ldu_to_mm(studs)), resting_poses(mesh))
+    try:
+        poses = resting_poses(mesh)
+    except (QhullError, ValueError) as error:
+        raise BrickgateError(f"LDraw part {part} has no volume, so it cannot lie on a belt") from error
+    return Part(mesh, recess_places(mesh, ldu_to_mm(studs)), poses)
 
 
 def load_part(part: str, cache_dir: Path, library: Library | None = None) -> Part:

@@ -140,7 +140,8 @@ def build_mesh(job: tuple[str, Path]) -> str | None:
     try:
         load_part(mould, cache_dir)
     except BrickgateError as error:
-        return str(error)
+        line = str(error)
+        return line if mould in line else f"{mould}: {line}"
     return None
 
 

@@ -60,7 +60,8 @@ def evaluated(shop, monkeypatch):
     shop.converted.mkdir()
     write_model(shop.converted / "model.tflite", side_px=INPUT_PX)
     write_exports(shop)
-    shop.evaluation.write_text(json.dumps(EVALUATION))
+    of = {"model_sha256": sha256(shop.converted / "model.tflite")}
+    shop.evaluation.write_text(json.dumps(EVALUATION | of))
     monkeypatch.setattr(bundle_step, "upright_size_mm", lambda mould, meshes: (31.8, 15.8, 11.4))
     monkeypatch.setattr(bundle_step, "size_table", lambda families, meshes: TABLE)
     return shop
@@ -118,6 +119,22 @@ def test_an_older_bundle_stays_until_the_new_one_is_whole(evaluated, tmp_path, m
     assert sorted(path.name for path in tmp_path.iterdir()) == ["made", "work"]
 
 
+def test_a_folder_of_other_things_is_not_replaced_by_a_bundle(evaluated, tmp_path):
+    with pytest.raises(InputError, match=r"work is no bundle, and would be replaced by one: name another folder"):
+        factory.bundle(evaluated, evaluated.folder)
+    assert evaluated.evaluation.is_file()
+    (tmp_path / "empty").mkdir()
+    load_bundle(factory.bundle(evaluated, tmp_path / "empty"))
+
+
+def test_an_evaluation_of_another_model_makes_no_bundle(evaluated, tmp_path):
+    write_model(evaluated.converted / "model.tflite", side_px=INPUT_PX, scale=0.25)
+    shutil.rmtree(evaluated.exports)
+    write_exports(evaluated)
+    with pytest.raises(InputError, match=r"evaluation\.json is of another model .*: run 'brickgate-model evaluate'"):
+        factory.bundle(evaluated, tmp_path / "made")
+
+
 class Int8:
     """Says what it is told to: `sign` −1 is the opposite of what the float network says."""
 
@@ -159,9 +176,9 @@ def measured(shop, write_renders, monkeypatch):
     monkeypatch.setattr(evaluate_step, "size_table", lambda families, meshes: TABLE)
     monkeypatch.setattr(bundle_step, "upright_size_mm", lambda mould, meshes: (31.8, 15.8, 11.4))
 
-    def evaluate(sign):
+    def evaluate(sign, photos=()):
         monkeypatch.setattr(evaluate_step, "TfliteModel", lambda file: Int8(sign))
-        return factory.evaluate(shop, [])
+        return factory.evaluate(shop, list(photos))
 
     return evaluate
 
@@ -187,6 +204,15 @@ def test_an_int8_model_that_disagrees_with_the_float_one_is_refused(shop, measur
         measured(-1)
     with pytest.raises(InputError, match="run 'brickgate-model evaluate' first"):
         factory.bundle(shop, Path("never"))
+
+
+def test_a_damaged_photograph_leaves_the_evaluation_alone(shop, measured, tmp_path):
+    result = measured(+1)
+    (tmp_path / "labels.csv").write_text("file,part_family,view,group\na.png,3001,front,1\n")
+    (tmp_path / "a.png").write_bytes(b"no picture")
+    with pytest.raises(InputError, match=r"a\.png is no picture"):
+        measured(+1, [tmp_path])
+    assert json.loads(shop.evaluation.read_text()) == result
 
 
 def test_the_report_is_of_the_model_at_hand(shop, measured, tmp_path):

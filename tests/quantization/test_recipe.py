@@ -76,8 +76,8 @@ def test_a_recipe_that_is_not_there_names_those_that_are(tmp_path):
         load_recipe(str(empty))
 
 
-def families_of(tmp_path, text):
-    (tmp_path / "mine.csv").write_text(text)
+def families_of(tmp_path, text, encoding="utf-8"):
+    (tmp_path / "mine.csv").write_text(text, encoding=encoding)
     (tmp_path / "mine.yaml").write_text(RECIPE.replace("mine.csv", str(tmp_path / "mine.csv")))
     return load_families(load_recipe(str(tmp_path / "mine.yaml")))
 
@@ -97,6 +97,11 @@ def test_families_have_moulds_aliases_and_one_line_of_description(tmp_path):
         ("", "has no column 'part_family': it needs part_family and ldraw_moulds"),
         ("part_family,ldraw_moulds\n", "names no family: correct the list"),
         ("part_family,ldraw_moulds\n3001,3001\n3001,3001\n", "names 3001 twice: correct the list"),
+        ("part_family,ldraw_moulds\n3001,3001; \n3003,;\n", ":3: part_family or ldraw_moulds is empty: fill it in"),
+        (
+            "part_family,ldraw_moulds\n3001,../3001\n",
+            " names '../3001': a number has letters, digits, '_' and '-' only, such as 3062b",
+        ),
         ("part_family,ldraw_moulds\n3001,3001\n3003\n", ":3: part_family or ldraw_moulds is empty: fill it in"),
     ],
 )
@@ -105,6 +110,14 @@ def test_a_list_with_a_mistake_is_named(tmp_path, text, message):
         families_of(tmp_path, text)
     assert str(error.value).startswith(str(tmp_path / "mine.csv"))
     assert str(error.value).endswith(message)
+
+
+def test_a_list_may_come_from_a_spreadsheet(tmp_path):
+    text = "part_family,ldraw_moulds,aliases,description\n 3062 ,3062a; 3062b,35480 ;,Brick\n"
+    (family,) = families_of(tmp_path, text, "utf-8-sig")
+    assert (family.number, family.moulds, family.aliases) == ("3062", ("3062a", "3062b"), ("35480",))
+    with pytest.raises(InputError, match=r"mine\.csv cannot be read as a list .*: save it as a CSV in UTF-8"):
+        families_of(tmp_path, text.replace("Brick", "Stein, größer"), "latin-1")
 
 
 def test_a_list_that_is_not_there_is_named(tmp_path):

@@ -40,6 +40,8 @@ def filled(library, add_part) -> Path:
         "0 Tile 4 x 4\n0 !LDRAW_ORG Part\n1 16 0 0 0 1 0 0 0 1 0 0 0 1 gone.dat\n"
     )
     add_part("1007", "")
+    line = add_part("1008", "Tile 5 x 5")
+    line.write_text(line.read_text() + "3 16 0 0 0 10 0 0 20 0 0\n")
     return library
 
 
@@ -71,6 +73,7 @@ def test_the_tables_of_a_library(filled, tmp_path) -> None:
         "1005": "no-mesh",
         "1006": "no-mesh",
         "1007": "broken",
+        "1008": "no-mesh",
         "3062": "moved",
     }
     assert all(row["reason"] for row in rows(tmp_path / "out" / "excluded.csv"))
@@ -83,6 +86,7 @@ def test_each_problem_is_one_line(filled, tmp_path) -> None:
     assert "1004 (Tile 2 x 2 without Faces) is left out: LDraw part 1004 has no faces" in lines
     assert "1005 (Tile 3 x 3) is left out: LDraw file 1005.dat, line 11 is malformed: 3 16 0 0 x" in lines
     assert "1006 (Tile 4 x 4) is left out: LDraw file gone.dat is not in" in text
+    assert "1008 (Tile 5 x 5) is left out: LDraw part 1008 has no face with an area" in lines
     assert "1007.dat is left out: the file has no title or no kind: it is damaged" in lines
 
 

@@ -21,6 +21,10 @@ f.png,3003,back,,
 """
 
 
+def ignored(line):
+    pass
+
+
 @pytest.fixture
 def photos(tmp_path):
     """Pictures whose red is the score of the first family and green that of the second."""
@@ -36,7 +40,7 @@ def by_colour(pictures):
 
 
 def test_families_that_the_model_knows_are_read(photos):
-    read = read_photos(photos, FAMILIES)
+    read = read_photos(photos, FAMILIES, ignored)
     assert [(p.file.name, p.family, p.view, p.group) for p in read] == [
         ("a.png", 0, "front", "1"),
         ("b.png", 0, "back", "1"),
@@ -45,8 +49,14 @@ def test_families_that_the_model_knows_are_read(photos):
     ]
 
 
+def test_photographs_of_other_parts_are_counted(photos):
+    said = []
+    read_photos(photos, FAMILIES, said.append)
+    assert said == [f"{photos}/labels.csv: 1 of 6 photos show parts not in this model (9999): left out"]
+
+
 def test_photographs_are_scored_in_their_order(photos):
-    scores = score_photos(read_photos(photos, FAMILIES), by_colour, 32, batch=3)
+    scores = score_photos(read_photos(photos, FAMILIES, ignored), by_colour, 32, batch=3)
     assert scores.logits.argmax(1).tolist() == [0, 1, 0, 1]
     assert scores.families.tolist() == [0, 0, 1, 1]
     assert scores.views.tolist() == ["front", "back", "front", "back"]
@@ -55,13 +65,20 @@ def test_photographs_are_scored_in_their_order(photos):
 
 def test_what_cannot_be_used_is_named(photos, tmp_path):
     with pytest.raises(InputError, match=r"labels\.csv: none of its 6 photos shows a part of this model"):
-        read_photos(photos, ("3024",))
+        read_photos(photos, ("3024",), ignored)
     with pytest.raises(InputError, match=r"labels\.csv cannot be read \(No such file or directory\): name a folder"):
-        read_photos(tmp_path / "none", FAMILIES)
+        read_photos(tmp_path / "none", FAMILIES, ignored)
     (tmp_path / "labels.csv").write_text("file,part_family\na.png,3001\n")
     with pytest.raises(InputError, match=r"has no column 'view': it needs file, part_family, view, group"):
-        read_photos(photos, FAMILIES)
+        read_photos(photos, FAMILIES, ignored)
     (tmp_path / "labels.csv").write_text(ROWS)
+    (photos / "f.png").unlink()
+    with pytest.raises(InputError, match=r"labels\.csv names .*f\.png, which is not there: correct the labels"):
+        read_photos(photos, FAMILIES, ignored)
+    (tmp_path / "labels.csv").write_bytes(ROWS.replace("shows a", "für").encode("latin-1"))
+    with pytest.raises(InputError, match=r"labels\.csv cannot be read \('utf-8' codec"):
+        read_photos(photos, FAMILIES, ignored)
+    (tmp_path / "labels.csv").write_text(ROWS.replace("f.png,3003,back,,\n", ""), encoding="utf-8-sig")
     (photos / "a.png").write_bytes(b"no picture")
     with pytest.raises(InputError, match=r"a\.png is no picture that OpenCV can read: remove it from the set"):
-        score_photos(read_photos(photos, FAMILIES), by_colour, 32)
+        score_photos(read_photos(photos, FAMILIES, ignored), by_colour, 32)

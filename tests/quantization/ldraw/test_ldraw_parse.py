@@ -94,6 +94,10 @@ def test_moved_parts_are_followed(tmp_path: Path) -> None:
         ("0 Part\n1 16 0 0 0 1 0 0 0 1 0 0 0 1 it.dat\n", "places itself"),
         ("0 Part\n3 16 0 0 0 1 0 x 0 1 0\n", "line 2 is malformed"),
         ("0 Part\n3 16 0 0 0 1 0 0 0\n", "line 2 is malformed"),
+        ("0 Part\n3 16 0 0 0 1 0 nan 0 1 0\n", "line 2 is malformed"),
+        ("0 Part\n1 16 0 0 0 1 0 0 0 1 0\n", "it.dat, line 2 is malformed"),
+        ("0 Part\n1 16 0 0\n", "it.dat, line 2 is malformed"),
+        ("0 Part\n3 16 0 0 0 10 0 0 20 0 0\n", "LDraw part it has no face with an area"),
         ("0 Part\n", "has no faces"),
     ],
 )
@@ -102,6 +106,12 @@ def test_broken_files_are_named_in_one_line(tmp_path: Path, text: str, message: 
     with pytest.raises(BrickgateError, match=message) as caught:
         build_mesh("it", Parser(library))
     assert "\n" not in str(caught.value)
+
+
+def test_a_part_without_a_volume_is_named(tmp_path: Path) -> None:
+    library = write_library(tmp_path, flat="0 Flat\n3 16 0 0 0 10 0 0 0 0 10\n")
+    with pytest.raises(BrickgateError, match="LDraw part flat has no volume, so it cannot lie on a belt"):
+        build_part("flat", library)
 
 
 def test_a_missing_library_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

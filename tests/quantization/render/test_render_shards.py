@@ -163,11 +163,13 @@ def test_a_folder_of_another_set_is_refused(tmp_path):
 @pytest.mark.usefixtures("library")
 def test_parts_that_cannot_be_built_are_all_named_before_anything_is_rendered(tmp_path, library):
     (library / "parts" / "broken.dat").write_text("0 Broken\n4 16 1 2 3\n")
-    asked = make_plan({"a": ("one",), "b": ("broken",), "c": ("nowhere",)}, 2, 48, 1)
+    (library / "parts" / "hollow.dat").write_text("0 Hollow\n1 16 0 0 0 1 0 0 0 1 0 0 0 1 gone.dat\n")
+    asked = make_plan({"a": ("one",), "b": ("broken",), "c": ("nowhere",), "d": ("hollow",)}, 2, 48, 1)
     with pytest.raises(BrickgateError) as caught:
         render(tmp_path / "set", asked)
     message = str(caught.value)
-    assert message.startswith("2 of 3 parts cannot be built: LDraw file broken.dat, line 2 is malformed")
+    assert message.startswith("3 of 4 parts cannot be built: LDraw file broken.dat, line 2 is malformed")
+    assert "hollow: LDraw file gone.dat is not in" in message
     assert "nowhere.dat is not in" in message
     assert message.endswith("correct the library, or leave them out of the list of families")
     assert not list((tmp_path / "set").glob("*.tar"))
