@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from calibration.gate_counts import COUNT_S, EACH_S
 from calibration.rig import Task
 from edge.catalogue.colours import load_colours
 from edge.sim.parts import ANY, Wanted
@@ -47,8 +49,11 @@ def fill_small(operator: SimOperator, task: Task) -> str:
 
 
 def count_parts(operator: SimOperator, task: Task) -> str:
-    """Counts what lies in a bin, and tips it back into the feeder: `task.what` has "bin"."""
-    return str(_tip_back(operator, str(task.what["bin"])))
+    """Counts what lies in a bin, and tips it back into the feeder: `task.what` has "bin". It takes as long as there are
+    parts to count; the task could only be reckoned with as many as were expected."""
+    count = _tip_back(operator, str(task.what["bin"]))
+    operator.tasks[-1] = replace(task, takes_s=COUNT_S + EACH_S * count)
+    return str(count)
 
 
 def _tip_back(operator: SimOperator, bin_: str) -> int:

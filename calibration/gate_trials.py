@@ -11,13 +11,13 @@ from calibration.gate_batch import GateBatches
 from calibration.gate_belief import Batch, GateUnderTrial
 from calibration.gate_chain import update_chain
 from calibration.gate_counts import Counts
-from calibration.gate_design import next_batch
+from calibration.gate_design import is_worth_a_batch, next_batch
 from calibration.gate_model import Trial
 from calibration.gate_ways import Run, own_bins
 from calibration.rig import Rig
 from calibration.step import RefusedError
 
-MOST_BATCHES = 9
+MOST_BATCHES = 14
 NEVER = 2e-3
 """A count of none that is less likely than this, wherever the gate is, tells that it does not move."""
 SWAPPED = 12.0
@@ -37,7 +37,7 @@ def try_gates(rig: Rig, run: Run, unders: Mapping[str, GateUnderTrial], counts: 
     for number in range(MOST_BATCHES):
         wanted = {under.gate.name: _shuffled(under, number) for under in own}
         wanted = {gate: trials for gate, trials in wanted.items() if trials}
-        if not wanted:
+        if not is_worth_a_batch(under for under in own if under.gate.name in wanted):
             return
         rig.operator.say(f"batch {number + 1}: {', '.join(wanted)}")
         done = batches.do(wanted)

@@ -18,9 +18,10 @@ from calibration.gate_batch import REACHES
 from calibration.gate_belief import Batch, GateUnderTrial
 from calibration.gate_chain import update_chain
 from calibration.gate_counts import COUNT_S, EACH_S
-from calibration.gate_design import LIMIT_LATENCY_S, LIMIT_MM, LIMIT_TRAVEL_S, next_batch
+from calibration.gate_design import LIMIT_LATENCY_S, LIMIT_MM, LIMIT_TRAVEL_S, is_worth_a_batch, next_batch
 from calibration.gate_model import PLACE_MM, Trial
-from calibration.gate_supply import FILL_S, TIP_S
+from calibration.gate_supply import FILL_S, MOST_PARTS, TIP_S
+from calibration.gate_trials import MOST_BATCHES
 from calibration.gate_wanted import Wanted, next_gate
 from edge.clock import VirtualClock
 from edge.config.gates import SimGateConfig
@@ -33,7 +34,6 @@ ELSEWHERE, ELSEWHERE_MM = 0.01, 3.0
 STOPS_MM = 0.6
 """A belt that is stopped stands so far from where it should, as a standard deviation."""
 TOO_NEAR = 0.2
-MOST_BATCHES = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,11 @@ class Machine:
     stops: int = 0
     trials: int = 0
     counts: int = 0
-    hands_s: float = 0.0
+    hands_s: float = FILL_S
+    left: int = MOST_PARTS
+    """Parts in the feeder."""
+    passed: int = 0
+    """Parts in the last bin."""
 
     def __post_init__(self) -> None:
         self.rng, self.unders = np.random.default_rng([self.number, 9]), []
@@ -96,21 +100,21 @@ class Machine:
         for number in range(MOST_BATCHES):
             sweeps = {under.gate.name: next_batch(under) for under in self.unders}
             trials = {gate: [trial for sweep in own for trial in sweep.trials()] for gate, own in sweeps.items() if own}
-            if not trials:
+            if not is_worth_a_batch(under for under in self.unders if under.gate.name in trials):
                 return number
-            self.hands_s += TIP_S if number else FILL_S
             update_chain(self.unders, self._batch(trials))
         return MOST_BATCHES
 
     def _batch(self, wanted: Mapping[str, list[Trial]]) -> dict[str, Batch]:
         done: dict[str, list[Trial]] = {gate: [] for gate in wanted}
-        met = {under.gate.name: dict.fromkeys(under.working, 0) for under in self.unders if under.gate.name in wanted}
+        met = {gate: dict.fromkeys([trial.went for trial in trials], 0) for gate, trials in wanted.items()}
         for kind in ("stand", "swing"):
             todo = {gate: Wanted([trial for trial in own if trial.kind == kind]) for gate, own in wanted.items()}
             for own in todo.values():
                 self.rng.shuffle(own.todo)  # type: ignore[arg-type]
             while any(own.todo for own in todo.values()):
                 self.parts += 1
+                self._feed()
                 self._ride(todo, met)
             for gate, own in todo.items():
                 done[gate] += own.done
@@ -118,7 +122,15 @@ class Machine:
         for own in met.values():
             self.counts += len(own)
             self.hands_s += sum(COUNT_S + EACH_S * count for count in own.values())
+            self.left += sum(own.values())
         return {gate: Batch(tuple(trials), met[gate]) for gate, trials in done.items()}
+
+    def _feed(self) -> None:
+        """The feeder is filled once; what went past all gates is tipped back when it is empty."""
+        if not self.left:
+            self.hands_s += TIP_S
+            self.left, self.passed = self.passed, 0
+        self.left -= 1
 
     def _ride(self, todo: Mapping[str, Wanted], met: Mapping[str, dict[int, int]]) -> None:
         """One part, past all gates."""
@@ -138,6 +150,7 @@ class Machine:
             if rides and (position := self.moving[name].meets(done)) != under.rest:
                 met[name][position] += 1
                 rides = False
+        self.passed += rides
 
     def errors(self) -> list[tuple[float, float, float]]:
         """(mm, ms, ms) of each gate."""

@@ -9,7 +9,8 @@ import pytest
 
 from calibration.gate_belief import Batch, GateUnderTrial
 from calibration.gate_chain import given_count, update_chain
-from calibration.gate_design import FIRST, next_batch
+from calibration.gate_counts import COUNT_S, EACH_S
+from calibration.gate_design import BOTH, COUNTS, ENOUGH_LATENCY_S, FIRST, is_worth_a_batch, next_batch
 from calibration.gate_looks import GateLooks
 from calibration.gate_model import Trial
 from calibration.gate_supply import MOST_PARTS, Supply
@@ -91,7 +92,30 @@ def test_every_kind_of_gate_has_first_trials(name):
         for stands in (True, False):
             sweeps = next_batch(GateUnderTrial(config, 150.0, stands))
             assert sweeps
-            assert all(len(sweep.trials()) == FIRST for sweep in sweeps) or not stands
+            assert all(len(sweep.trials()) == sweep.count <= COUNTS[-1] for sweep in sweeps)
+            assert len(sweeps[0].trials()) == FIRST or not stands
+
+
+def test_positions_are_tried_together_at_first_and_then_in_turn():
+    (config, *_) = load_machine(example("west-18") / "machine.yaml").gates
+    under = GateUnderTrial(config, 150.0)
+    for number in range(BOTH + 2):
+        tried = [sweep.trial.went for sweep in next_batch(under)]
+        assert tried == (list(under.working) if number < BOTH else [under.working[number % 2]])
+        under.batches.append(Batch((), {}))
+
+
+def test_no_batch_is_done_for_a_gate_that_is_nearly_known():
+    (config, *_) = load_machine(example("west-18") / "machine.yaml").gates
+    under = GateUnderTrial(config, 150.0)
+    assert is_worth_a_batch([under])
+    assert not is_worth_a_batch([])
+    under.batches, under.told_apart = [Batch((), {})] * BOTH, True
+    under.off_std_mm, under.travel_std_s = 0.1, 0.002
+    under.latency_std_s = 1.1 * ENOUGH_LATENCY_S
+    assert not is_worth_a_batch([under])
+    under.latency_std_s = 1.5 * ENOUGH_LATENCY_S
+    assert is_worth_a_batch([under])
 
 
 def test_a_part_goes_to_the_first_gate_that_has_much_to_do():
@@ -176,6 +200,10 @@ def test_what_was_counted_or_tipped_back_is_in_the_simulated_feeder_and_nothing_
     assert passed > 5
     assert rig.operator.do(Task("", "count", {"bin": "bricks"})) == "0"
     assert len(world.hopper) == left
+    rig.operator.emptied["bricks"] = -7
+    assert rig.operator.do(Task("", "count", {"bin": "bricks"}, takes_s=99.0)) == "7"
+    assert rig.operator.tasks[-1].takes_s == COUNT_S + 7 * EACH_S
+    assert len(world.hopper) == left + 7
     for tipped in (passed, 0):
         before = len(world.hopper)
         rig.operator.do(Task("", "fill", {"bin": rig.bins.default_bin}))

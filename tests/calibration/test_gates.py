@@ -11,9 +11,9 @@ import pytest
 from calibration.gate_batch import REACHES, GateBatches
 from calibration.gate_belief import NOT_SWAPPED, Batch, GateUnderTrial
 from calibration.gate_counts import Counts
-from calibration.gate_design import FIRST, next_batch
+from calibration.gate_design import FIRST, is_worth_a_batch, next_batch
 from calibration.gate_model import PLACE_MM, Trial, count_chance
-from calibration.gate_trials import check_counts, try_gates
+from calibration.gate_trials import MOST_BATCHES, check_counts, try_gates
 from calibration.gate_ways import own_bins, runs
 from calibration.gates import GatesData, collect, fit
 from calibration.simulated import SimOperator, simulated_rig
@@ -62,11 +62,11 @@ class Ideal:
 
     def until_known(self) -> int:
         """Batches that it took."""
-        while sweeps := next_batch(self.under):
+        while (sweeps := next_batch(self.under)) and is_worth_a_batch([self.under]):
             trials = [trial for sweep in sweeps for trial in sweep.trials()]
             self.under.batches.append(self.batch(trials))
             self.under.update()
-            assert len(self.under.batches) < 12
+            assert len(self.under.batches) < MOST_BATCHES
         return len(self.under.batches)
 
 
@@ -206,7 +206,7 @@ def test_a_gate_that_does_not_do_what_it_is_told_is_refused(counts, reason):
     trials = tuple(trial for sweep in next_batch(under) for trial in sweep.trials())
     with pytest.raises(RefusedError, match=reason):
         check_counts(under, Batch(trials, counts))
-    check_counts(under, Batch(trials, {LEFT: 12, RIGHT: 1}))
+    check_counts(under, Batch(trials, {LEFT: FIRST // 2, RIGHT: 1}))
 
 
 @pytest.mark.parametrize("off_mm", [-6.0, 0.0, 6.0])
@@ -233,7 +233,7 @@ def check_next(ideal: Ideal, goes: dict[int, int]) -> None:
     check_counts(ideal.under, done)
     ideal.under.batches.append(done)
     ideal.under.update()
-    assert len(ideal.under.batches) < 9
+    assert len(ideal.under.batches) < MOST_BATCHES
 
 
 def test_a_gate_that_no_longer_answers_is_refused(known):
@@ -255,7 +255,7 @@ def test_a_gate_far_from_what_the_yaml_says_is_refused(rig):
 
 def test_counts_that_contradict_each_other_are_refused(rig, known):
     batches = known.under.batches
-    batches += [Batch(tuple(stands(went)), {LEFT: count}) for went, count in ((LEFT, 20), (LEFT, 69))]
+    batches += [Batch(tuple(stands(went)), {LEFT: count}) for went, count in 2 * ((LEFT, 20), (LEFT, 69))]
     known.under.update()
     with pytest.raises(RefusedError, match="counts that contradict the others"):
         check("gates", fit(rig, GatesData((known.under,), True)).section)
@@ -439,5 +439,7 @@ def test_nine_gates_are_tried_in_one_batch(monkeypatch):
     monkeypatch.setattr("calibration.gate_trials.GateBatches", lambda *made: batches)
     monkeypatch.setattr("calibration.gate_trials.check_counts", lambda under, batch: None)
     try_gates(rig, run, unders, Half())
-    assert batches.sizes == [(9, 9 * 2 * FIRST)]
+    (first,) = {sum(sweep.count for sweep in next_batch(GateUnderTrial(gate, MM_PER_S))) for gate in rig.machine.gates}
+    assert batches.sizes == [(9, 9 * first)]
+    assert first > FIRST
     assert all(len(under.batches) == 1 for under in unders.values())
