@@ -42,6 +42,8 @@ Shards = Annotated[
     list[str] | None, typer.Option("--shards", help="DIR=SHARE: tar shards to mix in, and their share of the pictures.")
 ]
 
+LAYOUT = "west-18"
+"""Whose bins a report goes by unless told otherwise."""
 CORES = os.cpu_count() or 1
 THREADS = max(1, CORES // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
 """Threads of one training process: torchrun starts several."""

@@ -7,14 +7,14 @@ from typing import Annotated
 
 import typer
 
-from quantization.commands.options import RecipeName, Work, open_shop
+from quantization.commands.options import LAYOUT, RecipeName, Work, open_shop
 
 
 def report(
     recipe: RecipeName = "starter",
     work: Work = None,
     out: Annotated[Path | None, typer.Option("--out", help="The page; default WORK/report.html.")] = None,
-    bins: Annotated[str, typer.Option("--bins", help="Bin layout: an example machine or a bins.yaml.")] = "west-18",
+    bins: Annotated[str, typer.Option("--bins", help="Bin layout: an example machine or a bins.yaml.")] = LAYOUT,
     look_alikes: Annotated[
         Path | None, typer.Option("--look-alikes", help="CSV of parts that count as one; default the shipped one.")
     ] = None,

@@ -9,7 +9,18 @@ from typing import Annotated
 import typer
 
 from edge.errors import BrickgateError
-from quantization.commands.options import CORES, Out, Photos, RecipeName, Threads, Weights, Work, Workers, open_shop
+from quantization.commands.options import (
+    CORES,
+    LAYOUT,
+    Out,
+    Photos,
+    RecipeName,
+    Threads,
+    Weights,
+    Work,
+    Workers,
+    open_shop,
+)
 
 
 class RenderKind(enum.Enum):
@@ -36,6 +47,7 @@ def build(
 ) -> None:
     """Makes a model from nothing but LDraw parts: all steps, going on where an earlier run stopped."""
     from quantization import factory
+    from quantization.factory.report_step import write_report
 
     shop = open_shop(recipe, work, threads)
     factory.render(shop, workers)
@@ -44,6 +56,7 @@ def build(
     factory.evaluate(shop, photos or [])
     factory.export(shop)
     factory.bundle(shop, out or shop.folder / "bundle")
+    write_report(shop, shop.folder / "report.html", LAYOUT, None, speed=True)
 
 
 def render(

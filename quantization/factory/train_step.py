@@ -137,6 +137,11 @@ def _fit(shop: Workshop, training: Training, mix: Mix) -> None:
 def go_on(shop: Workshop, training: Training, mix: Mix, workers: int | None, minutes: float | None) -> bool:
     """Trains what is left; stopped by the clock, says how far it is. Returns whether all is done."""
     loaders = training.crew.loaders if workers is None else workers
+    if training.progress.stage >= len(training.stages):
+        shop.report(
+            f"{training.checkpoint} is trained through all stages, so nothing was done: move it away to train anew, or"
+            " add a stage to the recipe"
+        )
     done = training.run(mix, loaders, shop.report, minutes)
     if not done:
         at, wanted = training.progress, sum(stage.pictures for stage in training.stages)

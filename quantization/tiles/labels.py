@@ -16,6 +16,8 @@ from quantization.tiles.picture import SUFFIXES
 
 BY_PICTURE, BY_FOLDER = "file", "folder"
 """Groupings that need no column."""
+LARGEST_COLOUR = 0x7FFFFFFF
+"""As shards keep it; LDraw's codes, direct colours included, are smaller."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +151,7 @@ def colour_of(text: str) -> int | None:
     Raises:
         InputError: no such number.
     """
-    if text and not text.isdigit():
+    if text and not (text.isdecimal() and int(text) <= LARGEST_COLOUR):
         raise InputError(f"colour is '{text}': give LDraw's code, such as 4 for red")
     return int(text) if text else None
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from edge.errors import InputError
 from quantization.tiles.background import Background, named_background, rgb_of
-from quantization.tiles.cut import Cut, Losses, Tell, cut_parts, cut_tiles, untold
+from quantization.tiles.cut import BORDER, Cut, Losses, Tell, cut_parts, cut_tiles, untold
 from quantization.tiles.find_background import find_background
 from quantization.tiles.labels import Labelling, Tray
 from quantization.tiles.packing import Packer, Summary, made_already
@@ -124,7 +124,8 @@ def _pack_tray(
         more = f" (and {len(losses.damaged) - 1} more)" if len(losses.damaged) > 1 else ""
         lines.append(f"{losses.damaged[0]}{more}: left out")
     if not number and not losses.damaged:
-        hint = "is it the background that --background should name?" if losses.counts else "is it smaller than a tile?"
+        bare_tiles = set(losses.counts) - {BORDER}
+        hint = "is it the background that --background should name?" if bare_tiles else "is it smaller than a tile?"
         lines.append(f"{tray.file} gave nothing: {hint}")
     return lines
 

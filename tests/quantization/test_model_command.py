@@ -10,6 +10,7 @@ import pytest
 
 from quantization import factory
 from quantization.cli import main
+from quantization.factory import report_step
 
 
 @pytest.fixture
@@ -59,6 +60,15 @@ def brickgate_model(monkeypatch, capsys, tmp_path):
 )
 def test_a_mistake_is_one_line(brickgate_model, arguments, code, message):
     assert brickgate_model(*arguments) == (code, f"{message}\n")
+
+
+def test_build_takes_every_step_that_makes_a_model(brickgate_model, monkeypatch):
+    taken = []
+    for name in ("render", "train", "quantize", "evaluate", "export", "bundle"):
+        monkeypatch.setattr(factory, name, lambda *arguments, name=name: taken.append(name))
+    monkeypatch.setattr(report_step, "write_report", lambda shop, out, *more, **named: taken.append(out.name))
+    assert brickgate_model("build", "--recipe", "tiny") == (0, "")
+    assert taken == ["render", "train", "quantize", "evaluate", "export", "bundle", "report.html"]
 
 
 def test_without_ldraw_it_says_where_it_looked(brickgate_model, monkeypatch):

@@ -56,6 +56,7 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tiny")
     done = brickgate_model("build", "--recipe", "tiny", "--work", folder, "--workers", 1, "--threads", 1)
     assert done.returncode == 0, done.stdout + done.stderr
+    assert (folder / "report.html").is_file()
     return folder
 
 

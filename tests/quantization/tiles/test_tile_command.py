@@ -12,10 +12,12 @@ import cv2
 import numpy as np
 import pytest
 
+from edge.errors import InputError
 from quantization.commands import tile as tile_command
 from quantization.data.shard_writer import ShardWriter
 from quantization.data.shards import open_shards
 from quantization.evaluate import shard_scores
+from quantization.tiles.labels import colour_of
 
 BOXES = [(left, top, left + 60, top + 40) for top in (30, 130, 230) for left in (30, 150, 270)]
 
@@ -179,6 +181,19 @@ def test_what_is_wrong_is_named_left_out_and_counted(brickgate_model, trays, tmp
     assert "part 3068 has no sample: its class is empty" in lines
     assert "10 lines above name what is missing" in said.out
     assert len(json.loads((tmp_path / "set" / "summary.json").read_text())["left_out"]) == 10
+
+
+@pytest.mark.parametrize("text", ["red", "-1", "²", "99999999999"])
+def test_a_colour_is_a_code_that_shards_can_keep(text):
+    with pytest.raises(InputError, match="give LDraw's code, such as 4 for red"):
+        colour_of(text)
+    assert (colour_of(""), colour_of("4")) == (None, 4)
+
+
+def test_a_picture_that_is_smaller_than_a_tile_is_told_from_one_of_background(brickgate_model, trays, tmp_path):
+    file = trays / "9.png"
+    said = brickgate_model("tile", file, "--label", 3001, "--tile-px", 900, "--out", tmp_path / "set")
+    assert f"{file} gave nothing: is it smaller than a tile?" in said.err.splitlines()
 
 
 def test_a_tiff_that_is_cut_short_gives_what_is_left(brickgate_model, tmp_path, tray, write_tiff):

@@ -72,7 +72,10 @@ def test_slices_by_the_clock_add_up_to_a_training(shop, said):
     assert not factory.train(shop, NONE, 0, minutes=0)
     assert "at 32 of 48 pictures" in said[-1]
     assert factory.train(shop, NONE, 0, minutes=5)
+    said.clear()
     assert factory.train(shop, NONE, 0)
+    (told,) = said
+    assert "checkpoint.pt is trained through all stages, so nothing was done: move it away to train anew" in told
     assert train_step.trained(shop).width == 0.25
 
 
