@@ -12,6 +12,7 @@ import numpy as np
 from edge.bundle.manifest import sha256, write_manifest
 from edge.catalogue.categories import category_of
 from edge.errors import InputError
+from quantization.evaluate.scores import PARTS
 from quantization.factory.export_step import Export, exported
 from quantization.factory.workshop import Workshop
 from quantization.recipe import Family
@@ -39,6 +40,7 @@ def bundle(shop: Workshop, out: Path) -> Path:
         raise InputError(
             f"{shop.evaluation} is of another model than the converted one: run 'brickgate-model evaluate'"
         )
+    _check_parts(shop)
     served = [made for made in exported(shop) if made.accelerator]
     new = out.with_name(f".{out.name}.new")
     shutil.rmtree(new, ignore_errors=True)
@@ -58,6 +60,20 @@ def bundle(shop: Workshop, out: Path) -> Path:
     new.replace(out)
     shop.report(f"bundle written to {out}: {sum(f.stat().st_size for f in out.iterdir()) / 1e6:.2f} MB")
     return out
+
+
+def _check_parts(shop: Workshop) -> None:
+    """Refuses a model of other parts, or in another order: each answer would get another part's name."""
+    file = shop.scores / PARTS
+    try:
+        evaluated = [part["number"] for part in json.loads(file.read_text(encoding="utf-8"))]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{file} is missing or damaged: run 'brickgate-model evaluate' again") from error
+    if evaluated != [family.number for family in shop.families]:
+        raise InputError(
+            f"{file} is of a model of {len(evaluated)} parts, and not just those of recipe {shop.recipe.name}: give the"
+            " recipe that it was trained by"
+        )
 
 
 def _check_place(out: Path) -> None:

@@ -62,6 +62,8 @@ def evaluated(shop, monkeypatch):
     write_exports(shop)
     of = {"model_sha256": sha256(shop.converted / "model.tflite")}
     shop.evaluation.write_text(json.dumps(EVALUATION | of))
+    shop.scores.mkdir()
+    (shop.scores / "parts.json").write_text(json.dumps([{"number": family.number} for family in shop.families]))
     monkeypatch.setattr(bundle_step, "upright_size_mm", lambda mould, meshes: (31.8, 15.8, 11.4))
     monkeypatch.setattr(bundle_step, "size_table", lambda families, meshes: TABLE)
     return shop
@@ -133,6 +135,16 @@ def test_an_evaluation_of_another_model_makes_no_bundle(evaluated, tmp_path):
     write_exports(evaluated)
     with pytest.raises(InputError, match=r"evaluation\.json is of another model .*: run 'brickgate-model evaluate'"):
         factory.bundle(evaluated, tmp_path / "made")
+
+
+def test_a_model_of_other_parts_makes_no_bundle(evaluated, tmp_path):
+    reordered = replace(evaluated, families=evaluated.families[::-1])
+    with pytest.raises(InputError, match=r"of a model of 4 parts, and not just those of recipe tiny"):
+        factory.bundle(reordered, tmp_path / "made")
+    (evaluated.scores / "parts.json").unlink()
+    with pytest.raises(InputError, match=r"parts\.json is missing or damaged: run 'brickgate-model evaluate' again"):
+        factory.bundle(evaluated, tmp_path / "made")
+    assert not (tmp_path / "made").exists()
 
 
 class Int8:
