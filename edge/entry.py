@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import errno
 import re
 import sys
 from collections.abc import Callable
 from typing import NoReturn
 
-from edge.errors import BrickgateError, ConfigError
+from edge.errors import DISK_FULL, BrickgateError, ConfigError
 from edge.signals import Interrupted, interrupting, let_go
-
-FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 def run_commands(
@@ -46,7 +43,7 @@ def run_commands(
 def _told(error: OSError) -> str:
     """What to do about a full disk, and of other errors what the system says; numpy tells a file cut short in words."""
     cut_short = error.errno is None and re.fullmatch(r"\d+ requested and \d+ written", str(error))
-    if not cut_short and error.errno not in FULL:
+    if not cut_short and error.errno not in DISK_FULL:
         return str(error)
     files = [str(file) for file in (error.filename2, error.filename) if file is not None]
     where = f" for {files[0]}" if files else ""

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+
+DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""Numbers of an `OSError` that says that a file does not fit: no room, no quota, or too large."""
+
 
 class BrickgateError(Exception):
     """A problem to tell the user in one line; commands print it without a traceback and exit with `exit_code`."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import io
 import json
 import os
@@ -14,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from edge.errors import BrickgateError, InputError
+from edge.errors import DISK_FULL, BrickgateError, InputError
 from quantization.data.shard_rows import Row, as_array, check_label, index_path, save_rows, to_row
 
 SHARD_NAME = "{name}-{number:05d}.tar"
@@ -147,6 +146,6 @@ class ShardWriter:
 def not_written(path: Path, error: OSError) -> BrickgateError:
     """Return what to say when a shard cannot be written."""
     kept = "finished shards are kept: run the same command to go on"
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+    if error.errno in DISK_FULL:
         return BrickgateError(f"{path} does not fit on the disk ({error.strerror}): make room; {kept}")
     return BrickgateError(f"{path} cannot be written ({error.strerror or error}); {kept}")
