@@ -67,6 +67,8 @@ class TeacherRecipe(Strict):
 
     network: NetworkRecipe = NetworkRecipe(kind="resnet50", width=1.0)
     stages: Annotated[list[StageRecipe], Field(min_length=1)]
+    input_px: Annotated[int, Field(ge=32, le=512, multiple_of=32)] | None = None
+    """Side of the pictures that it is asked with; None: as its student's. A larger one sees what the student misses."""
 
 
 class DistillRecipe(Strict):

@@ -13,18 +13,23 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from quantization.data.stream import Batch
-from quantization.train.layers import Network, to_input
+from quantization.train.layers import Network, resized, to_input
 
 TOP = 5
 
 
 @torch.no_grad()
-def gap(teacher: Network, student: Network, looks: Iterable[Batch]) -> dict[str, Any]:
-    """Accuracy of both networks, top-1 and top-5, what the student lacks, and how often both answer the same."""
+def gap(teacher: Network, student: Network, looks: Iterable[Batch], student_px: int | None = None) -> dict[str, Any]:
+    """Accuracy of both networks, top-1 and top-5, what the student lacks, and how often both answer the same.
+
+    Args:
+        teacher: sees the looks as they are.
+        student: sees them with sides of `student_px`; None: as they are.
+    """
     taught, learned, families = (list[NDArray[Any]]() for _ in range(3))
     for pictures, of, _ in looks:
         taught.append(_scores(teacher, pictures))
-        learned.append(_scores(student, pictures))
+        learned.append(_scores(student, pictures, student_px))
         families.append(of.numpy())
     truth = np.concatenate(families)
     figures: dict[str, Any] = {"looks": len(truth)}
@@ -36,10 +41,11 @@ def gap(teacher: Network, student: Network, looks: Iterable[Batch]) -> dict[str,
     return figures
 
 
-def _scores(network: Network, pictures: Tensor) -> NDArray[np.float32]:
+def _scores(network: Network, pictures: Tensor, size_px: int | None = None) -> NDArray[np.float32]:
     """(N, classes) logits of (N, S, S, 3) uint8 RGB."""
     device = next(network.parameters()).device
-    return network(to_input(pictures.to(device))).float().cpu().numpy()
+    seen = to_input(pictures.to(device))
+    return network(seen if size_px is None else resized(seen, size_px)).float().cpu().numpy()
 
 
 def right(logits: NDArray[np.float32], families: NDArray[np.int64], best: int) -> float:

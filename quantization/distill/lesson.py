@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from quantization.data.stream import DAMAGED
 from quantization.recipe import DistillRecipe
-from quantization.train.layers import Network
+from quantization.train.layers import Network, resized
 from quantization.train.objective import Labels, label_loss
 
 
@@ -21,16 +21,23 @@ class Lesson(Labels):
     """Trains `network`, the student. The teacher is no part of what is trained or saved."""
 
     def __init__(
-        self, network: Network, teacher: Network, recipe: DistillRecipe, log_shares: Tensor | None = None
+        self,
+        network: Network,
+        teacher: Network,
+        recipe: DistillRecipe,
+        log_shares: Tensor | None = None,
+        larger: float = 1.0,
     ) -> None:
         """Args:
         network: the student.
         teacher: whom it learns from.
         recipe: how.
         log_shares: of the families in what is shown, see `Labels`.
+        larger: by how much the teacher's pictures are larger than the student's, which are made from them.
         """
         super().__init__(network, log_shares)
         self.recipe = recipe
+        self._larger = larger
         self._teacher = [teacher.eval().requires_grad_(False)]  # in a list: not a submodule
         compared = recipe.feature_weight > 0
         self.adapter = nn.Conv2d(network.channels, teacher.channels, 1) if compared else None
@@ -39,17 +46,21 @@ class Lesson(Labels):
     def teacher(self) -> Network:
         return self._teacher[0]
 
+    def pictures_px(self, size_px: int) -> int:
+        return round(size_px * self._larger)
+
     def forward(self, pictures: Tensor, families: Tensor) -> tuple[Tensor, Tensor]:
         with torch.no_grad():
             shown = self.teacher.features(pictures)
             taught = self.teacher.answer(shown).float()
-        features = self.network.features(pictures)
+        features = self.network.features(resized(pictures, round(pictures.shape[2] / self._larger)))
         logits = self.network.answer(features).float()
         valid = families != DAMAGED
         share = self.recipe.logits_share
         loss = (1 - share) * label_loss(logits + self.log_shares, families)
         loss = loss + share * softened_divergence(logits[valid], taught[valid], self.recipe.temperature)
         if self.adapter is not None:
+            shown = functional.adaptive_avg_pool2d(shown, features.shape[2:])
             hints = feature_distance(self.adapter(features)[valid].float(), shown[valid].float())
             loss = loss + self.recipe.feature_weight * hints
         return loss, logits

@@ -15,7 +15,7 @@ from quantization.distill.lesson import Lesson
 from quantization.factory.train_step import go_on, labels, log_shares, muted, new_training, start, subject_of
 from quantization.factory.training_data import Shares, open_mix
 from quantization.factory.workshop import Workshop
-from quantization.recipe import TeacherRecipe
+from quantization.recipe import Recipe, TeacherRecipe
 from quantization.train.checkpoint import load_trained
 from quantization.train.layers import Network
 from quantization.train.parallel import joined
@@ -82,7 +82,13 @@ def distill(
             shop.recipe.stages,
             crew,
             task="distill",
-            objective=lambda student: Lesson(student, taught_by, shop.recipe.distill, log_shares(mix, shop)),
+            objective=lambda student: Lesson(
+                student,
+                taught_by,
+                shop.recipe.distill,
+                log_shares(mix, shop),
+                teacher_px(shop.recipe) / shop.recipe.input_px,
+            ),
         )
         if not training.resume():
             start(shop, training, weights, mix)
@@ -96,8 +102,8 @@ def report_gap(shop: Workshop, teacher: Network, student: Network) -> dict[str, 
     """Measures both on the test renders, and keeps the figures as distillation.json."""
     unseen = Opening(shop.families, "refuse", shop.report).renders(shop.test_renders, test=True)
     mix = Mix([unseen], (1.0,), shop.recipe.seed + GAP_SEED)
-    looks = islice(batches(mix, shop.recipe.input_px, BATCH), max(1, len(unseen) // BATCH))
-    figures = gap(teacher, student, looks)
+    looks = islice(batches(mix, teacher_px(shop.recipe), BATCH), max(1, len(unseen) // BATCH))
+    figures = gap(teacher, student, looks, shop.recipe.input_px)
     write_gap(figures, shop.folder / "distillation.json")
     shop.report(
         f"right of {figures['looks']} looks: teacher {figures['teacher']['top1']:.1%}, student"
@@ -105,6 +111,11 @@ def report_gap(shop: Workshop, teacher: Network, student: Network) -> dict[str, 
         f" {figures['agreement']:.1%}"
     )
     return figures
+
+
+def teacher_px(recipe: Recipe) -> int:
+    """Side of the pictures that the teacher is asked with."""
+    return (recipe.teacher.input_px if recipe.teacher else None) or recipe.input_px
 
 
 def _teacher_of(shop: Workshop) -> TeacherRecipe:

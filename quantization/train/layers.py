@@ -164,3 +164,10 @@ def rounded(channels: float, divisor: int = 8) -> int:
 def to_input(rgb: Tensor) -> Tensor:
     """(N, H, W, 3) uint8 → (N, 3, H, W) float in −1…1, as `edge.bundle.preprocess.normalise` does."""
     return rgb.permute(0, 3, 1, 2).float().sub_(127.5).div_(127.5)
+
+
+def resized(pictures: Tensor, size_px: int) -> Tensor:
+    """(N, 3, H, W) float → (N, 3, size_px, size_px), averaged where they become smaller."""
+    if pictures.shape[2:] == (size_px, size_px):
+        return pictures
+    return functional.interpolate(pictures, size=(size_px, size_px), mode="bilinear", antialias=True)

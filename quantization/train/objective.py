@@ -18,6 +18,10 @@ class Objective(nn.Module):
 
     network: Network
 
+    def pictures_px(self, size_px: int) -> int:
+        """Side of the pictures to make where the network learns from those of `size_px`."""
+        return size_px
+
     def forward(self, pictures: Tensor, families: Tensor) -> tuple[Tensor, Tensor]:
         """(N, 3, H, W) in −1…1 and (N,) classes → the loss summed over the samples, and (N, classes) logits."""
         raise NotImplementedError

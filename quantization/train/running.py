@@ -52,7 +52,8 @@ class StageRun:
             )
         self._prepare()
         objective = crew.parallel(self._training.objective)
-        made = batches(mix, stage.size_px, stage.batch, progress.place, crew.rank, crew.size, loaders)
+        size_px = self._training.objective.pictures_px(stage.size_px)
+        made = batches(mix, size_px, stage.batch, progress.place, crew.rank, crew.size, loaders)
         label = f"stage {progress.stage + 1}/{len(self._training.stages)}"
         with Bar(label, stage.pictures, progress.pictures_in_stage, crew.leads) as bar:
             for number, (pictures, families, damage) in enumerate(made, start=1):

@@ -10,6 +10,7 @@ from quantization.data.stream import DAMAGED
 from quantization.distill.gap import gap, right
 from quantization.distill.lesson import Lesson, feature_distance, softened_divergence
 from quantization.recipe import DistillRecipe
+from quantization.train.layers import resized
 from quantization.train.loop import Training
 from quantization.train.network import MobileNetV2
 from quantization.train.objective import label_loss
@@ -90,6 +91,28 @@ def test_the_teacher_is_neither_trained_nor_saved():
     assert taught.adapter.weight.grad.abs().max() > 0
 
 
+def test_the_student_sees_the_teachers_larger_pictures_made_smaller():
+    taught = Lesson(
+        MobileNetV2(4, 0.25), ResNet(4, 18, 0.25), DistillRecipe(feature_weight=0.5), larger=128 / 96
+    ).eval()
+    assert (taught.pictures_px(96), taught.pictures_px(64)) == (128, 85)
+    seen_px = []
+    for network in (taught.teacher, taught.network):
+        network.features.register_forward_pre_hook(lambda _, seen: seen_px.append(seen[0].shape[2]))
+    loss, _ = taught(torch.rand(2, 3, 128, 128), torch.tensor([0, 1]))
+    assert seen_px == [128, 96]
+    assert torch.isfinite(loss)
+
+
+def test_pictures_that_are_made_smaller_keep_their_brightness():
+    pictures = torch.rand(1, 3, 64, 64)
+    smaller = resized(pictures, 16)
+    assert smaller.shape == (1, 3, 16, 16)
+    assert float(smaller.mean()) == pytest.approx(float(pictures.mean()), abs=0.01)
+    assert float(smaller.std()) < 0.5 * float(pictures.std())
+    assert resized(pictures, 64) is pictures
+
+
 def test_a_student_learns_from_answers_alone(tmp_path):
     """The labels are noise and weigh nothing: what is learned is the teacher's."""
     taught = lesson(logits_share=1.0, feature_weight=0.1)
@@ -131,4 +154,7 @@ def test_the_gap_is_what_the_student_lacks():
     assert figures["teacher"]["top1"] == 0.9
     assert figures["student"]["top1"] == 0.6
     assert (figures["looks"], figures["gap_top1"], figures["agreement"]) == (10, 0.3, 0.7)
+    blind = gap(Knows(9), Knows(9), looks, student_px=2)  # its first pixel is a mean of several
+    assert blind["teacher"]["top1"] == 0.9
+    assert blind["student"]["top1"] < 0.9
     assert right(np.array([[3.0, 2.0, 1.0]]), np.array([1]), 2) == 1.0
