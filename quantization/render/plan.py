@@ -109,7 +109,7 @@ def claim(plan: ShardPlan, out_dir: Path) -> None:
     """Write what the folder holds, or refuse a folder that holds something else.
 
     Raises:
-        BrickgateError: it holds another set.
+        BrickgateError: it holds another set, or its set.json is damaged.
     """
     out_dir.mkdir(parents=True, exist_ok=True)
     path = out_dir / SET_FILE
@@ -126,5 +126,8 @@ def claim(plan: ShardPlan, out_dir: Path) -> None:
 def _read_set(path: Path) -> object:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
-        return None
+    except ValueError as error:
+        raise BrickgateError(
+            f"{path} is damaged, so that nothing tells what the shards beside it show: empty {path.parent}, and render"
+            " again"
+        ) from error

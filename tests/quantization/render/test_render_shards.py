@@ -155,9 +155,18 @@ def test_a_folder_of_another_set_is_refused(tmp_path):
     for other in (plan(seed=2, looks=2), plan(looks=3), plan(looks=2, kind="pictures")):
         with pytest.raises(BrickgateError, match="set holds another set of renders: name another folder, or empty"):
             render(tmp_path / "set", other)
+
+
+@pytest.mark.usefixtures("library")
+def test_a_set_that_cannot_be_told_any_more_is_named_with_what_to_do(tmp_path):
+    render(tmp_path / "set", plan(looks=2))
     (tmp_path / "set" / "set.json").write_text("{")
-    with pytest.raises(BrickgateError, match="holds another set"):
+    shards = sorted((tmp_path / "set").glob("*.tar"))
+    with pytest.raises(BrickgateError, match=r"set\.json is damaged, .*: empty .*set, and render again"):
         render(tmp_path / "set", plan(looks=2))
+    assert sorted((tmp_path / "set").glob("*.tar")) == shards
+    (tmp_path / "set" / "set.json").unlink()
+    render(tmp_path / "set", plan(looks=2))
 
 
 @pytest.mark.usefixtures("library")
