@@ -24,6 +24,7 @@ from edge.bundle.dequantize import log_softmax
 from edge.bundle.manifest import Bundle, load_bundle
 from edge.bundle.preprocess import InputSpec, cut
 from edge.bundle.size import load_size_evidence, sides_mm
+from edge.bundle.unknown import COSTS_LITTLE
 from edge.catalogue.colours import Colour, load_colours
 from edge.catalogue.parts import PartCatalogue
 from edge.catalogue.prior import Prior, read_prior, shares
@@ -180,7 +181,7 @@ class PartRecogniser:
         self._classifier = Classifier(accelerator, bundle, ColourMeter(colours))
         self._settings = FusionSettings(exponent=bundle.fusion_exponent, sure_above=bundle.unsure_below)
         self._size = load_size_evidence(bundle.size_evidence) if bundle.size_evidence else None
-        self._familiarity = bundle.familiarity
+        self._familiarity = bundle.familiarity.losing(COSTS_LITTLE) if bundle.familiarity else None
         self._prior = shares(prior or read_prior(bundle.prior), PartCatalogue(bundle.parts))
 
     def recognise(self, images: Sequence[tuple[Picture, ImageBgr]]) -> Verdict:

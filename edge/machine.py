@@ -13,6 +13,7 @@ from pathlib import Path
 from edge.belt_watch import BeltWatch, belt_guard, belt_watch
 from edge.bundle.manifest import Bundle, load_bundle
 from edge.bundle.size import load_size_evidence
+from edge.bundle.unknown import COSTS_LITTLE
 from edge.capture.drift import CalibratedBelt
 from edge.capture.health import FrameHealth
 from edge.capture.straighten import Straightener
@@ -341,5 +342,6 @@ def fusion_of(plans: Plans) -> Fusion:
     )
     size = load_size_evidence(bundle.size_evidence) if bundle.size_evidence else None
     prior = shares(wanted.prior or read_prior(bundle.prior), plans.catalogue)
-    familiarity = bundle.familiarity if wanted.reject_unknown else None
+    share = COSTS_LITTLE if wanted.reject_unknown is True else wanted.reject_unknown
+    familiarity = bundle.familiarity.losing(share) if bundle.familiarity and share else None
     return Fusion(len(bundle.parts), len(plans.colours), settings, size, prior, familiarity)

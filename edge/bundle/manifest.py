@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from edge.bundle.preprocess import InputSpec
-from edge.bundle.unknown import Familiarity
+from edge.bundle.unknown import FamiliarityTable
 from edge.catalogue.prior import COMMON, UNIFORM
 from edge.errors import BundleError
 
@@ -58,8 +59,8 @@ class Bundle:
     """How common its parts are taken to be unless the machine is told otherwise: a name that `read_prior` knows."""
     reference: Path | None = None
     """Parts of known kind as it saw them: `edge.bundle.reference`."""
-    familiarity: Familiarity | None = None
-    """From when on a look counts as one at a part that it was never taught; None: it was not fitted."""
+    familiarity: FamiliarityTable | None = None
+    """From when on a part counts as one that it was never taught; None: it was not fitted."""
 
     def model_for(self, accelerator: str) -> Path:
         """The file that an accelerator runs.
@@ -191,9 +192,25 @@ def _prior(manifest: dict[str, Any]) -> str:
     return str(name)
 
 
-def _familiarity(manifest: dict[str, Any]) -> Familiarity | None:
+def _familiarity(manifest: dict[str, Any]) -> FamiliarityTable | None:
+    """The first bundles had one threshold for any number of looks, which 5 % of the looks at known parts miss."""
     entry = manifest.get("unknown")
-    return None if entry is None else Familiarity(entry["score"], float(entry["threshold"]))
+    if entry is None:
+        return None
+    if "shares" not in entry:
+        return FamiliarityTable(entry["score"], (1,), (0.05,), ((float(entry["threshold"]),),))
+    return FamiliarityTable(
+        score=entry["score"],
+        looks=tuple(int(count) for count in entry["looks"]),
+        shares=tuple(float(share) for share in entry["shares"]),
+        least=_rows(entry["least"]),
+        size_weight=float(entry.get("size_weight", 0.0)),
+        least_with_size=_rows(entry.get("least_with_size", ())),
+    )
+
+
+def _rows(table: Iterable[Iterable[float]]) -> tuple[tuple[float, ...], ...]:
+    return tuple(tuple(float(value) for value in row) for row in table)
 
 
 def _number(manifest: dict[str, Any], name: str, least: float, most: float) -> float:

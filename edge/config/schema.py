@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
+from edge.bundle.unknown import LEAST_SHARE, MOST_SHARE
 from edge.catalogue.prior import Prior, read_prior
 from edge.config.fields import Number, Pin, Region, Section, Text, Whole, folder_of
 from edge.config.gates import GateConfig
@@ -197,6 +198,17 @@ def _read_prior(value: Any, info: ValidationInfo) -> Any:
         raise ValueError(str(error)) from error
 
 
+def _read_share(value: Any) -> bool | float:
+    if isinstance(value, bool):
+        return value
+    if not isinstance(value, int | float) or not LEAST_SHARE <= value <= MOST_SHARE:
+        raise ValueError(
+            f"{value!r} is neither true nor false nor the share of known parts that it may cost"
+            f" ({LEAST_SHARE:g} to {MOST_SHARE:g})"
+        )
+    return float(value)
+
+
 class FusionConfig(Section):
     """How looks become one answer."""
 
@@ -210,8 +222,9 @@ class FusionConfig(Section):
     sure_above: Annotated[Number, Field(ge=0.5, le=0.9999)] = 0.80
     """Posterior mass of the bin under which a part is "unsure"."""
 
-    reject_unknown: Annotated[bool, Field(strict=True)] = True
-    """Whether what looks like no part that the model knows is "unsure", where the bundle can tell."""
+    reject_unknown: Annotated[bool | float, BeforeValidator(_read_share)] = True
+    """Whether what looks like no part that the model knows is "unsure", where the bundle can tell; a number is the
+    share of the known parts that it may cost, and `true` one that costs little."""
 
     @model_validator(mode="after")
     def _min_before_max(self) -> Self:

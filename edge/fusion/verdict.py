@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.bundle.unknown import Familiarity
+from edge.bundle.unknown import Familiarity, size_fit
 from edge.fusion.evidence import Evidence, Method, posterior
 from edge.records import Prediction, Scores, Verdict
 
@@ -60,6 +60,9 @@ class _TrackEvidence:
     colours: Evidence
     size_mm: tuple[float, float] | None = None
     size_scores: NDArray[np.float64] | None = None
+    """Log-likelihood of the size for each part."""
+    size_fit: float | None = None
+    """How well it fits what the looks show; None: not yet computed for these looks and this size."""
     misfit: NDArray[np.float32] | None = None
     touching: bool = False
     twofold: float = 0.0
@@ -77,7 +80,7 @@ class Fusion:
         settings: how to fuse, and when to be sure.
         size: how likely each part is to show a measured rectangle; None where sizes are not known.
         part_prior: (K,) prior probabilities; None for a uniform prior.
-        familiarity: tells parts that the network was never taught; None: it is not asked.
+        familiarity: tells parts that the network was never taught, with the size where it can; None: it is not asked.
     """
 
     def __init__(
@@ -108,6 +111,7 @@ class Fusion:
         """
         track = self._track(prediction.track_id)
         track.parts.add(prediction.part_log_scores, prediction.quality)
+        track.size_fit = None
         if self._familiarity is not None:
             track.familiar += prediction.quality * self._familiarity.of(prediction.part_log_scores)
         if prediction.colour_log_scores.size:
@@ -117,7 +121,8 @@ class Fusion:
         """The track's measured rectangle, best as the median over its frames; the newest one counts, once."""
         track = self._track(track_id)
         if track.size_mm != (length_mm, width_mm):
-            track.size_mm, track.size_scores, track.misfit = (length_mm, width_mm), None, None
+            track.size_mm = (length_mm, width_mm)
+            track.size_scores = track.size_fit = track.misfit = None
 
     def set_touching(self, track_id: int, touching: bool = True, twofold: float = 0.0) -> None:
         """Two parts may hide in this track: its verdict is unsure while that holds.
@@ -147,7 +152,8 @@ class Fusion:
     def verdict(self, track_id: int) -> Verdict:
         """The fused answer so far; for an unknown track the prior, unsure."""
         track = self._tracks.get(track_id) or self._new_track()
-        parts = posterior(self._log_prior + track.parts.log_scores() + self._size_scores(track))
+        sized = self._settings.size_exponent * self._size_scores(track)
+        parts = posterior(self._log_prior + track.parts.log_scores() + sized)
         colours = posterior(track.colours.log_scores()) if track.colours.looks else np.zeros(0, np.float32)
         doubt = self._doubt(track, float(parts.max()))
         reason = doubt or f"posterior {parts.max():.2f} after {_looks(track.parts.looks)}"
@@ -186,16 +192,27 @@ class Fusion:
         return track.twofold + MISFIT * float(np.log1p(seen @ track.misfit)) > SURELY_TWO
 
     def _is_unknown(self, track: _TrackEvidence) -> bool:
-        """Whether its looks are, on the mean, less familiar than those at known parts."""
-        weight = track.parts.weight
-        return self._familiarity is not None and weight > 0 and track.familiar < weight * self._familiarity.least
+        """Whether its looks are, on the mean, less familiar than those at known parts, by its size as well where that
+        is measured."""
+        familiarity, weight = self._familiarity, track.parts.weight
+        if familiarity is None or weight == 0:
+            return False
+        fit = self._size_fit(track) if familiarity.knows_size else None
+        return familiarity.is_unknown(track.familiar / weight, track.parts.looks, fit)
 
-    def _size_scores(self, track: _TrackEvidence) -> NDArray[np.float64] | float:
+    def _size_fit(self, track: _TrackEvidence) -> float | None:
         if self._size is None or track.size_mm is None:
-            return 0.0
+            return None
+        if track.size_fit is None:
+            seen = posterior(track.parts.log_scores())
+            track.size_fit = size_fit(seen, self._size_scores(track), *track.size_mm)
+        return track.size_fit
+
+    def _size_scores(self, track: _TrackEvidence) -> NDArray[np.float64]:
+        if self._size is None or track.size_mm is None:
+            return np.zeros(self._parts)
         if track.size_scores is None:
-            scores = self._size.log_likelihood(*track.size_mm).astype(np.float64)
-            track.size_scores = self._settings.size_exponent * scores
+            track.size_scores = self._size.log_likelihood(*track.size_mm).astype(np.float64)
         return track.size_scores
 
     def _track(self, track_id: int) -> _TrackEvidence:

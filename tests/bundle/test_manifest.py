@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edge.bundle.manifest import MANIFEST, find_bundle, load_bundle
-from edge.bundle.unknown import Familiarity
+from edge.bundle.unknown import FamiliarityTable
 from edge.errors import BundleError
 
 
@@ -94,7 +94,7 @@ def test_a_folder_without_manifest_is_no_bundle(tmp_path: Path) -> None:
         ({"input": {"height_px": 32, "width_px": 32, "margin": "wide"}}, "wide"),
         ({"input": {"height_px": 32, "width_px": 32, "margin": 0, "mm_per_px": 0}}, "mm_per_px"),
         ({"input": "32"}, "manifest"),
-        ({"unknown": {"score": "guess", "threshold": 0}}, "unknown = 'guess' from 0"),
+        ({"unknown": {"score": "guess", "threshold": 0}}, r"unknown = 'guess' from \(0\.0,\)"),
         ({"unknown": {"score": "max posterior"}}, "threshold"),
         ({"prior": "often"}, "prior = 'often' \\(allowed: uniform, common\\)"),
     ],
@@ -141,7 +141,48 @@ def test_a_bundle_says_how_common_its_parts_are(tiny_bundle: Path) -> None:
     assert (load_bundle("universal").prior, load_bundle("starter").prior) == ("common", "uniform")
 
 
+TABLE = {
+    "score": "max posterior",
+    "threshold": 0.12,
+    "looks": [1, 3],
+    "shares": [0.01, 0.05],
+    "least": [[0.1, 0.4], [0.2, 0.6]],
+    "size_weight": 0.5,
+    "least_with_size": [[0.0, 0.1], [0.2, 0.3]],
+}
+
+
 def test_a_bundle_says_from_when_on_a_part_is_unknown(tiny_bundle: Path) -> None:
     assert load_bundle(tiny_bundle).familiarity is None
+    edit(tiny_bundle, unknown=TABLE)
+    found = load_bundle(tiny_bundle).familiarity
+    assert found is not None
+    assert found.losing(0.05).is_unknown(0.55, looks=3)
+    assert not found.losing(0.01).is_unknown(0.55, looks=3)
+    assert (found.size_weight, found.least_with_size) == (0.5, ((0.0, 0.1), (0.2, 0.3)))
+
+
+def test_a_bundle_with_one_threshold_has_it_for_any_share_and_number_of_looks(tiny_bundle: Path) -> None:
     edit(tiny_bundle, unknown={"score": "max posterior", "threshold": 0.12})
-    assert load_bundle(tiny_bundle).familiarity == Familiarity("max posterior", 0.12)
+    found = load_bundle(tiny_bundle).familiarity
+    assert found == FamiliarityTable("max posterior", (1,), (0.05,), ((0.12,),))
+    assert [found.losing(share).least for share in (0.005, 0.05, 0.1)] == [(0.12,)] * 3
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"shares": [0.05, 0.01]},
+        {"looks": [3, 1]},
+        {"looks": [1]},
+        {"least": [[0.1, 0.4]]},
+        {"least_with_size": [[0.1], [0.2]]},
+        {"least_with_size": [[0.1, 0.2]]},
+        {"size_weight": float("nan")},
+        {"score": "guess"},
+    ],
+)
+def test_thresholds_that_do_not_fit_together_are_refused(tiny_bundle: Path, wrong: dict[str, object]) -> None:
+    edit(tiny_bundle, unknown=TABLE | wrong)
+    with pytest.raises(BundleError, match=r"manifest\.json: entry unknown.* is missing or wrong"):
+        load_bundle(tiny_bundle)

@@ -234,6 +234,15 @@ def test_a_right_configuration_gives_no_finding(tmp_path: Path) -> None:
             id="looks",
         ),
         pytest.param(
+            "feeder:",
+            "fusion: {reject_unknown: 5}\nfeeder:",
+            [
+                "machine.yaml:8: fusion.reject_unknown: 5 is neither true nor false nor the share of known parts that"
+                " it may cost (0.005 to 0.1)"
+            ],
+            id="share of known parts",
+        ),
+        pytest.param(
             "parts_per_min: 30",
             "parts_per_min: 30, min_parts_per_min: 40",
             ["machine.yaml:8: feeder.min_parts_per_min: 40 is above parts_per_min 30"],

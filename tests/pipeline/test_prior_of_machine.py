@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from edge.bundle.unknown import Familiarity
+from edge.bundle.unknown import FamiliarityTable
 from edge.catalogue.prior import read_prior
 from edge.machine import Plans, fusion_of
 from edge.records import Prediction
@@ -36,14 +36,31 @@ def test_the_bundle_says_how_common_its_parts_are_and_machine_yaml_goes_before_i
     assert prior_of(told(plans, "uniform")) == pytest.approx([0.25] * 4)
 
 
+@pytest.mark.parametrize(
+    ("reject_unknown", "reason"),
+    [(True, ""), (False, ""), (0.05, "unknown part"), (0.01, "")],
+)
+def test_machine_yaml_says_how_many_known_parts_may_be_taken_for_unknown(
+    plans: Plans, reject_unknown: bool | float, reason: str
+) -> None:
+    table = FamiliarityTable("max posterior", (1,), (0.01, 0.05), ((0.96,), (0.99,)))
+    assert told_of_unknown(plans, table, reject_unknown) == reason
+
+
 @pytest.mark.parametrize(("reject_unknown", "reason"), [(True, "unknown part"), (False, "")])
 def test_unknown_parts_are_rejected_unless_machine_yaml_says_otherwise(
     plans: Plans, reject_unknown: bool, reason: str
 ) -> None:
+    table = FamiliarityTable("max posterior", (1,), (0.05,), ((0.99,),))
+    assert told_of_unknown(plans, table, reject_unknown) == reason
+
+
+def told_of_unknown(plans: Plans, table: FamiliarityTable, reject_unknown: bool | float) -> str:
+    """Why a part is unsure whose likeliest part has 0.97."""
     wanted = plans.config.fusion.model_copy(update={"reject_unknown": reject_unknown, "min_looks": 1})
-    bundle = replace(plans.bundle, familiarity=Familiarity("max posterior", 0.99))
+    bundle = replace(plans.bundle, familiarity=table)
     fusion = fusion_of(replace(plans, bundle=bundle, config=plans.config.model_copy(update={"fusion": wanted})))
     scores = np.log(np.array([0.97, 0.01, 0.01, 0.01], np.float32))
     fusion.add(Prediction(1, 0, "top", scores, np.zeros(0, np.float32), 1.0))
     verdict = fusion.verdict(1)
-    assert (verdict.reason if verdict.unsure else "") == reason
+    return verdict.reason if verdict.unsure else ""
