@@ -1,6 +1,6 @@
 """What a model's scores are worth on one machine, from few parts of its own and many of its bundle.
 
-*Temperature*: fifty parts of five kinds hold some three errors, which say next to nothing about a temperature (its
+*Temperature*: forty parts of four kinds hold some two errors, which say next to nothing about a temperature (its
 logarithm would be off by 0.3). So three things are weighed against each other as a posterior over the logarithm: what
 is held possible beforehand; how likely the named kinds are; and how far the scores of a kind stand out from the others'
 against the same kind in the bundle's reference, which goes with the temperature and hardly differs from part to part.

@@ -62,27 +62,27 @@ def some(seen: SeenParts, rows: np.ndarray) -> SeenParts:
     return SeenParts(**{name: getattr(seen, name)[rows] for name in NAMES})
 
 
-def five_kinds(seen: SeenParts, rng: np.random.Generator, temperature: float = 1.0) -> SeenParts:
-    """Ten of each of five kinds by a network whose logits are so many times as large."""
+def four_kinds(seen: SeenParts, rng: np.random.Generator, temperature: float = 1.0) -> SeenParts:
+    """Ten of each of four kinds by a network whose logits are so many times as large."""
     kinds, counts = np.unique(seen.kinds, return_counts=True)
-    chosen = rng.choice(kinds[counts >= 8], 5, replace=False)
+    chosen = rng.choice(kinds[counts >= 8], 4, replace=False)
     rows = np.concatenate([rng.choice(np.flatnonzero(seen.kinds == kind), 10) for kind in chosen])
     own = some(seen, rows)
     return replace(own, scores=own.scores * temperature, stands_out=own.stands_out * temperature)
 
 
 @pytest.mark.parametrize("temperature", [0.8, 1.0, 1.5])
-def test_fifty_parts_tell_the_temperature(plans, judge, reference, temperature):
+def test_forty_parts_tell_the_temperature(plans, judge, reference, temperature):
     rng = np.random.default_rng(5)
     halves = [some(reference, np.arange(first, len(reference), 2)) for first in (0, 1)]
     for _ in range(4):
-        found = fit_sharpness(judge, five_kinds(halves[0], rng, temperature), halves[1], plans.bundle.fusion_exponent)
+        found = fit_sharpness(judge, four_kinds(halves[0], rng, temperature), halves[1], plans.bundle.fusion_exponent)
         assert found.temperature == pytest.approx(temperature, rel=0.12)
         assert 0.02 < found.log_sigma < 0.15
 
 
 def test_without_a_reference_few_parts_say_little_and_it_says_so(plans, judge, reference):
-    own = five_kinds(reference, np.random.default_rng(6), 1.4)
+    own = four_kinds(reference, np.random.default_rng(6), 1.4)
     found = fit_sharpness(judge, own, None, plans.bundle.fusion_exponent)
     assert 0.7 < found.temperature < 1.6
     assert found.log_sigma > 0.15
@@ -279,7 +279,7 @@ def test_a_kind_that_was_refused_is_replaced_by_another(
 
 
 def test_a_purity_that_cannot_be_had_is_refused(rig: Rig, plans: Plans, reference: SeenParts) -> None:
-    own = five_kinds(reference, np.random.default_rng(7))
+    own = four_kinds(reference, np.random.default_rng(7))
     with pytest.raises(RefusedError, match="one wrong part in 100000000 cannot be promised"):
         fit(rig, ConfidenceData(own, 100_000_000))
     majority = rig.machine.model_copy(update={"fusion": rig.machine.fusion.model_copy(update={"method": "majority"})})

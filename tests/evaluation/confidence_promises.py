@@ -2,7 +2,7 @@
 
 `python tests/evaluation/confidence_promises.py HELDOUT.npz`: the file is of parts that the bundle's reference does not
 have (`record_reference.py --out HELDOUT.npz --seeds 21 22`). Many machines are drawn whose logits are 0.8 to 1.5 times
-as large; each is calibrated on ten parts of each of five kinds, and its promises are compared with what becomes of all
+as large; each is calibrated on ten parts of each of four kinds, and its promises are compared with what becomes of all
 parts of the file. The verdicts are those of all looks at a part; the machine stops looking when it is sure.
 """
 
@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from calibration.confidence import KINDS
 from calibration.confidence_fit import Judge, Judged, Sharpness, curve, error_factor, fit_sharpness, working_point
 from edge.bundle.reference import SeenParts, load_reference
 from edge.config import example
@@ -102,7 +103,7 @@ def main() -> None:
     parser = ArgumentParser(description=__doc__)
     parser.add_argument("held", type=Path, metavar="HELDOUT.npz")
     parser.add_argument("--machines", type=int, default=100)
-    parser.add_argument("--kinds", type=int, default=5)
+    parser.add_argument("--kinds", type=int, default=KINDS)
     parser.add_argument("--bundle", default="starter")
     options = parser.parse_args()
     folder = example("west-18")
