@@ -20,6 +20,7 @@ from quantization.evaluate.fits import expected_calibration_error, reliability
 from quantization.evaluate.pictures import SEEN_WRONG, mistake_name, portrait_name
 from quantization.evaluate.scores import LookScores, ModelScores
 from quantization.evaluate.speed import Speed
+from quantization.evaluate.unknown_tracks import SHOWN
 
 Report = Callable[[str], None]
 
@@ -166,5 +167,23 @@ def _unknown(scores: ModelScores, evaluation: dict[str, Any]) -> dict[str, Any]:
         **fitted,
         "chart": Markup(chart),
         "by_looks": by_looks,
+        "shown": [count for count in fitted["looks"] if count in SHOWN],
+        "riding": _riding(fitted),
         "slipping": sorted(slipping, key=lambda part: -part[1])[:5],
     }
+
+
+def _riding(fitted: dict[str, Any]) -> list[dict[str, Any]]:
+    """One row a share of known parts that may be lost, and in it for each number of looks what is rejected."""
+    belt = fitted["belt"]
+    return [
+        {
+            "share": share,
+            "cells": [
+                {key: rows[row][place] for key, rows in belt.items()}
+                for place, count in enumerate(fitted["looks"])
+                if count in SHOWN
+            ],
+        }
+        for row, share in enumerate(fitted["shares"])
+    ]

@@ -64,6 +64,7 @@ class ModelScores:
         unseen_float: (N,) the float network's answer to each of those looks.
         belt: of parts that ride past the camera.
         unknown: of parts that the model never saw; the families count in `unknown_parts`.
+        unknown_belt: of such parts that ride past the camera.
         unknown_parts: numbers and names of those.
         photos: by the set's name.
     """
@@ -78,6 +79,7 @@ class ModelScores:
     unseen_float: NDArray[np.int64]
     belt: LookScores
     unknown: LookScores
+    unknown_belt: LookScores
     unknown_parts: tuple[str, ...]
     photos: dict[str, PhotoScores] = field(default_factory=dict)
 
@@ -100,7 +102,7 @@ def save_scores(scores: ModelScores, folder: Path) -> None:
         "size/sides_mm": scores.size.sides_mm,
         "size/weights": scores.size.weights,
     }
-    for name in ("unseen", "belt", "unknown"):
+    for name in ("unseen", "belt", "unknown", "unknown_belt"):
         looks: LookScores = getattr(scores, name)
         arrays |= {f"{name}/{key}": value for key, value in asdict(looks).items()}
     for name, photos in scores.photos.items():
@@ -163,6 +165,7 @@ def _read(folder: Path) -> ModelScores:
             unseen_float=arrays["unseen_float"],
             belt=looks("belt"),
             unknown=looks("unknown"),
+            unknown_belt=looks("unknown_belt"),
             unknown_parts=tuple(facts["unknown_parts"]),
             photos={name: photos(name) for name in facts["photos"]},
         )

@@ -13,6 +13,7 @@ from edge.bundle.manifest import sha256, write_manifest
 from edge.catalogue.categories import category_of
 from edge.errors import InputError
 from quantization.evaluate.scores import PARTS
+from quantization.evaluate.unknown import FALSE_REJECTION
 from quantization.factory.export_step import Export, exported
 from quantization.factory.workshop import Workshop
 from quantization.recipe import Family
@@ -97,6 +98,20 @@ def part_entry(family: Family, meshes: Path) -> dict[str, Any]:
     }
 
 
+def familiarity_entry(fitted: dict[str, Any]) -> dict[str, Any]:
+    """What a manifest says of unknown parts, from what `unknown_tracks.fit` found; `threshold` is that of one look at
+    5 %, for machines that know of no other."""
+    one_look = fitted["least"][fitted["shares"].index(FALSE_REJECTION)][0]
+    rows = {key: [[round(value, 4) for value in row] for row in fitted[key]] for key in ("least", "least_with_size")}
+    return {
+        "score": fitted["score"],
+        "threshold": round(one_look, 4),
+        **{key: fitted[key] for key in ("looks", "shares")},
+        "size_weight": round(fitted["size_weight"], 5),
+        **rows,
+    }
+
+
 def _manifest(shop: Workshop, result: dict[str, Any], origin: str, served: list[Export]) -> dict[str, Any]:
     recipe = shop.recipe
     return {
@@ -115,7 +130,7 @@ def _manifest(shop: Workshop, result: dict[str, Any], origin: str, served: list[
         "fusion_exponent": round(result["fusion_exponent"], 4),
         "unsure_below": round(result["unsure_below"], 4),
         "prior": recipe.prior,
-        "unknown": {key: result["unknown"][key] for key in ("score", "threshold")},
+        "unknown": familiarity_entry(result["unknown"]),
         "accelerators": [made.accelerator for made in served],
         "models": {made.accelerator: made.file for made in served},
         "checked": {made.file: made.note for made in served},

@@ -18,9 +18,10 @@ from edge.bundle.size import SizeEvidence
 from edge.catalogue.lookalikes import groups
 from edge.errors import BrickgateError, InputError
 from quantization.data.layers import LayerSet, open_layers
-from quantization.evaluate import figures, unknown
+from quantization.evaluate import figures, unknown, unknown_tracks
 from quantization.evaluate.fits import fit_fusion_exponent, fit_temperature, fit_unsure_below
 from quantization.evaluate.looks import UnseenLooks, make_test_looks
+from quantization.evaluate.machine_sizes import machine_errors
 from quantization.evaluate.photos import Photo, read_photos, score_photos
 from quantization.evaluate.pictures import write_pictures
 from quantization.evaluate.scores import PICTURES, LookScores, ModelScores, save_scores
@@ -39,8 +40,10 @@ from quantization.train.network import to_input
 PARTS_A_FAMILY, MOST_PARTS = 10, 1500
 """Simulated parts of each family; fewer, though one at least, where there are many families."""
 LOOKS_A_PART, FITTING_LOOKS = 8, 4
-TRACKS_A_FAMILY, MOST_TRACKS = 3, 600
-"""Parts that ride past the camera when the fusion is fitted."""
+TRACKS_A_FAMILY, MOST_TRACKS = 10, 1200
+"""Parts that ride past the camera when the fusion is fitted, and what counts as an unknown part: thresholds that one
+part in a hundred does not reach want hundreds of parts."""
+UNKNOWN_TRACKS_A_FAMILY, MOST_UNKNOWN_TRACKS = 6, 240
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,7 @@ class TestSets:
     unseen: UnseenLooks
     belt: UnseenLooks
     unknown: UnseenLooks
+    unknown_belt: UnseenLooks
     unknown_parts: tuple[str, ...]
 
 
@@ -72,9 +76,9 @@ def evaluate(shop: Workshop, photos: list[Path]) -> dict[str, Any]:
     photos_of = {name: score_photos(kept, int8.logits, shop.recipe.input_px) for name, kept in photographs.items()}
     shop.evaluation.unlink(missing_ok=True)
     sets = _make_sets(shop)
-    fitting = _score(sets.fitting, int8)
+    fitting = score_looks(sets.fitting, int8)
     temperature = fit_temperature(fitting.logits, fitting.families)
-    belt = _score(sets.belt, int8)
+    belt = score_looks(sets.belt, int8)
     ridden = log_softmax(belt.logits, temperature)
     unseen, of_float = _score_both(sets.unseen, int8, network)
     scores = ModelScores(
@@ -87,11 +91,15 @@ def evaluate(shop: Workshop, photos: list[Path]) -> dict[str, Any]:
         unseen=unseen,
         unseen_float=of_float,
         belt=belt,
-        unknown=_score(sets.unknown, int8),
+        unknown=score_looks(sets.unknown, int8),
+        unknown_belt=score_looks(sets.unknown_belt, int8),
         unknown_parts=sets.unknown_parts,
         photos=photos_of,
     )
     rejection = unknown.fit(fitting.logits, scores)
+    strange = SizeEvidence(*size_table(load_unknown_families(shop.recipe), shop.meshes))
+    rode = unknown_tracks.Ridden(belt, scores.unknown_belt, scores.size, strange, temperature, scores.fusion_exponent)
+    rejection |= unknown_tracks.fit(rejection["score"], rode, machine_errors())
     result = {
         "temperature": scores.temperature,
         "fusion_exponent": scores.fusion_exponent,
@@ -123,18 +131,33 @@ def _make_sets(shop: Workshop) -> TestSets:
     looks = recipe.render.test_looks_per_family
     plan = make_plan(moulds, looks, recipe.render.size_px, recipe.seed + TEST_SEED, split="test")
     render_shards(plan, folder, 1, shop.meshes)
-    seed, tracks, each = recipe.seed, min(TRACKS_A_FAMILY * families, MOST_TRACKS), min(LOOKS_A_PART, looks)
+    seed, each = recipe.seed, min(LOOKS_A_PART, looks)
     return TestSets(
         renders,
         fitting=make_test_looks(renders, size_px, parts, min(FITTING_LOOKS, looks), seed + 10),
         unseen=make_test_looks(renders, size_px, parts, each, seed + 20),
-        belt=make_track_looks(shop.families, shop.meshes, size_px, tracks, seed + 30),
+        belt=known_tracks(shop),
         unknown=make_test_looks(open_layers(folder), size_px, PARTS_A_FAMILY * len(strange), each, seed + 40),
+        unknown_belt=strange_tracks(shop),
         unknown_parts=tuple(f"{family.number} {family.description}" for family in strange),
     )
 
 
-def _score(looks: UnseenLooks, int8: TfliteModel) -> LookScores:
+def known_tracks(shop: Workshop) -> UnseenLooks:
+    """The recipe's own parts as they ride past the camera."""
+    tracks = min(TRACKS_A_FAMILY * len(shop.families), MOST_TRACKS)
+    return make_track_looks(shop.families, shop.meshes, shop.recipe.input_px, tracks, shop.recipe.seed + 30)
+
+
+def strange_tracks(shop: Workshop) -> UnseenLooks:
+    """The same of parts that the model was never shown."""
+    strange = load_unknown_families(shop.recipe)
+    tracks = min(UNKNOWN_TRACKS_A_FAMILY * len(strange), MOST_UNKNOWN_TRACKS)
+    return make_track_looks(strange, shop.meshes, shop.recipe.input_px, tracks, shop.recipe.seed + 41)
+
+
+def score_looks(looks: UnseenLooks, int8: TfliteModel) -> LookScores:
+    """What the int8 model answers."""
     logits = np.concatenate([int8.logits(pictures) for pictures in looks.batches()])
     return LookScores(logits, looks.families, looks.looks_a_part, looks.sizes_mm)
 
@@ -166,6 +189,7 @@ def _accuracy(scores: ModelScores, rejection: dict[str, Any]) -> dict[str, float
     alike = groups(scores.numbers)
     found = figures.accuracy_figures(scores, alike)
     found |= {f"unknown_{key}": rejection[key] for key in ("rejected", "false_rejection")}
+    found |= unknown_tracks.figures(rejection)
     for name, photos in scores.photos.items():
         found |= figures.photo_figures(name, figures.photo_rows(scores, photos, alike))
     return found

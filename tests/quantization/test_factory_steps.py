@@ -13,7 +13,7 @@ import torch
 from tiny_model import write_model
 
 from edge.bundle.manifest import load_bundle, sha256
-from edge.bundle.unknown import Familiarity
+from edge.bundle.unknown import FamiliarityTable
 from edge.errors import BrickgateError, InputError
 from quantization import factory
 from quantization.evaluate import looks as synthetic
@@ -27,7 +27,17 @@ EVALUATION = {
     "temperature": 1.23456,
     "fusion_exponent": 0.4,
     "unsure_below": 0.7,
-    "unknown": {"score": "max posterior", "threshold": 0.2, "rejected": 0.4, "false_rejection": 0.05},
+    "unknown": {
+        "score": "max posterior",
+        "threshold": 0.3,
+        "rejected": 0.4,
+        "false_rejection": 0.05,
+        "looks": [1, 3],
+        "shares": [0.01, 0.05],
+        "least": [[0.1, 0.15], [0.2, 0.25]],
+        "size_weight": 0.5,
+        "least_with_size": [[1.1, 1.2], [1.3, 1.4]],
+    },
     "quantization": {"input": {"scale": 0.1, "zero_point": 0}, "output": {"scale": 0.1, "zero_point": 0}},
     "accuracy": ACCURACY,
 }
@@ -89,7 +99,10 @@ def test_renders_of_other_families_are_not_trained_on(shop, write_renders):
 def test_a_bundle_holds_all_that_the_machine_needs(evaluated, tmp_path):
     (evaluated.folder / "weights.txt").write_text("imagenet.npz")
     bundle = load_bundle(factory.bundle(evaluated, tmp_path / "made"))
-    assert (bundle.familiarity, bundle.prior) == (Familiarity("max posterior", 0.2), "uniform")
+    assert bundle.familiarity == FamiliarityTable(
+        "max posterior", (1, 3), (0.01, 0.05), ((0.1, 0.15), (0.2, 0.25)), 0.5, ((1.1, 1.2), (1.3, 1.4))
+    )
+    assert bundle.prior == "uniform"
     assert (bundle.name, bundle.temperature, bundle.fusion_exponent) == ("tiny", 1.2346, 0.4)
     assert (bundle.input.width_px, bundle.input.margin, bundle.input.mm_per_px) == (64, 0.06, None)
     first = bundle.parts[0]
@@ -100,6 +113,7 @@ def test_a_bundle_holds_all_that_the_machine_needs(evaluated, tmp_path):
     assert "CC BY 4.0" in attribution
     assert "Starting weights: imagenet.npz" in attribution
     manifest = json.loads((bundle.folder / "manifest.json").read_text())
+    assert manifest["unknown"]["threshold"] == 0.2  # one look at 5 %, for machines that know of no other
     assert manifest["made_from"]["recipe"]["seed"] == 3
     assert set(manifest["files"]) == {"model.tflite", "parts.json", "size.npz", "ATTRIBUTION.txt"}
 
@@ -206,6 +220,9 @@ def test_what_was_measured_and_fitted_is_kept(shop, measured):
     assert result["temperature"] > 1.0
     assert 0 <= result["fusion_exponent"] <= 1
     assert result["unknown"]["rejected"] == accuracy["unknown_rejected"]
+    assert result["unknown"]["looks"] == [1, 2, 3, 5]
+    at_5_percent = result["unknown"]["belt"]["rejected_with_size"][result["unknown"]["shares"].index(0.05)]
+    assert [accuracy[f"unknown_belt_{name}_with_size_rejected"] for name in ("1_look", "3_looks")] == at_5_percent[:3:2]
     assert len(result["looks"]["independent"]["majority"]) == shop.recipe.render.test_looks_per_family == 4
     assert result["categories"]["Plate"] == {"parts": 1, "top1": pytest.approx(0.75), "category": pytest.approx(0.75)}
 

@@ -71,6 +71,10 @@ def test_the_machine_loads_what_was_built(work):
     assert sum(file.stat().st_size for file in (work / "bundle").iterdir()) < 1.5e6
     accuracy = json.loads((work / "bundle" / "manifest.json").read_text())["accuracy"]
     assert {"synthetic_one_look_top1", "int8_float_agreement", "expected_calibration_error"} <= set(accuracy)
+    assert {"unknown_belt_3_looks_rejected", "unknown_belt_3_looks_with_size_rejected"} <= set(accuracy)
+    assert bundle.familiarity is not None
+    strict, lenient = bundle.familiarity.losing(0.01), bundle.familiarity.losing(0.1)
+    assert strict.knows_size and all(low <= high for low, high in zip(strict.least, lenient.least, strict=True))
 
 
 def test_the_float_model_is_the_network_that_was_quantized(work):

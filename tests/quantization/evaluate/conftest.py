@@ -56,6 +56,9 @@ def model_scores() -> ModelScores:
         unseen_float=of_float,
         belt=LookScores(drawn(rng, ridden, 3.0), ridden, LOOKS_A_PART, SEEN_MM[ridden]),
         unknown=LookScores(drawn(rng, np.zeros(48, int), 2.0), strange, LOOKS_A_PART),
+        unknown_belt=LookScores(
+            drawn(rng, np.zeros(48, int), 2.0), strange, LOOKS_A_PART, np.full((48, 2), 24, np.float32)
+        ),
         unknown_parts=tuple(f"{number} Odd part" for number in range(900, 906)),
         photos={"some-photos": photos},
     )

@@ -49,6 +49,22 @@ class Page(HTMLParser):
         return [attributes for name, attributes in self.found if name == tag]
 
 
+RIDDEN = {
+    "looks": [1, 3],
+    "shares": [0.01, 0.05],
+    "least": [[0.1, 0.2], [0.3, 0.4]],
+    "size_weight": 0.5,
+    "least_with_size": [[1.1, 1.2], [1.3, 1.4]],
+    "belt": {
+        "rejected": [[0.111, 0.122], [0.211, 0.222]],
+        "false_rejection": [[0.011, 0.012], [0.051, 0.052]],
+        "rejected_with_size": [[0.311, 0.322], [0.411, 0.422]],
+        "false_rejection_with_size": [[0.013, 0.014], [0.053, 0.054]],
+    },
+}
+"""What `quantization.evaluate.unknown_tracks.fit` finds."""
+
+
 class Renders:
     """A red rectangle for each family, as a set of renders gives it."""
 
@@ -79,7 +95,7 @@ def subject(model_scores, tmp_path):
     return Subject(
         title="Brickgate small",
         input_px=64,
-        evaluation={"unsure_below": 0.7, "unknown": unknown.fit(model_scores.unseen.logits, model_scores)},
+        evaluation={"unsure_below": 0.7, "unknown": unknown.fit(model_scores.unseen.logits, model_scores) | RIDDEN},
         files={"int8": tmp_path / "model.tflite"},
         speeds={"int8": [Speed(1, 1.25, 1.5), Speed(2, 0.75, 1.0)]},
         computer="a computer",
@@ -120,6 +136,12 @@ def test_the_page_says_what_was_measured(model_scores, subject, pictures):
     ):  # fmt: skip
         assert said in words, said
     assert " nan" not in words.lower()
+
+
+def test_the_page_says_how_many_unknown_parts_are_noticed_on_the_belt(model_scores, subject, pictures):
+    words = Page(render_report(model_scores, subject, pictures, pytest.fail)).words
+    for said in ("11.1 %", "22.2 %", "31.1 %", "42.2 %", "1.2 %", "5.4 %", "reject_unknown: 0.05", "1 look", "3 looks"):
+        assert said in words, said
 
 
 def test_a_missing_picture_is_said_in_a_line_and_left_out(model_scores, subject, pictures):
