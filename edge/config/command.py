@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge.bundle.manifest import load_bundle
+from edge.bundle.unknown import FamiliarityTable
 from edge.catalogue.parts import PartCatalogue
 from edge.catalogue.prior import Prior, in_words, read_prior, unknown_names
 from edge.config.document import read_document
@@ -40,7 +41,7 @@ def check_files(files: Sequence[Path], bundle: str | None, say: Callable[[str], 
         )
     model = _model(machines[0], bundle, say)
     findings = check(machines[0], bins[0] if bins else None, model.catalogue if model else None)
-    findings += _of_prior(model) if model else ()
+    findings += (*_of_prior(model), *_of_unknown(model, machines[0])) if model else ()
     for finding in findings:
         say(str(finding))
     if model and model.prior.weights:
@@ -62,6 +63,9 @@ class _Model:
 
     catalogue: PartCatalogue
     prior: Prior
+    asked_of_unknown: bool
+    """Whether machine.yaml itself wants unknown parts to be noticed."""
+    familiarity: FamiliarityTable | None
 
 
 def _model(machine: Path, bundle: str | None, say: Callable[[str], None]) -> _Model | None:
@@ -75,7 +79,9 @@ def _model(machine: Path, bundle: str | None, say: Callable[[str], None]) -> _Mo
     except BrickgateError as error:
         say(f"part numbers and rules are not checked: {error}")
         return None
-    return _Model(PartCatalogue(loaded.parts), config.fusion.prior or read_prior(loaded.prior))
+    fusion = config.fusion
+    asked = "reject_unknown" in fusion.model_fields_set and fusion.reject_unknown is not False
+    return _Model(PartCatalogue(loaded.parts), fusion.prior or read_prior(loaded.prior), asked, loaded.familiarity)
 
 
 def _of_prior(model: _Model) -> Iterator[Finding]:
@@ -84,6 +90,13 @@ def _of_prior(model: _Model) -> Iterator[Finding]:
         meant = model.catalogue.suggest(name)
         message = f"the model knows no part or category '{name}'" + (f"; did you mean '{meant}'?" if meant else "")
         yield Finding(Severity.WARNING, str(model.prior.file), model.prior.lines[name], "", name, message)
+
+
+def _of_unknown(model: _Model, machine: Path) -> Iterator[Finding]:
+    """The bundle may not be able to do what machine.yaml wants of it."""
+    if model.asked_of_unknown and model.familiarity is None:
+        message = "the model cannot tell parts that it does not know: make its bundle again with this brickgate-model"
+        yield read_document(machine).finding(("fusion", "reject_unknown"), message, Severity.WARNING)
 
 
 def _count(number: int, noun: str) -> str:

@@ -296,6 +296,21 @@ def test_check_config_says_how_common_parts_are_taken_to_be(brickgate, machine):
     assert (result.code, result.out.splitlines()[-1]) == (0, f"{machine}: 0 errors, 1 warning")
 
 
+@pytest.mark.parametrize(
+    ("wanted", "model", "warned"),
+    [("0.05", "made", True), ("true", "made", True), ("false", "made", False), ("0.05", "starter", False)],
+)
+def test_check_config_says_when_the_model_cannot_tell_unknown_parts(brickgate, machine, bundle, wanted, model, warned):
+    line = len(machine.read_text().splitlines()) + 2
+    machine.write_text(machine.read_text() + f"\nfusion: {{reject_unknown: {wanted}}}\n")
+    result = brickgate("check-config", machine, "--bundle", model if model == "starter" else bundle)
+    told = (
+        f"{machine}:{line}: warning: fusion.reject_unknown: the model cannot tell parts that it does not know: make its"
+        " bundle again with this brickgate-model\n"
+    )
+    assert (result.code, told in result.out) == (0, warned)
+
+
 def test_check_config_wants_one_machine(brickgate, machine):
     result = brickgate("check-config", machine, machine)
     assert (result.code, result.err) == (
