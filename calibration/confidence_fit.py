@@ -6,9 +6,9 @@ is held possible beforehand; how likely the named kinds are; and how far the sco
 against the same kind in the bundle's reference, which goes with the temperature and hardly differs from part to part.
 The fusion's exponent is fitted along, from where the bundle has it.
 
-*Purity*: the error among sorted parts is what the reference's verdicts promise, times two factors: by how much more or
-less often than promised they were wrong, and by how much this machine's own parts were. Each is of a gamma
-distribution, so that as many errors as were expected leave it at 1, and few say little.
+*Purity*: the error among sorted parts is the mean of what the reference's verdicts promise and of what came true of
+them, times a factor by which this machine's own parts were more or less often wrong: of a gamma distribution, so that
+as many errors as were expected leave it at 1.
 """
 
 from __future__ import annotations
@@ -39,9 +39,8 @@ FEW_OF_KIND = 4
 """With fewer of a kind in the reference, all of it is compared with."""
 LEAST = 1e-4
 """A named kind counts as no less likely: one brick in the wrong box must not decide."""
-ERRORS_BEFOREHAND, REFERENCE_ERRORS_BEFOREHAND = 12.0, 40.0
-"""As if so many errors had been expected and had come. What verdicts promise is right to some 15 %, as 40 errors
-that are counted tell; 1,500 parts of a reference hold 15 where one in a hundred is wrong (docs/results.md)."""
+ERRORS_BEFOREHAND = 12.0
+"""As if so many errors had been expected and had come."""
 THRESHOLDS = 1 - np.geomspace(0.5, 1e-4, 90)
 FEWEST_SORTED = 25
 """A threshold that fewer parts of the reference reach promises nothing."""
@@ -160,12 +159,9 @@ def stands_out(seen: SeenParts, reference: SeenParts) -> float:
 
 def error_factor(own: Judged) -> float:
     """By how much more often than promised this machine's parts were wrong, leaned towards 1."""
-    return _factor(own, own.mass >= THRESHOLDS[0], ERRORS_BEFOREHAND)
-
-
-def _factor(judged: Judged, decided: NDArray[np.bool_], beforehand: float) -> float:
-    expected, came = float((1 - judged.mass[decided]).sum()), float((1 - judged.right[decided]).sum())
-    return (beforehand + came) / (beforehand + expected)
+    decided = own.mass >= THRESHOLDS[0]
+    expected, came = float((1 - own.mass[decided]).sum()), float((1 - own.right[decided]).sum())
+    return (ERRORS_BEFOREHAND + came) / (ERRORS_BEFOREHAND + expected)
 
 
 def curve(many: Judged, factor: float, thresholds: Sequence[float] = tuple(THRESHOLDS.tolist())) -> list[WorkingPoint]:
@@ -176,9 +172,8 @@ def curve(many: Judged, factor: float, thresholds: Sequence[float] = tuple(THRES
         decided = many.mass >= least
         if decided.sum() < FEWEST_SORTED and points:
             break
-        promised = float((1 - many.mass[decided]).mean()) if decided.any() else 0.0
-        wrong = factor * _factor(many, decided, REFERENCE_ERRORS_BEFOREHAND) * promised
-        purity = max(purity, 1 - min(wrong, 1.0))
+        wrong = ((1 - many.right[decided]) + (1 - many.mass[decided])).mean() / 2 if decided.any() else 0.0
+        purity = max(purity, 1 - min(factor * float(wrong), 1.0))
         recovery = float(many.right[decided].sum() / max(float(many.wanted.sum()), 1.0))
         points.append(WorkingPoint(sure_above=round(least, 5), purity=round(purity, 5), recovery=round(recovery, 5)))
     return points
