@@ -16,6 +16,7 @@ from calibration.gate_design import LIMIT_LATENCY_S, LIMIT_MM, LIMIT_TRAVEL_S, i
 from calibration.gate_picture import draw_gates
 from calibration.gate_trials import try_gates
 from calibration.gate_ways import own_bins, runs
+from calibration.positions import servos_of
 from calibration.rig import Rig
 from calibration.step import Fit, RefusedError, Step
 from edge.config.calibration import GateCalibration, GatesCalibration, Residual
@@ -48,6 +49,7 @@ def collect(rig: Rig) -> GatesData:
     """
     stood = rig.machine.belt.motor.driver != "none" and rig.machine.belt.encoder.driver not in ("constant", "tracker")
     unders = {gate.name: _under(rig, gate, stood) for gate in rig.machine.gates}
+    _tell_of_positions(rig)
     counts = Counts(rig)
     try:
         for run in runs(rig.bins, {gate.name: gate.rest for gate in rig.machine.gates}):
@@ -58,6 +60,16 @@ def collect(rig: Rig) -> GatesData:
         for gate in rig.gates.values():
             gate.move_to(gate.rest)
     return GatesData(tuple(under for under in unders.values() if under.batches), stood)
+
+
+def _tell_of_positions(rig: Rig) -> None:
+    """An arm that stands elsewhere than machine.yaml says has another way to go, and another time for it."""
+    servos = servos_of(rig)
+    if servos and rig.calibration.positions is None:
+        rig.operator.say(
+            f"gates: nobody has nudged the positions of {', '.join(servos)}: if an arm is off, so will its times be; do"
+            " 'brickgate-calibrate positions' before"
+        )
 
 
 def _under(rig: Rig, gate: GateConfig, stood: bool) -> GateUnderTrial:

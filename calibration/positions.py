@@ -43,7 +43,7 @@ def collect(rig: Rig) -> PositionsData:
         RefusedError: there is no servo, or whoever stands there ends it.
         HardwareError: a gate fails.
     """
-    servos = {gate.name: pulse_us for gate in rig.config.gates if (pulse_us := _pulses(rig, gate))}
+    servos = servos_of(rig)
     if not servos:
         raise RefusedError("positions: machine.yaml has no servo gate (pulse_us) whose positions could be nudged")
     written = {gate.name: pulse_us for gate in rig.machine.gates if (pulse_us := _pulses(rig, gate))}
@@ -79,6 +79,11 @@ def fit(rig: Rig, data: PositionsData) -> Fit[PositionsCalibration]:
         pulse_us={gate: dict(found_us) for gate, found_us in data.found_us.items()},
     )
     return Fit(section, notes=tuple(_note(gate, data) for gate in data.found_us))
+
+
+def servos_of(rig: Rig) -> dict[str, dict[str, int]]:
+    """The pulse widths in µs that each servo gate is sent, by position."""
+    return {gate.name: pulse_us for gate in rig.config.gates if (pulse_us := _pulses(rig, gate))}
 
 
 def _pulses(rig: Rig, gate: GateConfig) -> dict[str, int] | None:

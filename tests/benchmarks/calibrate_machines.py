@@ -23,13 +23,16 @@ from plane_truth import errors_of
 
 from calibration.measured_belt import told_scale
 from calibration.parts_run import PartsRun
+from calibration.positions import servos_of
 from calibration.rig import Rig
 from calibration.simulated import SimOperator, simulated_rig
 from calibration.step import RefusedError, run_step
 from calibration.steps import step
 from edge.catalogue.colours import Colour, load_colours
 from edge.config import example
+from edge.config.bins import BinsConfig
 from edge.config.load import load_bins, load_machine
+from edge.config.schema import MachineConfig
 from edge.inference.colour import ColourMeter, Sample, sample_body
 from edge.records import TOP_VIEW, Frame, Track
 from edge.sim.parts import SimPart, Wanted
@@ -72,10 +75,10 @@ def calibrate(name: str, seed: int, steps: Sequence[str] = STEPS) -> Outcome:
     """One machine through the steps."""
     folder, outcome = example(name), Outcome(seed)
     machine, bins = load_machine(folder / "machine.yaml"), load_bins(folder / "bins.yaml")
-    rig = simulated_rig(machine, bins, seed, say=lambda line: print(f"  {line}", flush=True))
-    operator = rig.operator
-    assert isinstance(operator, SimOperator)
     with TemporaryDirectory() as file:
+        rig = started(machine, bins, seed, Path(file) / "calibration.yaml" if "gates" in steps else None)
+        operator = rig.operator
+        assert isinstance(operator, SimOperator)
         for name_ in steps:
             begun_s, hands_s = rig.clock.now_s(), operator.took_s
             account = GatesAccount(rig) if name_ == "gates" else None
@@ -104,6 +107,19 @@ def calibrate(name: str, seed: int, steps: Sequence[str] = STEPS) -> Outcome:
     if found.colour:
         name_colours(rig, operator, outcome)
     return outcome
+
+
+def started(machine: MachineConfig, bins: BinsConfig, seed: int, nudged_into: Path | None) -> Rig:
+    """A machine as it is before its first step; its servos, if it has some, are nudged where `nudged_into` is given."""
+
+    def say(line: str) -> None:
+        print(f"  {line}", flush=True)
+
+    rig = simulated_rig(machine, bins, seed, say=say)
+    if nudged_into is None or not servos_of(rig):
+        return rig
+    calibration = run_step(step("positions"), rig, nudged_into)
+    return simulated_rig(machine, bins, seed, calibration=calibration, say=say)
 
 
 @dataclass(slots=True)

@@ -306,6 +306,16 @@ def test_no_parts_are_refused_and_all_is_at_rest():
     assert world.feeder.parts_per_min == 0
 
 
+@pytest.mark.parametrize(("config", "told"), [("chute-9", True), ("beginner-4", False)])
+def test_who_did_not_nudge_the_servos_before_is_told(config, told):
+    folder, said = example(config), []
+    rig = simulated_rig(load_machine(folder / "machine.yaml"), load_bins(folder / "bins.yaml"), 2, say=said.append)
+    rig.operator.sim.world.feeder.fault = FeederFault.EMPTY
+    with pytest.raises(RefusedError, match="no parts are seen on the belt"):
+        collect(rig)
+    assert told == any("nobody has nudged the positions of chute" in line for line in said)
+
+
 def test_a_belt_that_does_not_move_is_refused(monkeypatch):
     folder = example("beginner-4")
     rig = simulated_rig(load_machine(folder / "machine.yaml"), load_bins(folder / "bins.yaml"), 3)
