@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -150,13 +151,10 @@ def _watch(process: subprocess.Popen[bytes], journal: Path, every_s: float) -> t
     samples: list[Sample] = []
     cpu_s, started_s = 0.0, time.monotonic()
     while process.poll() is None:
-        try:
-            memory_mb = read_memory(process.pid)
-            cpu_s = _cpu_s(process.pid)
-        except OSError:
-            break
-        recording = journal.exists() and journal.stat().st_size > 0
-        samples.append(Sample(time.monotonic() - started_s, *memory_mb, recording))
+        with suppress(OSError):  # It has not begun yet, or is about to end.
+            memory_mb, cpu_s = read_memory(process.pid), _cpu_s(process.pid)
+            recording = journal.exists() and journal.stat().st_size > 0
+            samples.append(Sample(time.monotonic() - started_s, *memory_mb, recording))
         try:
             process.wait(timeout=every_s)
         except subprocess.TimeoutExpired:
