@@ -173,6 +173,9 @@ class GateBatches:
         trial = own.todo.pop(0)
         middle_mm = self._looks.middle_mm(ride) + self._station_mm(gate)
         stops_mm = middle_mm + trial.at - self._coast_mm
+        swings_mm = middle_mm - trial.at * self._speed
+        turns = not self._standing and trial.came != self._home_of(gate)
+        turn_mm = self._longest_s(gate) * self._speed if turns else 0.0
 
         def begin() -> None:
             if self._reach_of(ride) <= REACHES or own.was_tried_with(ride.number):
@@ -183,6 +186,8 @@ class GateBatches:
                 or (self._standing and not self._would_stand_at(stops_mm))
             ):
                 own.todo.append(trial)
+                if turns:
+                    self._go_home(gate)
                 self._choose(ride, self._station_mm(gate) + NEXT_MM)
             elif self._standing:
                 self._stand(ride, gate, trial)
@@ -190,11 +195,24 @@ class GateBatches:
                 self._swing(ride, gate, trial, middle_mm)
                 self._go_on(ride, gate, trial)
 
-        if self._standing:
-            self._at_travel(stops_mm, begin)
+        def turn() -> None:
+            """A chute that waits at one end has nobody else's part fall in there, which would be counted."""
+            before_mm = middle_mm - self._belt.travel_mm()
+            if self._belt.travel_mm() < own.busy_mm or self._is_in_the_way(ride, gate, before_mm):
+                own.todo.append(trial)
+                self._choose(ride, self._station_mm(gate) + NEXT_MM)
+            else:
+                self._move(gate, trial.came)
+                self._at_travel(swings_mm, begin)
+
+        if turns:
+            self._at_travel(swings_mm - turn_mm, turn)
         else:
-            self._prepare(gate, trial, middle_mm)
-            self._at_travel(middle_mm - trial.at * self._speed, begin)
+            self._at_travel(stops_mm if self._standing else swings_mm, begin)
+
+    def _home_of(self, gate: str) -> int:
+        """The position in which the gate waits, and lets parts go on."""
+        return self._unders[gate].gate.positions.index(self._run_of_gates.onwards[gate])
 
     def _would_stand_at(self, stops_mm: float) -> bool:
         """Whether a belt that is stopped now coasts as it was seen to, from where it should: it has not coasted past
@@ -202,17 +220,11 @@ class GateBatches:
         travel_mm = self._belt.travel_mm()
         return travel_mm - stops_mm < ON_TIME_MM and travel_mm - self._started_mm > self._coast_mm
 
-    def _prepare(self, gate: str, trial: Trial, middle_mm: float) -> None:
-        """Has a chute where the trial begins."""
-        came = self._unders[gate].gate.positions[trial.came]
-        if came != self._run_of_gates.onwards[gate]:
-            early_mm = (trial.at + 2 * self._longest_s(gate)) * self._speed
-            self._at_travel(middle_mm - early_mm, lambda: self._rig.gates[gate].move_to(came))
-
-    def _is_in_the_way(self, ride: Ride, gate: str) -> bool:
-        """Whether another part comes to the gate before it is at home again, or is still there."""
+    def _is_in_the_way(self, ride: Ride, gate: str, before_mm: float = 0.0) -> bool:
+        """Whether another part comes to the gate before it is at home again, or is still there, or comes on the last
+        `before_mm` of the part's way."""
         low_mm, high_mm = self._reach(gate)
-        move_mm = 0.0 if self._standing else self._longest_s(gate) * self._speed
+        move_mm = 0.0 if self._standing else max(self._longest_s(gate) * self._speed, before_mm)
         for other in self._looks.real(self._belt.travel_mm()):
             ahead_mm = ride.x_belt_mm - other.x_belt_mm
             clear_mm = ride.half_mm + other.half_mm + (high_mm - low_mm) + AFTER_MM

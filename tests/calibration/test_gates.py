@@ -421,6 +421,18 @@ def test_parts_stand_where_they_should(stands_done):
         assert max(off_mm) < 2.5
 
 
+def test_a_chute_that_waits_for_one_part_catches_no_other():
+    """Parts that nobody tried would be counted with those that met it before it moved."""
+    folder = example("chute-9")
+    rig = simulated_rig(load_machine(folder / "machine.yaml"), load_bins(folder / "bins.yaml"), 1)
+    unders = {gate.name: GateUnderTrial(gate, rig.config.belt.belt_mm_per_s) for gate in rig.machine.gates}
+    (run,) = runs(rig.bins, {gate.name: gate.rest for gate in rig.machine.gates})
+    done = GateBatches(rig, run, unders, Counts(rig)).do({"chute": [Trial("chute", "swing", 0.5, 0, 8)] * 30})
+    assert len(done["chute"]) > 20
+    met = [part.why.removeprefix("chute=") for part in rig.operator.sim.world.truth]
+    assert not {"s1", "s2"} & set(met), met
+
+
 class Unmoved:
     """Batches that are done as they are wanted; `sizes` tells by how many trials of how many gates each."""
 
