@@ -175,20 +175,24 @@ class GateBatches:
         stops_mm = middle_mm + trial.at - self._coast_mm
         swings_mm = middle_mm - trial.at * self._speed
         turns = not self._standing and trial.came != self._home_of(gate)
-        turn_mm = self._longest_s(gate) * self._speed if turns else 0.0
+
+        def later() -> None:
+            own.todo.append(trial)
+            self._choose(ride, self._station_mm(gate) + NEXT_MM)
 
         def begin() -> None:
             if self._reach_of(ride) <= REACHES or own.was_tried_with(ride.number):
                 own.todo.append(trial)
+                if turns:
+                    self._go_home(gate)
             elif (
                 self._is_in_the_way(ride, gate)
                 or self._belt.travel_mm() < own.busy_mm
                 or (self._standing and not self._would_stand_at(stops_mm))
             ):
-                own.todo.append(trial)
                 if turns:
                     self._go_home(gate)
-                self._choose(ride, self._station_mm(gate) + NEXT_MM)
+                later()
             elif self._standing:
                 self._stand(ride, gate, trial)
             else:
@@ -199,14 +203,13 @@ class GateBatches:
             """A chute that waits at one end has nobody else's part fall in there, which would be counted."""
             before_mm = middle_mm - self._belt.travel_mm()
             if self._belt.travel_mm() < own.busy_mm or self._is_in_the_way(ride, gate, before_mm):
-                own.todo.append(trial)
-                self._choose(ride, self._station_mm(gate) + NEXT_MM)
+                later()
             else:
                 self._move(gate, trial.came)
                 self._at_travel(swings_mm, begin)
 
         if turns:
-            self._at_travel(swings_mm - turn_mm, turn)
+            self._at_travel(swings_mm - self._longest_s(gate) * self._speed, turn)
         else:
             self._at_travel(stops_mm if self._standing else swings_mm, begin)
 

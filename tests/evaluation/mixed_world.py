@@ -13,7 +13,10 @@ import argparse
 import json
 import random
 import sys
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from edge.bundle.manifest import BundlePart, load_bundle
 from edge.catalogue.parts import StarterPart, load_starter_parts
@@ -45,8 +48,7 @@ def mixed_sprites(work: Path, count: int) -> Path:
     mixed, rare = work / f"mixed-{count}", work / f"others-{count}"
     if (mixed / "sprites.json").is_file():
         return mixed
-    if not (rare / "sprites.json").is_file():
-        make_sprites(others(count), rare, DRAW_SEED, work / "meshes", lambda *told: print(*told, file=sys.stderr))
+    render_once(others(count), rare, work / "meshes")
     mixed.mkdir(parents=True, exist_ok=True)
     shipped = (ASSETS / "sprites.bin").read_bytes()
     (mixed / "sprites.bin").write_bytes(shipped + (rare / "sprites.bin").read_bytes())
@@ -60,6 +62,12 @@ def mixed_sprites(work: Path, count: int) -> Path:
     return mixed
 
 
+def render_once(parts: Sequence[StarterPart], out: Path, meshes: Path) -> None:
+    """Renders sprites of parts into a folder, unless they are there."""
+    if not (out / "sprites.json").is_file():
+        make_sprites(parts, out, DRAW_SEED, meshes, lambda *told: print(*told, file=sys.stderr))
+
+
 def half_and_half(folder: Path) -> SpriteAtlas:
     """An atlas whose common and other shapes are equally often drawn: of the fewer, each stands there several times."""
     atlas = SpriteAtlas(folder)
@@ -68,6 +76,14 @@ def half_and_half(folder: Path) -> SpriteAtlas:
     rare = [shape for shape in atlas.shapes if shape.family not in common]
     atlas.shapes = tuple(often * len(rare) + rare * len(often))
     return atlas
+
+
+def plans_with(bundle: str, **fusion: Any) -> Plans:
+    """The plans of west-18 with another `fusion` than its machine.yaml has."""
+    folder = example("west-18")
+    plans = read_plans(str(folder / "machine.yaml"), str(folder / "bins.yaml"), bundle, measured=False)
+    changed = plans.config.fusion.model_copy(update=fusion)
+    return replace(plans, config=plans.config.model_copy(update={"fusion": changed}))
 
 
 def run(plans: Plans, atlas: SpriteAtlas, parts: int, seed: int) -> SimulateResult:
@@ -86,11 +102,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
     atlas = half_and_half(mixed_sprites(args.work, args.others))
-    folder = example("west-18")
-    plans = read_plans(str(folder / "machine.yaml"), str(folder / "bins.yaml"), args.bundle, measured=False)
-    fusion = plans.config.fusion.model_copy(update={"prior": read_prior(args.prior)})
-    config = plans.config.model_copy(update={"fusion": fusion})
-    result = run(Plans(config, plans.bins, plans.bundle, plans.catalogue, plans.colours), atlas, args.parts, args.seed)
+    result = run(plans_with(args.bundle, prior=read_prior(args.prior)), atlas, args.parts, args.seed)
     print(json.dumps(result.to_json()))
 
 

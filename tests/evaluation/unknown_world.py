@@ -11,18 +11,14 @@ from __future__ import annotations
 import argparse
 import json
 import random
-import sys
 from pathlib import Path
 
-from mixed_world import DRAW_SEED, LONGEST_MM, run
+from mixed_world import DRAW_SEED, LONGEST_MM, plans_with, render_once, run
 
 from edge.catalogue.parts import StarterPart
-from edge.config import example
-from edge.machine import Plans, read_plans
 from edge.sim.sprites import SpriteAtlas
 from quantization.recipe import load_recipe, load_unknown_families
 from quantization.sizes import upright_size_mm
-from quantization.sprites import make_sprites
 
 SETTINGS = {"false": False, "true": True, "0.05": 0.05}
 
@@ -30,12 +26,11 @@ SETTINGS = {"false": False, "true": True, "0.05": 0.05}
 def unknown_sprites(recipe: str, work: Path, count: int) -> Path:
     """The folder of sprites of families that the recipe's model was never shown; made where it is missing."""
     out, meshes = work / f"unknown-{recipe}-{count}", work / "meshes"
-    if not (out / "sprites.json").is_file():
-        families = load_unknown_families(load_recipe(recipe))
-        short = [family for family in families if upright_size_mm(family.moulds[0], meshes)[0] <= LONGEST_MM]
-        drawn = sorted(random.Random(DRAW_SEED).sample(short, min(count, len(short))), key=lambda it: it.number)
-        parts = [StarterPart(family.number, family.description, family.moulds[:1], ()) for family in drawn]
-        make_sprites(parts, out, DRAW_SEED, meshes, lambda *told: print(*told, file=sys.stderr))
+    families = load_unknown_families(load_recipe(recipe))
+    short = [family for family in families if upright_size_mm(family.moulds[0], meshes)[0] <= LONGEST_MM]
+    drawn = sorted(random.Random(DRAW_SEED).sample(short, min(count, len(short))), key=lambda it: it.number)
+    parts = [StarterPart(family.number, family.description, family.moulds[:1], ()) for family in drawn]
+    render_once(parts, out, meshes)
     return out
 
 
@@ -66,13 +61,8 @@ def main() -> None:
     args = parser.parse_args()
     sprites = unknown_sprites(args.bundle, args.work, args.families)
     atlas = atlas_of(sprites, args.bundle, args.work / "meshes", args.largest)
-    folder = example("west-18")
-    plans = read_plans(str(folder / "machine.yaml"), str(folder / "bins.yaml"), args.bundle, measured=False)
     for setting in args.reject:
-        fusion = plans.config.fusion.model_copy(update={"reject_unknown": SETTINGS[setting]})
-        config = plans.config.model_copy(update={"fusion": fusion})
-        sorting = Plans(config, plans.bins, plans.bundle, plans.catalogue, plans.colours)
-        result = run(sorting, atlas, args.parts, args.seed)
+        result = run(plans_with(args.bundle, reject_unknown=SETTINGS[setting]), atlas, args.parts, args.seed)
         score = result.score
         told = {
             "reject_unknown": setting,
