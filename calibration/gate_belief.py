@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -10,7 +11,9 @@ import numpy as np
 from calibration.gate_model import Array, GateShape, Trial, chance, count_chance
 from edge.config.gates import GateBase
 
-LEAD_STEP_S, TRAVEL_STEPS, PLACE_STEP_MM = 0.0012, 73, 0.08
+LEAD_STEP_S, PLACE_STEP_MM = 0.0012, 0.08
+TRAVEL_STEPS, TRAVEL_STEP_S = 73, 0.0025
+"""At least so many values, and none further apart: a chute's travel may be anything within most of a second."""
 TRACE = 1e-7
 """Values whose share of the most likely one's weight is less are left out."""
 
@@ -227,11 +230,10 @@ class GateUnderTrial:
         latencies_s = leads_s[:, None] + place.first / speed
         possible = (latencies_s >= ranges.latency_s[0]) & (latencies_s <= ranges.latency_s[1])
         share = (possible * likely(latencies_s, self.gate.latency_s + LATER_S, LIKELY_LATER_S)) @ place.weight
-        travels_s = np.linspace(*ranges.travel_s, TRAVEL_STEPS)
+        steps = max(TRAVEL_STEPS, 1 + math.ceil((ranges.travel_s[1] - ranges.travel_s[0]) / TRAVEL_STEP_S))
+        travels_s = np.linspace(*ranges.travel_s, steps)
         first, travel_s = (values.ravel() for values in np.meshgrid(leads_s, travels_s, indexing="ij"))
-        weight = np.repeat(share, TRAVEL_STEPS) * likely(
-            travel_s, self.gate.travel_s, LIKELY_TRAVEL * self.gate.travel_s
-        )
+        weight = np.repeat(share, steps) * likely(travel_s, self.gate.travel_s, LIKELY_TRAVEL * self.gate.travel_s)
         kept = weight > 0
         return self._after(Belief(first[kept], travel_s[kept], weight[kept] / weight.sum()), "swing")
 

@@ -12,7 +12,7 @@ from calibration.gate_batch import REACHES, GateBatches
 from calibration.gate_belief import NOT_SWAPPED, Batch, GateUnderTrial
 from calibration.gate_counts import Counts
 from calibration.gate_design import FIRST, is_worth_a_batch, next_batch
-from calibration.gate_model import PLACE_MM, Trial, count_chance
+from calibration.gate_model import PLACE_MM, Trial, chance, count_chance
 from calibration.gate_trials import MOST_BATCHES, check_counts, try_gates
 from calibration.gate_ways import own_bins, runs
 from calibration.gates import GatesData, collect, fit
@@ -431,6 +431,24 @@ def test_a_chute_that_waits_for_one_part_catches_no_other():
     assert len(done["chute"]) > 20
     met = [part.why.removeprefix("chute=") for part in rig.operator.sim.world.truth]
     assert not {"s1", "s2"} & set(met), met
+
+
+@pytest.mark.parametrize("share", [0.85, 0.98, 1.05])
+def test_a_chutes_travel_is_told_to_what_is_claimed(share):
+    """It may be anything within most of a second: values that stand for all must not lie far apart."""
+    chute = load_machine(example("chute-9") / "machine.yaml").gates[0]
+    under = GateUnderTrial(chute, MM_PER_S)
+    first, last = under.shape.ends
+    travel_s = share * chute.travel_s
+    for came, went, met in ((first, last, last), (first, last, first), (last, first, first), (last, first, last)):
+        edge_s = LATENCY_S + travel_s * (15 if met == went else 1) / 16
+        trials = tuple(Trial("chute", "swing", edge_s + off_s, came, went) for off_s in np.linspace(-0.02, 0.02, 60))
+        expected = sum(chance(under.shape, one, met, np.array([LATENCY_S]), np.array([travel_s]))[0] for one in trials)
+        under.batches.append(Batch(trials, {met: round(float(expected))}))
+    under.update()
+    assert under.travel_std_s < 0.003
+    assert under.travel_s == pytest.approx(travel_s, abs=2 * under.travel_std_s)
+    assert len(np.unique(under.timing.travel_s)) > 5
 
 
 class Unmoved:
