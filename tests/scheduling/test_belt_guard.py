@@ -192,6 +192,26 @@ def test_a_part_that_rolls_is_no_slip():
     assert ride.stopped == []
 
 
+def _frames(ride: Ride, told: float, seen: float) -> None:
+    """200 frames at shares of the usual speed, two parts in view."""
+    for index in range(200):
+        pair = frozenset({index, index + 1})
+        ride.guard.frame(index / 12, told * index * 12.5, SeenMotion(12.5 * seen, pair))
+
+
+def test_tall_parts_that_seem_faster_are_no_lost_ticks():
+    ride = Ride()
+    _frames(ride, 1.0, 1.1)
+    assert ride.stopped == []
+
+
+@pytest.mark.parametrize(("told", "seen"), [(0.9, 1.0), (0.93, 1.0), (0.9, 1.05), (1.0, 1.15)])
+def test_ticks_that_are_lost_make_the_encoder_slower_than_usual(told, seen):
+    ride = Ride()
+    _frames(ride, told, seen)
+    assert "ticks are lost" in ride.stopped[0][1]
+
+
 def test_a_belt_with_its_own_switch_may_stand():
     ride = Ride(switched=False)
     ride.run(5)
