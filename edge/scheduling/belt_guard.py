@@ -26,8 +26,8 @@ WINDOW_S = 1.5
 SLIP_MM, SLIP_SHARE = 8.0, 0.06
 """Encoder and parts may differ by so much within the window: about a gate's margin."""
 TALL_SHARE = 0.12
-"""A part of 30 mm under a camera at 300 mm seems so much faster than the belt: its top is nearer to the camera. Ticks that
-are lost make the encoder slower than usual, tall parts do not."""
+"""A part of 30 mm under a camera at 300 mm seems so much faster than the belt: its top is nearer to the camera. Ticks
+that are lost make the encoder slower than usual, tall parts do not."""
 SCALE_MM, SCALE_SHARE = 600.0, 0.02
 """Over this way a smaller difference that stays is one of scale."""
 OFF_SHARE = 0.10
