@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -15,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 import edge.catalogue
 from edge.catalogue.prior import UNIFORM
 from edge.errors import ConfigError, InputError
+from quantization.csv_rows import read_csv
 
 RECIPES = Path(__file__).parent / "recipes"
 UNKNOWN_FAMILIES, EVERYDAY_FAMILIES = "unknown-parts.csv", "starter-parts.csv"
@@ -214,15 +213,11 @@ def read_families(name: str) -> list[Family]:
     file = next((path for path in candidates if path.is_file()), None)
     if file is None:
         raise InputError(f"no list of families {name}: give a CSV with part_family and ldraw_moulds")
-    rows, columns = _read_list(file)
-    missing = [column for column in ("part_family", "ldraw_moulds") if column not in columns]
-    if missing:
-        raise InputError(f"{file} has no column '{missing[0]}': it needs part_family and ldraw_moulds")
-    gaps = (n for n, row in enumerate(rows, 2) if not (row["part_family"] and row["ldraw_moulds"].strip("; ")))
-    gap = next(gaps, None)
+    rows = read_csv(file, "a list of families", ("part_family", "ldraw_moulds"))
+    gap = next((line for line, row in rows if not (row["part_family"] and row["ldraw_moulds"].strip("; "))), None)
     if gap:
         raise InputError(f"{file}:{gap}: part_family or ldraw_moulds is empty: fill it in")
-    families = [_family(row) for row in rows]
+    families = [_family(row) for _, row in rows]
     numbers = [family.number for family in families]
     twice = next((number for number in numbers if numbers.count(number) > 1), None)
     if not families or twice:
@@ -231,17 +226,6 @@ def read_families(name: str) -> list[Family]:
     if strange is not None:
         raise InputError(f"{file} names '{strange}': a number has letters, digits, '_' and '-' only, such as 3062b")
     return families
-
-
-def _read_list(file: Path) -> tuple[list[dict[str, str]], Sequence[str]]:
-    """The rows of a list, their cells stripped, and its columns."""
-    try:
-        with file.open(newline="", encoding="utf-8-sig") as stream:  # spreadsheets write a mark before the first name
-            reader = csv.DictReader(stream)
-            rows = [{key: (value or "").strip() for key, value in row.items() if key} for row in reader]
-            return rows, reader.fieldnames or ()
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{file} cannot be read as a list of families ({error}): save it as a CSV in UTF-8") from error
 
 
 def _family(row: dict[str, str]) -> Family:

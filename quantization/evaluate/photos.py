@@ -6,7 +6,6 @@ the network does not know are left out and counted.
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 
 from edge.bundle.preprocess import InputSpec, cut
 from edge.errors import InputError
+from quantization.csv_rows import read_csv
 from quantization.data.opening import listed
 from quantization.evaluate.scores import PhotoScores
 
@@ -45,15 +45,7 @@ def read_photos(folder: Path, families: Sequence[str], say: Callable[[str], None
     """
     labels = folder / "labels.csv"
     index = {family: k for k, family in enumerate(families)}
-    try:
-        with labels.open(newline="", encoding="utf-8-sig") as stream:
-            rows = list(csv.DictReader(stream))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        why = error.strerror if isinstance(error, OSError) else error
-        raise InputError(f"{labels} cannot be read ({why}): name a folder of labelled photos") from error
-    lacking = [column for column in COLUMNS if rows and column not in rows[0]]
-    if lacking:
-        raise InputError(f"{labels} has no column '{lacking[0]}': it needs {', '.join(COLUMNS)}")
+    rows = [row for _, row in read_csv(labels, "labels of photographs", COLUMNS)]
     photos = [
         Photo(folder / row["file"], index[row["part_family"]], row["view"], row["group"] or row["file"])
         for row in rows

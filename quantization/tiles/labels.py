@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from edge.bundle.manifest import BundlePart
 from edge.bundle.preprocess import read_mm_per_px
 from edge.catalogue.parts import PartCatalogue
 from edge.errors import InputError
+from quantization.csv_rows import read_csv
 from quantization.recipe import Family
 from quantization.tiles.picture import SUFFIXES
 
@@ -114,18 +114,7 @@ def read_rows(file: Path, needed: Sequence[str]) -> list[tuple[int, dict[str, st
     Raises:
         InputError: it cannot be read, has no row, or lacks a column.
     """
-    try:
-        with file.open(newline="", encoding="utf-8-sig") as stream:
-            reader = csv.DictReader(stream)
-            rows = [
-                (reader.line_num, {key: (value or "").strip() for key, value in row.items() if key}) for row in reader
-            ]
-            columns = reader.fieldnames or ()
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{file} cannot be read as labels ({error}): give a CSV with {', '.join(needed)}") from error
-    missing = [column for column in needed if column not in columns]
-    if missing:
-        raise InputError(f"{file} has no column '{missing[0]}' (it has: {', '.join(columns) or 'nothing'})")
+    rows = read_csv(file, "labels", needed)
     if not rows:
         raise InputError(f"{file} has no row: give one for each picture")
     return rows

@@ -93,8 +93,8 @@ def test_families_have_moulds_aliases_and_one_line_of_description(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("part_family\n3001\n", "has no column 'ldraw_moulds': it needs part_family and ldraw_moulds"),
-        ("", "has no column 'part_family': it needs part_family and ldraw_moulds"),
+        ("part_family\n3001\n", "no column 'ldraw_moulds': it needs part_family, ldraw_moulds, and has part_family"),
+        ("", "has no column 'part_family': it needs part_family, ldraw_moulds, and has nothing"),
         ("part_family,ldraw_moulds\n", "names no family: correct the list"),
         ("part_family,ldraw_moulds\n3001,3001\n3001,3001\n", "names 3001 twice: correct the list"),
         ("part_family,ldraw_moulds\n3001,3001; \n3003,;\n", ":3: part_family or ldraw_moulds is empty: fill it in"),
@@ -116,7 +116,7 @@ def test_a_list_may_come_from_a_spreadsheet(tmp_path):
     text = "part_family,ldraw_moulds,aliases,description\n 3062 ,3062a; 3062b,35480 ;,Brick\n"
     (family,) = families_of(tmp_path, text, "utf-8-sig")
     assert (family.number, family.moulds, family.aliases) == ("3062", ("3062a", "3062b"), ("35480",))
-    with pytest.raises(InputError, match=r"mine\.csv cannot be read as a list .*: save it as a CSV in UTF-8"):
+    with pytest.raises(InputError, match=r"mine\.csv cannot be read as a list .*: save a CSV in UTF-8"):
         families_of(tmp_path, text.replace("Brick", "Stein, größer"), "latin-1")
 
 
