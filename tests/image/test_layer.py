@@ -6,6 +6,7 @@ import configparser
 import re
 import shutil
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -141,9 +142,9 @@ def test_the_disk_that_init_looks_for_is_the_one_that_is_built() -> None:
 
 
 def test_lists_of_packages_name_each_once() -> None:
-    for name in ("packages.txt", "packages-debian.txt", "packages-raspberrypi.txt"):
+    for name in ("packages.txt", "packages-hardware.txt", "packages-debian.txt", "packages-raspberrypi.txt"):
         names = [line for line in (IMAGE / name).read_text().splitlines() if line and not line.startswith("#")]
-        assert len(names) == len(set(names)) > 3
+        assert len(names) == len(set(names)) >= 3
         assert all(re.fullmatch(r"[a-z0-9][a-z0-9+.-]+", package) for package in names)
 
 
@@ -152,10 +153,18 @@ def _names(file: str) -> list[str]:
     return [line for line in lines if line]
 
 
+def test_what_drives_a_pis_hardware_comes_from_the_archive() -> None:
+    """pip is asked for wheels alone, and has none of what picamera2 and rpi-lgpio need."""
+    extra = tomllib.loads((SYSTEM.parents[1] / "pyproject.toml").read_text())["project"]["optional-dependencies"]["pi"]
+    wanted = {f"python3-{re.split('[><=;]', requirement)[0]}" for requirement in extra}
+    assert wanted == set(_names("packages-hardware.txt"))
+    assert "[pi]" not in (IMAGE / "build.sh").read_text()
+
+
 def test_rpi_image_gens_layer_has_the_packages_of_the_lists() -> None:
     text = (IMAGE / "rpi-image-gen/layer/brickgate-root.yaml").read_text()
     layer = yaml.safe_load(text)["mmdebstrap"]
-    assert layer["packages"] == [*_names("packages.txt"), "python3-picamera2"]
+    assert layer["packages"] == [*_names("packages.txt"), *_names("packages-hardware.txt")]
     (hook,) = layer["customize-hooks"]
     assert f"for name in {' '.join(_names('packages-raspberrypi.txt'))}; do" in hook
     assert subprocess.run(["sh", "-n"], input=hook, text=True, check=False).returncode == 0

@@ -44,7 +44,7 @@ step() { echo "build.sh: $*"; }
 unpack_root() {
   if [[ -z $root_tar ]]; then
     # Emulation makes this the slowest step by far; the list of packages decides whether it is needed.
-    root_tar=$out/root-$archive-$(cat "$here"/packages.txt "$here/packages-$archive.txt" "$here/root.sh" | sha256sum | cut -c1-12).tar
+    root_tar=$out/root-$archive-$(cat "$here"/packages{,-hardware,"-$archive"}.txt "$here/root.sh" | sha256sum | cut -c1-12).tar
     [[ -f $root_tar ]] || "$here/root.sh" "$root_tar" "$archive"
   fi
   step "root from $root_tar"
@@ -77,12 +77,10 @@ install_brickgate() {
   local found=()
   [[ -n $wheels ]] && found=(--no-index --find-links "$wheels")
   "${pip[@]}" wheel --quiet --no-deps "${found[@]}" --wheel-dir "$work/wheel" "$work/source"
-  local extras=''
-  [[ $archive == raspberrypi ]] && extras='[pi]'
   "${pip[@]}" install --quiet --no-compile --no-warn-conflicts --root-user-action=ignore --target "$lib" --only-binary=:all: --python-version "$python_version" \
     --implementation cp --platform manylinux_2_28_aarch64 --platform manylinux_2_27_aarch64 \
     --platform manylinux_2_17_aarch64 --platform manylinux2014_aarch64 "${found[@]}" \
-    "$(echo "$work"/wheel/brickgate-*.whl)$extras"
+    "$work"/wheel/brickgate-*.whl
   rm -rf "${lib:?}/bin" "$lib"/*.dist-info/direct_url.json "$lib"/*.dist-info/RECORD
   find "$lib" -type d -name tests -path '*numpy*' -prune -exec rm -rf {} +
   echo /opt/brickgate/lib >"$root/usr/lib/python3/dist-packages/brickgate.pth"

@@ -26,7 +26,7 @@ case $archive in
     sources+=("deb ${BRICKGATE_PI_MIRROR:-http://archive.raspberrypi.com/debian} $suite main")
     keys+=("--keyring=${BRICKGATE_PI_KEYRING:-/usr/share/keyrings/raspberrypi-archive-keyring.gpg}")
     keys+=(--keyring=/usr/share/keyrings/debian-archive-keyring.gpg)
-    include+=,python3-picamera2
+    include+=,$(names "$here/packages-hardware.txt" | paste -sd,)
     ;;
   *) echo "root.sh: there is no archive '$archive': debian or raspberrypi" >&2; exit 2 ;;
 esac
