@@ -50,6 +50,36 @@ def test_the_service_is_hardened() -> None:
     assert float(found[1]) <= 2.0
 
 
+@pytest.mark.parametrize("unit", ["brickgate.service", "brickgate-failed.service", "brickgate-status.service"])
+def test_nothing_of_ours_runs_as_root(unit: str) -> None:
+    """brickgate-failed.service writes into a folder of the service's user, who may have laid links there."""
+    lines = (SYSTEM / unit).read_text().splitlines()
+    assert {"NoNewPrivileges=yes"} < set(lines)
+    assert any(line.startswith("User=brickgate") for line in lines)
+
+
+@pytest.mark.parametrize("unit", ["brickgate.service", "brickgate-status.service"])
+def test_the_cards_passwords_are_out_of_reach(unit: str) -> None:
+    assert "InaccessiblePaths=-/boot/brickgate/network.yaml" in (SYSTEM / unit).read_text().splitlines()
+
+
+def test_the_greeting_follows_no_link(tmp_path: Path) -> None:
+    script = (SYSTEM / "50-brickgate.motd").read_text().replace("/run/", f"{tmp_path}/")
+    (tmp_path / "brickgate").mkdir()
+    issue = tmp_path / "brickgate/issue"
+
+    def greeting() -> str:
+        return subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True, timeout=60).stdout
+
+    assert greeting() == ""
+    issue.write_text("sorting")
+    assert greeting() == "sorting"
+    (tmp_path / "secret").write_text("hash")
+    issue.unlink()
+    issue.symlink_to(tmp_path / "secret")
+    assert greeting() == ""
+
+
 def test_only_the_last_failure_says_that_the_program_cannot_be_started() -> None:
     # systemd 254 and newer start OnFailure= before each automatic restart too, unless it is told "direct": a machine
     # whose configuration was just put right said that it cannot be started.
@@ -72,6 +102,7 @@ def test_the_console_gets_a_reason_when_the_program_cannot_even_begin(tmp_path: 
     (line,) = re.findall(r"^ExecStart=/bin/sh -c '(.*)'$", unit, re.MULTILINE)
     # systemd.syntax(7): %% is %, and in single quotes \\\\ is one backslash.
     script = line.replace("%%", "%").replace("\\\\", "\\").replace("/run/", f"{tmp_path}/")
+    (tmp_path / "brickgate").mkdir()
     said = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True, timeout=60).stdout
     assert "SAFE MODE: the machine stands still" in said
     told = read_state(tmp_path / "brickgate/state.json")
