@@ -251,11 +251,17 @@ def bins(
 
 
 @app.command()
-def doctor() -> None:
-    """Says what hardware and libraries are there, and what is missing."""
-    from edge.hardware.doctor import inspect, print_checks
+def doctor(
+    config: Annotated[
+        Path | None, typer.Option("--config", help="machine.yaml; default: the one in /etc/brickgate, if any.")
+    ] = None,
+) -> None:
+    """Says what hardware and libraries are there, and what is missing; fails when the machine needs it."""
+    from edge.hardware.doctor import System, inspect, is_lacking, print_checks
 
-    print_checks(inspect(), Console())
+    checks = inspect(System(named=config))
+    print_checks(checks, Console())
+    raise typer.Exit(1 if is_lacking(checks) else 0)
 
 
 @app.command()

@@ -16,6 +16,8 @@ from edge.hardware.gate import RealServoGate
 
 I2C_BUS = 1
 """The bus on the pin header of every Raspberry Pi."""
+DEFAULT_ADDRESS = 0x40
+"""Of a board as it is sold, with no jumper closed."""
 SERVO_HZ = 50
 OSCILLATOR_HZ = 25_000_000
 STEPS = 4096
@@ -79,6 +81,23 @@ class Pca9685Board:
                 f"{self.name} does not answer on I2C bus {I2C_BUS} ({error.strerror}): check its wiring, its power"
                 f" and its address (`i2cdetect -y {I2C_BUS}`)"
             ) from error
+
+
+def trouble_at(smbus2: Any, i2c_address: int) -> str | None:
+    """Why no board answers at an address; None when one does. It only reads, which disturbs no run that is on.
+
+    Args:
+        smbus2: the module.
+    """
+    try:
+        bus = smbus2.SMBus(I2C_BUS)
+        try:
+            bus.read_byte_data(i2c_address, _MODE1)
+        finally:
+            bus.close()
+    except OSError as error:
+        return error.strerror or str(error)
+    return None
 
 
 class Pca9685Gate(RealServoGate):

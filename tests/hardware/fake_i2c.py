@@ -66,14 +66,20 @@ class _Bus:
         self._i2c: FakeI2c | None = i2c
 
     def write_i2c_block_data(self, address: int, register: int, values: list[int]) -> None:
-        if self._i2c is None:
-            raise TypeError("the bus is closed")
         if len(values) > 32:
             raise ValueError("Data length cannot exceed 32 bytes")
+        self._chip(address).write(register, values)
+
+    def read_byte_data(self, address: int, register: int) -> int:
+        return self._chip(address).registers[register]
+
+    def _chip(self, address: int) -> FakePca9685:
+        if self._i2c is None:
+            raise TypeError("the bus is closed")
         chip = self._i2c.chips.get(address)
         if chip is None:
             raise OSError(errno.EREMOTEIO, "Remote I/O error")
-        chip.write(register, values)
+        return chip
 
     def close(self) -> None:
         if self._i2c is not None:

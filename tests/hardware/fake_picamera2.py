@@ -178,12 +178,35 @@ class FakePicamera2:
             raise RuntimeError(f"the camera is {self.state}, not {state}")
 
 
+class FakeClass:
+    """Stands in for the class Picamera2, with what can be asked of it before a camera is opened."""
+
+    def __init__(self, module: FakeModule) -> None:
+        self._module = module
+
+    def __call__(self) -> FakePicamera2:
+        return FakePicamera2(self._module)
+
+    def global_camera_info(self) -> list[dict[str, Any]]:
+        if self._module.libcamera_fails:
+            raise RuntimeError("Camera manager could not be started")
+        camera = {
+            "Model": "imx708",
+            "Location": 2,
+            "Rotation": 180,
+            "Id": "/base/soc/i2c0mux/i2c@1/imx708@1a",
+            "Num": 0,
+        }
+        return [camera] if self._module.camera_connected else []
+
+
 class FakeModule:
     """Stands in for the module picamera2."""
 
     def __init__(self) -> None:
         self.camera_connected = True
         self.lens_motor = True
+        self.libcamera_fails = False
         self.stalled = False
         """No more frames come."""
         self.now_ns = 1_000_000_000
@@ -194,9 +217,7 @@ class FakeModule:
         """What happens while a frame is waited for: time passes."""
         self.open_cameras = 0
         self.camera: FakePicamera2 | None = None
-
-    def Picamera2(self) -> FakePicamera2:  # noqa: N802
-        return FakePicamera2(self)
+        self.Picamera2 = FakeClass(self)
 
 
 def install(monkeypatch: Any) -> FakeModule:
