@@ -12,7 +12,7 @@ readonly TORCH="torch==2.13.0" TORCH_CPU_INDEX="https://download.pytorch.org/whl
 readonly TFLITE_REQUIREMENTS=("tflite-runtime==2.14.0" "numpy<2")
 readonly EGL_PACKAGES=(libegl1 libgl1 libgl1-mesa-dri)
 readonly BASE_MB=700 MODEL_MB=6000
-LOG="$ROOT/install.log"
+LOG=/dev/null # until the run has one of its own
 WORK="" # a temporary folder, removed on the way out
 
 usage() {
@@ -40,7 +40,11 @@ parts that is already there.
 TEXT
 }
 
-say() { printf '%s\n' "$*" >&2; }
+# A terminal that is gone stops nothing: what was said is in the log.
+say() {
+  log "$*"
+  printf '%s\n' "$*" >&2 || true
+}
 
 die() {
   say "install.sh: $*"
@@ -52,7 +56,7 @@ refuse() {
   exit 2
 }
 
-log() { printf '%s  %s\n' "$(date '+%F %T')" "$*" >>"$LOG"; }
+log() { printf '%s  %s\n' "$(date '+%F %T')" "$*" >>"$LOG" || true; }
 
 # --- Python and its virtual environment ------------------------------------------------------------------------------
 
@@ -259,7 +263,9 @@ install_test() {
 # --- The commands ----------------------------------------------------------------------------------------------------
 
 start_log() {
-  { mkdir -p "$BUILD" && : >>"$LOG"; } 2>/dev/null || die "$ROOT cannot be written: clone into a folder of your own"
+  { mkdir -p "$BUILD" && : >>"$ROOT/install.log"; } 2>/dev/null ||
+    die "$ROOT cannot be written: clone into a folder of your own"
+  LOG="$ROOT/install.log"
   log "install.sh $*"
   if command -v flock >/dev/null; then
     exec 9>"$BUILD/.install.lock"

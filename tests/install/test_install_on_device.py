@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -61,9 +62,12 @@ case "${0##*/} $*" in
   "groupadd "*) echo "group ${*: -1}" >>"$FAKE_USERS" ;;
   "useradd "*) printf 'passwd %s\ngroup %s\n' "${*: -1}" "${*: -1}" >>"$FAKE_USERS" ;;
   "userdel "* | "groupdel "*) sed -i "/ ${*: -1}\$/d" "$FAKE_USERS" ;;
+  "systemctl enable "*) exit "${FAKE_REFUSED:-0}" ;;
   "systemctl restart brickgate-status.socket") exit "${FAKE_PORT_IS_TAKEN:-0}" ;;
   "systemctl --version") echo "systemd ${FAKE_SYSTEMD:-252} (x)" ;;
   "systemctl --no-block start brickgate.service")
+    [[ -z "${FAKE_SIGNAL:-}" ]] || kill -s "$FAKE_SIGNAL" "$PPID"
+    [[ "${FAKE_SIGNAL:-}" != KILL ]] || exit 1
     state="${FAKE_STATE:-sorting}"
     ! grep -q SICK "$FAKE_ROOT/opt/brickgate/current/bin/source" || state=safe-mode
     mkdir -p "$FAKE_ROOT/run/brickgate"
@@ -82,12 +86,14 @@ class Pi:
     project: Path
     bin: Path
     environment: dict[str, str] = field(default_factory=dict)
+    terminal: IO[str] | None = None
 
     def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [self.project / "install.sh", *arguments],
             check=False,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=self.terminal or subprocess.PIPE,
             text=True,
             env={**self.environment, **environment},
             timeout=HANGS_S,
@@ -103,6 +109,10 @@ class Pi:
     def calls(self) -> str:
         file = Path(self.environment["FAKE_CALLS"])
         return file.read_text() if file.exists() else ""
+
+    @property
+    def log(self) -> str:
+        return (self.root / "var/log/brickgate-install.log").read_text()
 
     @property
     def version(self) -> str:
@@ -343,7 +353,7 @@ def test_a_broken_update_never_touches_the_running_version(pi: Pi) -> None:
 
 
 def test_a_version_that_does_not_sort_any_more_is_switched_back(pi: Pi) -> None:
-    (pi.root / "boot/firmware/config.txt").write_text("dtparam=i2c_arm=on\ncamera_auto_detect=1\n")
+    boots_with_i2c(pi)
     pi.installs()
     first = pi.version
     files = pi.files()
@@ -370,6 +380,97 @@ def test_a_service_that_says_nothing_is_no_health(pi: Pi) -> None:
     result = pi.run("--update", FAKE_STATE="starting", BRICKGATE_HEALTHY_WITHIN_S="3")
     assert result.returncode == 1
     assert pi.version == first
+
+
+def boots_with_i2c(pi: Pi) -> None:
+    """Nothing that needs a restart: the service starts at the first installation."""
+    (pi.root / "boot/firmware/config.txt").write_text("dtparam=i2c_arm=on\ncamera_auto_detect=1\n")
+
+
+def test_a_connection_that_is_lost_leaves_no_version_that_was_not_judged(pi: Pi) -> None:
+    boots_with_i2c(pi)
+    pi.installs()
+    first = pi.version
+    pi.change("SICK")
+    with Path("/dev/full").open("w") as pi.terminal:  # Nothing can be said; and a HUP comes.
+        result = pi.run("--update", FAKE_SIGNAL="HUP")
+    assert result.returncode == 1
+    assert (pi.version, pi.versions) == (first, {first})
+    assert '"sorting"' in (pi.root / "run/brickgate/state.json").read_text()
+    assert f"Switching back to version {first}" in pi.log
+
+
+def test_a_connection_that_is_lost_ends_no_good_update(pi: Pi) -> None:
+    boots_with_i2c(pi)
+    pi.installs()
+    first = pi.version
+    pi.change("newer")
+    with Path("/dev/full").open("w") as pi.terminal:
+        assert pi.run("--update", FAKE_SIGNAL="HUP").returncode == 0
+    assert pi.version != first
+
+
+def cut_off_the_trial(pi: Pi, words: str) -> tuple[str, str]:
+    """A power cut as the new version starts: the version before it, and it."""
+    boots_with_i2c(pi)
+    pi.installs()
+    first = pi.version
+    pi.change(words)
+    assert pi.run("--update", FAKE_SIGNAL="KILL").returncode == -9
+    assert pi.version != first
+    shutil.rmtree(pi.root / "run/brickgate", ignore_errors=True)
+    return first, pi.version
+
+
+def test_a_trial_that_was_cut_off_is_judged_by_the_next_run(pi: Pi) -> None:
+    first, second = cut_off_the_trial(pi, "SICK")
+    result = pi.run()
+    assert result.returncode == 1
+    assert f"The trial of version {second} was cut off: {first} counts as the version before" in result.stderr
+    assert "does not become healthy (before: sorting, now: safe-mode)" in result.stderr
+    assert (pi.version, pi.versions) == (first, {first})
+    assert "was cut off" not in pi.run().stderr
+
+
+def test_a_trial_that_was_cut_off_and_ends_well_is_over(pi: Pi) -> None:
+    _, second = cut_off_the_trial(pi, "newer")
+    assert "The service is up: sorting" in pi.installs()
+    assert pi.version == second
+    assert "was cut off" not in pi.installs()
+
+
+def test_a_failed_build_after_a_trial_that_was_cut_off_goes_back_behind_it(pi: Pi) -> None:
+    first, _ = cut_off_the_trial(pi, "newer")
+    pi.change("newest")
+    assert pi.run("--update", FAKE_PIP_RC="1").returncode == 1
+    assert pi.version == first
+
+
+def test_a_version_that_sorts_has_ended_its_trial(pi: Pi) -> None:
+    _, second = cut_off_the_trial(pi, "newer")
+    (pi.root / "run/brickgate").mkdir()
+    (pi.root / "run/brickgate/state.json").write_text('{"state": "sorting", "reason": ""}')
+    pi.change("newest")
+    assert pi.run("--update", FAKE_PIP_RC="1").returncode == 1
+    assert pi.version == second
+
+
+def test_units_that_systemd_refuses_leave_the_old_version(pi: Pi) -> None:
+    boots_with_i2c(pi)
+    pi.installs()
+    first = pi.version
+    pi.change("newer")
+    assert pi.run("--update", FAKE_REFUSED="1").returncode == 1
+    assert (pi.version, pi.versions) == (first, {first})
+
+
+def test_the_log_holds_what_was_said(pi: Pi) -> None:
+    said = pi.installs(FAKE_ARCHIVE="")
+    assert "WARNING" in said
+    pi.change("BROKEN")
+    said += pi.run().stderr
+    assert "does not work here" in said
+    assert [line for line in said.splitlines() if line not in pi.log] == []
 
 
 def test_a_failed_pip_leaves_the_old_version_and_nothing_half_made(pi: Pi) -> None:

@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
 # `sudo ./install.sh`: Brickgate as a service on this machine. Sourced by install.sh, with the other files of this folder.
 #
 # BRICKGATE_DESTDIR stands before every path of the system: for images and tests.
@@ -9,6 +9,7 @@ readonly DEVICE_LOG="$D/var/log/brickgate-install.log" DEVICE_MB=900
 readonly SYSTEM_FILES="$ROOT/edge/system"
 WHEELS="" OLD="" NEW="" NEEDS_REBOOT="" REFUSED=""
 SWITCHED="" # while `current` points at a version that has not shown that it works
+BEFORE=""   # the machine's state before that
 
 install_on_device() {
   local want_update="$1"
@@ -17,6 +18,7 @@ install_on_device() {
   OLD="$(current_version)"
   NEW="$(source_version)"
   [[ -z "$want_update" || -n "$OLD" ]] || refuse "--update: nothing is installed here yet: type 'sudo ./install.sh'"
+  take_up_trial
   say_board
   if is_complete "$NEW"; then
     say "Version $NEW is installed already"
@@ -46,15 +48,17 @@ start_device() {
   fi
   trap end_device EXIT
   trap 'exit 130' INT TERM
+  # A connection that is lost ends nothing half-way: what is begun is judged, and switched back where it fails.
+  trap '' HUP PIPE
 }
 
 # Whatever ends an installation: what is half made goes, and the version before goes on.
 end_device() {
   local code=$?
   [[ -z "$WORK" ]] || rm -rf -- "$WORK"
-  if ((code != 0)) && [[ -n "$NEW" && "$NEW" != "$OLD" ]]; then
+  if ((code != 0)) && [[ -n "$NEW" ]]; then
     [[ -z "$SWITCHED" ]] || switch_back
-    rm -rf -- "${OPT:?}/$NEW"
+    [[ "$NEW" == "$OLD" ]] || rm -rf -- "${OPT:?}/$NEW"
     [[ -z "$OLD" ]] || say "Version $OLD is as it was"
   fi
 }

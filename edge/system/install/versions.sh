@@ -3,6 +3,7 @@
 
 readonly UNITS=(brickgate.service brickgate-failed.service brickgate-status.service brickgate-status.socket)
 readonly UNIT_FOLDER="$D/etc/systemd/system" COMPLETE=.complete
+readonly TRIAL="$OPT/.trial"
 readonly HEALTHY_WITHIN_S="${BRICKGATE_HEALTHY_WITHIN_S:-90}"
 
 # The version in pyproject.toml and what the files hold: two states of one source are two versions.
@@ -82,32 +83,68 @@ state() { sed -n 's/.*"state": "\([a-z-]*\)".*/\1/p' "$RUN/state.json" 2>/dev/nu
 # activate: `current` and the units become the new version's. Where the running machine does not come back as it was,
 # the old version is put back.
 activate() {
-  local before
-  before="$(state)"
-  if [[ "$OLD" == "$NEW" ]] && units_are_in_place "$NEW"; then
+  if [[ -z "$SWITCHED" && "$OLD" == "$NEW" ]] && units_are_in_place "$NEW"; then
     log "the units are in place"
     ! is_systemd_running || run_logged systemctl start brickgate-status.socket brickgate.service || true
     return
   fi
-  switch_to "$NEW"
+  [[ -n "$SWITCHED" ]] || BEFORE="$(state)"
   SWITCHED=yes
   if ! is_systemd_running; then
     say "systemd is not running here: the service starts with the machine"
+    switch_to "$NEW"
   elif [[ -n "$NEEDS_REBOOT" && -z "$OLD" ]]; then
     log "the service starts after the restart"
+    switch_to "$NEW"
   else
-    start_version || die "version $NEW does not become healthy ($(state))"
-    comes_back "$before" || die "version $NEW does not become healthy (before: $before, now: $(state))"
-    say "The service is up: $(state)"
+    try_in_earnest
   fi
-  SWITCHED=""
+  end_trial
   prune
+}
+
+try_in_earnest() {
+  begin_trial
+  switch_to "$NEW"
+  start_version || die "version $NEW does not become healthy ($(state))"
+  comes_back "$BEFORE" || die "version $NEW does not become healthy (before: $BEFORE, now: $(state))"
+  say "The service is up: $(state)"
+}
+
+# The mark outlives a power cut between the switch and the judgement. The old version is stopped before it is switched:
+# whatever state is read afterwards is the new one's.
+begin_trial() {
+  printf '%s\n' "$OLD" "$BEFORE" >"$TRIAL.part"
+  sync -- "$TRIAL.part" 2>/dev/null || true
+  mv -- "$TRIAL.part" "$TRIAL"
+  stop_version
+}
+
+end_trial() {
+  SWITCHED=""
+  rm -f -- "$TRIAL"
+}
+
+# take_up_trial: a version whose trial was cut off is none to go back to, unless the machine sorts with it by now.
+take_up_trial() {
+  local old before
+  [[ -e "$TRIAL" ]] || return 0
+  { read -r old && read -r before; } <"$TRIAL" || true
+  if [[ "$old" == "$OLD" || ! -d "$OPT/$old" || "$(state)" == sorting ]]; then
+    end_trial
+    return
+  fi
+  say "The trial of version $OLD was cut off: ${old:-nothing} counts as the version before"
+  OLD="$old" BEFORE="$before" SWITCHED=yes
+}
+
+stop_version() {
+  run_logged systemctl stop brickgate.service || true
+  rm -f -- "$RUN/state.json" "$RUN/crashes.json"
 }
 
 start_version() {
   say "Starting the service"
-  run_logged systemctl stop brickgate.service || true
-  rm -f -- "$RUN/state.json" "$RUN/crashes.json"
   run_logged systemctl reset-failed brickgate.service brickgate-status.service || true
   run_logged systemctl --no-block start brickgate.service || return 1
   run_logged systemctl restart brickgate-status.socket ||
@@ -197,14 +234,16 @@ remove_units() {
 
 # The old version as it was: its link, its units, its service. Called from the way out.
 switch_back() {
-  SWITCHED=""
   if [[ -z "$OLD" ]]; then
     remove_units
     rm -f -- "$OPT/current"
+    end_trial
     return
   fi
   say "Switching back to version $OLD"
-  switch_to "$OLD"
+  ! is_systemd_running || stop_version
+  (switch_to "$OLD") || true # What it says, it has said: the rest of the way back is still to be gone.
+  end_trial
   ! is_systemd_running || start_version || say "WARNING: version $OLD does not start: journalctl -u brickgate"
 }
 
