@@ -219,7 +219,12 @@ def classify(
 
 @app.command("check-config")
 def check_config(
-    files: Annotated[list[Path], typer.Argument(metavar="F…", help="machine.yaml and bins.yaml, in any order.")],
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="F…", help="machine.yaml and bins.yaml, in any order; a calibration.yaml goes with them."
+        ),
+    ],
     bundle: Bundle = None,
 ) -> None:
     """Says what is wrong with a configuration, by file, line and key."""

@@ -10,6 +10,8 @@ from edge.bundle.manifest import load_bundle
 from edge.bundle.unknown import FamiliarityTable
 from edge.catalogue.parts import PartCatalogue
 from edge.catalogue.prior import Prior, in_words, read_prior, unknown_names
+from edge.config.calibrated import calibration_of
+from edge.config.calibration import NAME as CALIBRATION
 from edge.config.document import read_document
 from edge.config.findings import Finding, Severity, errors
 from edge.config.load import load_machine
@@ -23,7 +25,8 @@ def check_files(files: Sequence[Path], bundle: str | None, say: Callable[[str], 
     """Checks a machine.yaml, with or without its bins.yaml, and prints what is wrong.
 
     Args:
-        files: one or two files, told apart by their keys.
+        files: one or two files, told apart by their keys. The calibration.yaml beside the machine.yaml is checked
+            with it, named or not.
         bundle: whose parts the rules may name; default the machine's own, where it can be had.
         say: told each line.
 
@@ -31,14 +34,16 @@ def check_files(files: Sequence[Path], bundle: str | None, say: Callable[[str], 
         The exit code: 2 with an error, 0 with warnings alone.
 
     Raises:
-        ConfigError: other than one machine.yaml and at most one bins.yaml was named.
+        ConfigError: other than one machine.yaml and at most one bins.yaml was named, or another machine's calibration.
     """
-    bins = [file for file in files if _is_bins(file)]
-    machines = [file for file in files if file not in bins]
+    calibrations = [file for file in files if file.name == CALIBRATION]
+    bins = [file for file in files if file not in calibrations and _is_bins(file)]
+    machines = [file for file in files if file not in (*calibrations, *bins)]
     if len(machines) != 1 or len(bins) > 1:
         raise ConfigError(
             f"give one machine.yaml and, if wanted, one bins.yaml (found {len(machines)} and {len(bins)})"
         )
+    _check_beside(machines[0], calibrations)
     model = _model(machines[0], bundle, say)
     findings = check(machines[0], bins[0] if bins else None, model.catalogue if model else None)
     findings += (*_of_prior(model), *_of_unknown(model, machines[0])) if model else ()
@@ -50,6 +55,15 @@ def check_files(files: Sequence[Path], bundle: str | None, say: Callable[[str], 
     names = " and ".join(str(file) for file in (*machines, *bins))
     say(f"{names}: {_count(wrong, 'error')}, {_count(len(findings) - wrong, 'warning')}")
     return 2 if wrong else 0
+
+
+def _check_beside(machine: Path, calibrations: Sequence[Path]) -> None:
+    beside = calibration_of(machine)
+    for file in calibrations:
+        if file.absolute() != beside.absolute():
+            raise ConfigError(
+                f"{file}: a calibration holds for the machine.yaml beside it; that of {machine} is {beside}"
+            )
 
 
 def _is_bins(file: Path) -> bool:

@@ -319,6 +319,28 @@ def test_check_config_wants_one_machine(brickgate, machine):
     )
 
 
+def test_check_config_takes_all_yaml_files_of_a_calibrated_machine(brickgate, machine, tmp_path):
+    (tmp_path / "calibration.yaml").write_text("version: 1\n")
+    files = sorted(tmp_path.glob("*.yaml"))
+    assert [file.name for file in files] == ["bins.yaml", "calibration.yaml", "machine.yaml"]
+    result = brickgate("check-config", *files)
+    assert (result.code, result.err) == (0, "")
+    (tmp_path / "calibration.yaml").write_text("version: 7\n")
+    result = brickgate("check-config", *files)
+    assert (result.code, result.err) == (2, "")
+    assert result.out.startswith(f"{tmp_path}/calibration.yaml:1: version: 7 is none of 1\n")
+
+
+def test_check_config_says_that_another_machines_calibration_is_not_asked(brickgate, machine, tmp_path):
+    other = tmp_path / "other/calibration.yaml"
+    result = brickgate("check-config", machine, other)
+    assert (result.code, result.err) == (
+        2,
+        f"{other}: a calibration holds for the machine.yaml beside it; that of {machine} is"
+        f" {tmp_path}/calibration.yaml\n",
+    )
+
+
 @pytest.mark.parametrize(
     ("text", "finding"),
     [
