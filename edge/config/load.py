@@ -21,13 +21,15 @@ Config = TypeVar("Config", bound=BaseModel)
 def read(file: Path, model: type[Config]) -> tuple[Config | None, Document, list[Finding]]:
     """The configuration (None when it is not valid), the document it came from, and what is wrong with it.
 
-    What the file names to be read (recordings, bundles, part lists) is relative to its folder.
+    What the file names to be read (recordings, bundles, part lists) is relative to its folder; of a link, to the folder
+    of what it leads to: on a card the settings are links to the drive that any PC shows.
     """
     document = read_document(file)
     if document.findings:
         return None, document, document.findings
     try:
-        config = model.model_validate(document.value, context={"folder": file.parent})
+        folder = file.resolve().parent if file.is_symlink() else file.parent
+        config = model.model_validate(document.value, context={"folder": folder})
     except ValidationError as error:
         return None, document, explain(error, document, model)
     return config, document, []

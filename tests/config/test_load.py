@@ -5,6 +5,7 @@ import pytest
 
 from edge.config import example, examples
 from edge.config.bins import BinsConfig, LayoutNode
+from edge.config.calibrated import calibration_of
 from edge.config.document import read_document
 from edge.config.gates import GpioSolenoidGateConfig, Pca9685GateConfig
 from edge.config.load import load_bins, load_machine
@@ -178,3 +179,25 @@ def test_a_bad_file_of_weights_keeps_the_machine_from_starting(tmp_path: Path) -
     assert str(found.value).endswith(
         ": fusion.prior: 'ours.csv', line 2: 'Technic,often' is no part and weight: write such as 3001,30"
     )
+
+
+def test_what_is_beside_the_file_is_beside_what_a_link_leads_to(tmp_path: Path) -> None:
+    card, etc = tmp_path / "boot", tmp_path / "etc"
+    card.mkdir(), etc.mkdir()
+    (card / "wanted.txt").write_text("3001\n3003\n")
+    (card / "weights.csv").write_text("part,weight\n3001,5\n")
+    edited(card, WEST / "bins.yaml", "accept:\n", "accept:\n      - {list: wanted.txt}\n")
+    edited(card, WEST / "machine.yaml", "fusion:\n", "fusion:\n  prior: weights.csv\n")
+    for name in ("bins.yaml", "machine.yaml"):
+        (etc / name).symlink_to(card / name)
+    part_list = load_bins(etc / "bins.yaml").bins[0].accept[0].part_list
+    assert part_list is not None
+    assert part_list.numbers == ("3001", "3003")
+    prior = load_machine(etc / "machine.yaml").fusion.prior
+    assert prior is not None
+    assert prior.file == card / "weights.csv"
+
+
+def test_the_calibration_of_a_linked_machine_is_beside_the_link(tmp_path: Path) -> None:
+    (tmp_path / "machine.yaml").symlink_to(WEST / "machine.yaml")
+    assert calibration_of(tmp_path / "machine.yaml") == tmp_path / "calibration.yaml"
