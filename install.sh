@@ -118,13 +118,13 @@ pip_install() {
   log "pip install $*"
   before="$(stat -c %s -- "$LOG")"
   (cd -- "$ROOT" && "$venv/bin/python" -m pip install --disable-pip-version-check --no-input --retries 3 "$@") \
-    >>"$LOG" 2>&1 || explain_pip "$(tail -c "+$((before + 1))" -- "$LOG")"
+    >>"$LOG" 2>&1 || explain_pip "$venv" "$(tail -c "+$((before + 1))" -- "$LOG")"
 }
 
 explain_pip() {
-  local words="$1" offline='NewConnectionError|NameResolutionError|name resolution|Max retries|timed out|unreachable'
+  local venv="$1" words="$2" offline='NewConnectionError|NameResolutionError|name resolution|Max retries|timed out|unreachable'
   if grep -q 'No space left on device' <<<"$words"; then
-    die "no space left on the disk that holds $ROOT: free some, then run this again"
+    die "no space left on the disk that holds $venv, or on that of ${TMPDIR:-/tmp}: free some, then run this again"
   elif grep -qE "$offline" <<<"$words"; then
     die "no network: Python's package index cannot be reached; go online, then run this again (details: ${LOG##*/})"
   fi
@@ -366,10 +366,14 @@ on_device() {
     case "$1" in
       --update) update=yes ;;
       --uninstall) remove=yes ;;
-      --wheels) WHEELS="$(readlink -f -- "${2:-}" || true)" && shift ;;
+      --wheels)
+        [[ -n "${2:-}" ]] || refuse "--wheels needs a folder"
+        WHEELS="$(readlink -m -- "$2")"
+        shift
+        ;;
       *) refuse "unknown option '$1': see ./install.sh --help" ;;
     esac
-    shift || refuse "--wheels needs a folder"
+    shift
   done
   [[ -z "$WHEELS" || -d "$WHEELS" ]] || refuse "--wheels: $WHEELS is no folder"
   [[ -z "$WHEELS" || -n "$(find_wheel numpy)" ]] || refuse "--wheels: $WHEELS holds no wheels: fill it with --fetch-wheels"
@@ -392,7 +396,7 @@ main() {
       return
       ;;
     --fetch-wheels)
-      [[ $# == 2 ]] || refuse "--fetch-wheels needs a folder"
+      [[ $# == 2 && -n "$2" ]] || refuse "--fetch-wheels needs a folder"
       start_log "$command" && fetch_wheels "$(readlink -m -- "$2")"
       return
       ;;

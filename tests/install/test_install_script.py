@@ -106,6 +106,8 @@ def test_help_names_the_options(machine: Machine) -> None:
     [
         (("--simulte",), "unknown option '--simulte'"),
         (("--simulate", "--parts"), "unknown option '--parts'"),
+        (("--fetch-wheels",), "--fetch-wheels needs a folder"),
+        (("--fetch-wheels", ""), "--fetch-wheels needs a folder"),
     ],
 )
 def test_what_it_does_not_know_is_one_line_and_exit_2(machine: Machine, arguments: tuple[str, ...], words: str) -> None:

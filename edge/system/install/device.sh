@@ -68,7 +68,7 @@ old_goes_on() { [[ -z "$OLD" ]] || printf ', version %s goes on' "$OLD"; }
 check_system() {
   local codename="" architecture
   # shellcheck disable=SC1091  # the system's own
-  codename="$(. "$D/etc/os-release" 2>/dev/null && printf '%s' "${VERSION_CODENAME:-}")"
+  codename="$(. "$D/etc/os-release" 2>/dev/null && printf '%s' "${VERSION_CODENAME:-}")" || true
   case "$codename" in
     bookworm | trixie) ;;
     *) die "this is '${codename:-no Debian}': Raspberry Pi OS or Debian, Bookworm or Trixie, is needed" ;;
@@ -111,7 +111,7 @@ make_account() {
 
 # Whoever has a file here keeps it.
 place_configuration() {
-  local name driver
+  local name driver=""
   mkdir -p -- "$ETC" "$VAR"
   for name in machine.yaml bins.yaml; do
     if [[ -e "$ETC/$name" ]]; then
@@ -119,7 +119,7 @@ place_configuration() {
       continue
     fi
     say "Writing /etc/brickgate/$name"
-    driver="$(accelerator_driver)"
+    [[ "$name" != machine.yaml ]] || driver="$(accelerator_driver)"
     sed "s/^  driver: auto .*/  driver: $driver/" "$SYSTEM_FILES/etc/$name" >"$ETC/.$name.part"
     chmod 0644 "$ETC/.$name.part"
     mv -- "$ETC/.$name.part" "$ETC/$name"
