@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from calibration.chart import Curve, chart, stack
 from calibration.confidence_batch import Batch, check_batch
+from calibration.confidence_curve import curve_lines, draw_curve
 from calibration.confidence_fit import (
     Judge,
     Judged,
@@ -24,6 +24,7 @@ from calibration.confidence_fit import (
 )
 from calibration.confidence_watch import ModelWatch, SeenPart, seen_parts
 from calibration.parts_run import PartsRun
+from calibration.pictures import keep_picture
 from calibration.rig import Rig, Task
 from calibration.step import Fit, RefusedError, Step
 from edge.bundle.manifest import load_bundle
@@ -33,7 +34,6 @@ from edge.catalogue.parts import PartCatalogue
 from edge.config.calibration import ConfidenceCalibration, Residual, WorkingPoint
 from edge.inference.classifier import Classifier
 from edge.machine import Plans, colour_meter, fusion_of
-from edge.records import ImageBgr
 
 KINDS, OF_EACH, EVERY_S = 4, 10, 1.0
 """A fifth kind makes no promise better (docs/results.md), and costs its user 25 s."""
@@ -66,7 +66,7 @@ def collect(rig: Rig) -> ConfidenceData:
     finally:
         rig.belt_motor.stop()
         accelerator.close()
-    return ConfidenceData(seen, _choose(rig, found_in(plans, seen)))
+    return ConfidenceData(seen, choose(rig, found_in(plans, seen)))
 
 
 def plans_of(rig: Rig) -> Plans:
@@ -177,7 +177,12 @@ def found_in(plans: Plans, seen: SeenParts) -> Found:
     return Found(sharpness, own, many, curve(many, factor), factor, reference is not None)
 
 
-def _choose(rig: Rig, found: Found) -> int:
+def choose(rig: Rig, found: Found) -> int:
+    """Shows the curve, in words and, where pictures are kept, as one, and asks for the point to work at.
+
+    Raises:
+        RefusedError: none of those on offer can be promised.
+    """
     reached = {one_in: working_point(found.points, 1 - 1 / one_in) for one_in in ONE_IN}
     usable = {one_in: point for one_in, point in reached.items() if point is not None}
     if not usable:
@@ -185,8 +190,13 @@ def _choose(rig: Rig, found: Found) -> int:
             f"confidence: not even one wrong part in {ONE_IN[0]} can be promised, at best"
             f" {max(point.purity for point in found.points):.1%} are right: measure camera, plane and colour again"
         )
-    lines = "; ".join(f"1 in {one_in}: {point.recovery:.0%} are sorted" for one_in, point in usable.items())
-    words = f"How many of the parts in the bins may be wrong? {lines}, the rest is unsure."
+    for line in curve_lines(reached, found.points):
+        rig.operator.say(line)
+    if rig.pictures is not None:
+        file = rig.pictures / "confidence.png"
+        if keep_picture(rig.operator, draw_curve(found.points, list(usable.values())), file):
+            rig.operator.say(f"the curve, with these points in red: {file}")
+    words = "One part in how many may be wrong in the bins? What is unsure is not sorted."
     answers = tuple(str(one_in) for one_in in usable)
     return int(rig.operator.do(Task(words, "choose-purity", {"one_in": tuple(usable)}, CHOOSE_S, answers)))
 
@@ -226,7 +236,7 @@ def fit(rig: Rig, data: ConfidenceData) -> Fit[ConfidenceCalibration]:
         notes.append(
             f"bundle {plans.bundle.name} has no reference parts: purity is promised from {len(data.seen)} parts alone"
         )
-    return Fit(section, _picture(found, point), tuple(notes))
+    return Fit(section, draw_curve(found.points, [point]), tuple(notes))
 
 
 def _oddity(own: Judged) -> float:
@@ -234,18 +244,6 @@ def _oddity(own: Judged) -> float:
     troubles: ten count as five."""
     expected, came = float((1 - own.mass).sum()), float((1 - own.right).sum())
     return max(came - expected, 0.0) / float(np.sqrt(2 * max((own.mass * (1 - own.mass)).sum(), 0.5)))
-
-
-def _picture(found: Found, point: WorkingPoint) -> ImageBgr:
-    """Purity against recovery with the chosen point, and both over the threshold."""
-    recovery = [100 * one.recovery for one in found.points]
-    wrong = [100 * (1 - one.purity) for one in found.points]
-    least = [one.sure_above for one in found.points]
-    chosen = Curve([100 * point.recovery], [100 * (1 - point.purity)], (30, 30, 220), line=False)
-    return stack(
-        chart("wrong parts in the bins, by how many are sorted", "sorted, %", "%", [Curve(recovery, wrong), chosen]),
-        chart("sorted parts, by the threshold", "sure_above", "%", [Curve(least, recovery)]),
-    )
 
 
 STEP: Step[ConfidenceData, ConfidenceCalibration] = Step(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Protocol
 
 from edge.bundle.manifest import Bundle
@@ -71,6 +72,7 @@ class Rig:
         source: where measurements come from, in words, such as "the machine" or "simulated machine 7".
         now: the wall clock, for dates.
         open_accelerator: gives the machine's accelerator with a bundle's model loaded; whoever asks closes it.
+        pictures: folder for what an operator is to look at before answering; None: none are kept.
     """
 
     machine: MachineConfig
@@ -89,6 +91,7 @@ class Rig:
     source: str
     now: Callable[[], datetime]
     open_accelerator: Callable[[Bundle], Accelerator]
+    pictures: Path | None = None
     _straightener: tuple[PlaneCalibration, Straightener] | None = None
 
     @property

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 import calibration.confidence
-from calibration.confidence import STEP, ConfidenceData, fit, plans_of
+from calibration.confidence import STEP, ConfidenceData, Found, choose, fit, found_in, plans_of
 from calibration.confidence_batch import Batch, check_batch
+from calibration.confidence_curve import curve_lines
 from calibration.confidence_fit import Judge, Judged, Sharpness, curve, error_factor, fit_sharpness, working_point
 from calibration.confidence_watch import SeenPart
 from calibration.rig import Rig, Task
@@ -20,6 +21,7 @@ from edge.bundle.manifest import load_bundle
 from edge.bundle.reference import SeenParts, load_reference, save_reference
 from edge.config import example
 from edge.config.calibrated import load_calibration
+from edge.config.calibration import WorkingPoint
 from edge.config.load import load_bins, load_machine
 from edge.errors import BundleError
 from edge.machine import Plans, read_plans
@@ -154,6 +156,71 @@ def test_of_thousands_of_kinds_the_likeliest_are_kept_and_the_others_share_what_
         sums = [np.exp(own.astype(np.float64) / temperature).sum(axis=1) for own in (scores, back.scores)]
         assert best[1] / sums[1] == pytest.approx(best[0] / sums[0], abs=0.05), temperature
     assert file.stat().st_size < 20 * 1500
+
+
+# The question
+
+
+def sees(found: Found, pictures: Path | None) -> tuple[list[str], list[bool], int]:
+    """What is said before the working point is asked for, whether the picture was there then, and the answer."""
+    said: list[str] = []
+    there: list[bool] = []
+
+    class Person:
+        def say(self, line: str) -> None:
+            said.append(line)
+
+        def do(self, task: Task) -> str:
+            there.append(pictures is not None and (pictures / "confidence.png").exists())
+            assert "200" in task.answers
+            return "200"
+
+    machine, bins = load_machine(example("west-18") / "machine.yaml"), load_bins(example("west-18") / "bins.yaml")
+    rig = simulated_rig(machine, bins, 1)
+    rig.operator, rig.pictures = Person(), pictures
+    return said, there, choose(rig, found)
+
+
+def test_the_curve_is_seen_before_the_point_is_chosen(plans: Plans, reference: SeenParts, tmp_path: Path) -> None:
+    found = found_in(plans, four_kinds(reference, np.random.default_rng(7)))
+    said, there, one_in = sees(found, tmp_path / "fits")
+    assert (there, one_in) == ([True], 200)
+    assert any(str(tmp_path / "fits" / "confidence.png") in line for line in said)
+    for words, purity in (("1 in 100 ", 0.99), ("1 in 200 ", 0.995), ("1 in 1,000 ", 0.999)):
+        (line,) = [line for line in said if line.startswith(words)]
+        point = working_point(found.points, purity)
+        assert point is not None
+        assert f"{point.purity:.2%}" in line
+        assert line.endswith(f"{point.recovery:.0%}")
+    assert max(len(line) for line in said if str(tmp_path) not in line) <= 78, "an indented line fits a terminal"
+
+
+def test_without_a_folder_the_curve_is_told_and_none_drawn(plans: Plans, reference: SeenParts) -> None:
+    said, there, _ = sees(found_in(plans, four_kinds(reference, np.random.default_rng(7))), None)
+    assert there == [False]
+    assert len(said) == 5
+    assert not any(".png" in line for line in said)
+
+
+def test_a_folder_that_cannot_be_made_costs_only_the_picture(
+    plans: Plans, reference: SeenParts, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("no folder")
+    said, _, one_in = sees(found_in(plans, four_kinds(reference, np.random.default_rng(7))), tmp_path / "file")
+    assert one_in == 200
+    assert any("cannot be written: the picture is not kept" in line for line in said)
+
+
+def test_a_point_out_of_reach_says_so_and_what_is_the_purest() -> None:
+    points = [
+        WorkingPoint(sure_above=0.5, purity=0.98, recovery=0.95),
+        WorkingPoint(sure_above=0.9, purity=0.991, recovery=0.8),
+    ]
+    lines = curve_lines({one_in: working_point(points, 1 - 1 / one_in) for one_in in (50, 100, 1000)}, points)
+    assert lines[1].endswith("98.00%  ######################################..  95%")
+    assert lines[3].startswith("1 in 1,000 ")
+    assert lines[3].endswith("cannot be promised")
+    assert lines[4] == "The purest there is: 99.10% right, 80% sorted."
 
 
 # Batches
