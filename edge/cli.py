@@ -15,6 +15,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from edge.entry import run_commands
 from edge.errors import InputError
+from edge.installed import MACHINE, journal_of
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 DEFAULT_EXAMPLE = "west-18"
@@ -174,7 +175,7 @@ def status_page(context: typer.Context) -> None:
 
 
 @app.command()
-def still(config: Config = "/etc/brickgate/machine.yaml") -> None:
+def still(config: Config = str(MACHINE)) -> None:
     """Switches off belt and feeder and moves the gates to rest, after a run that was killed."""
     from edge.clock import MonotonicClock
     from edge.config.load import load_machine
@@ -247,11 +248,12 @@ def bins(
     from edge.routing.fill import BinFill
     from edge.routing.fill_file import print_fill
 
-    plans = read_plans(*_machine_files(config, bins_file), bundle)
+    machine, bins_yaml = _machine_files(config, bins_file)
+    plans = read_plans(machine, bins_yaml, bundle)
     for name in emptied or []:
         if name not in (known := plans.bins.all_bins):
             raise InputError(f"--emptied {name}: no such bin{did_you_mean(name, known) or '; ' + ', '.join(known)}")
-    file = journal or Path(plans.config.journal.file)
+    file = journal or journal_of(Path(machine)) or Path(plans.config.journal.file)
     print_fill(file, BinFill(plans.bins, plans.catalogue, lambda line: None), emptied or [], typer.echo)
 
 

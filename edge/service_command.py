@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from edge.installed import JOURNAL, MACHINE
 from edge.service_manager import STATE_FILE, STILL_STARTING, ServiceManager
 from edge.service_state import STARTING, StateFile
 
@@ -32,9 +33,9 @@ def _parse(words: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         "brickgate service", description="What systemd runs: `run`, and safe mode where that cannot be."
     )
-    parser.add_argument("--config", type=Path, default=Path("/etc/brickgate/machine.yaml"))
+    parser.add_argument("--config", type=Path, default=MACHINE, help=f"default: {MACHINE}")
     parser.add_argument("--bins", type=Path, help="default: the bins.yaml beside the machine.yaml")
-    parser.add_argument("--journal", type=Path, default=Path("/var/lib/brickgate/brickgate-journal.jsonl"))
+    parser.add_argument("--journal", type=Path, default=JOURNAL, help=f"default: {JOURNAL}")
     parser.add_argument("--folder", type=Path, default=STATE_FILE.parent, help="where state.json is written")
     return parser.parse_args(words)
 

@@ -20,6 +20,7 @@ from edge.config.schema import MachineConfig
 from edge.errors import BrickgateError
 from edge.hardware import doctor_accelerators, doctor_devices
 from edge.hardware.doctor_system import Check, System
+from edge.installed import JOURNAL
 
 __all__ = ["CHECKLIST", "Check", "System", "inspect", "is_lacking", "print_checklist", "print_checks"]
 
@@ -116,7 +117,7 @@ def _library(name: str, module: str, distribution: str) -> Callable[[System], Ch
 
 def _disk(system: System) -> Check:
     # On the card the root is full by nature, and what is recorded lies elsewhere.
-    folder = next(path for path in (system.root / "var/lib/brickgate", system.root) if path.exists())
+    folder = next(path for path in (system.root / JOURNAL.parent.relative_to("/"), system.root) if path.exists())
     free_gb = shutil.disk_usage(folder).free / 1e9
     advice = "make room: on a full card no part is recorded"
     return Check("disk", free_gb >= LEAST_FREE_GB, f"{free_gb:.1f} GB free", advice, needed=True)

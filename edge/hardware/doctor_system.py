@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from edge.config.schema import MachineConfig
-
-CHECK_CONFIG = "brickgate check-config"
+from edge.installed import MACHINE
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +52,7 @@ class System:
     @property
     def config(self) -> Path:
         """The machine.yaml that says what is needed."""
-        return self.named or self.root / "etc/brickgate/machine.yaml"
+        return self.named or self.root / MACHINE.relative_to("/")
 
     @property
     def is_card(self) -> bool:

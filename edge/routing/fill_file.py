@@ -24,6 +24,7 @@ class FillFile:
     """The two files of one journal. A disk that does not answer costs counts, never a run."""
 
     def __init__(self, journal: Path) -> None:
+        self._journal = journal
         self._file = journal.with_name(journal.name + ".bins")
         self._emptied = journal.with_name(journal.name + ".emptied")
         self._written: dict[str, tuple[int, float]] = {}
@@ -50,6 +51,8 @@ class FillFile:
         """
         try:
             with self._emptied.open("a", encoding="utf-8") as file:
+                with contextlib.suppress(OSError):
+                    os.fchmod(file.fileno(), 0o644)  # Root writes it and the service's user reads it.
                 file.writelines(f"{name}\n" for name in names)
         except OSError as error:
             raise InputError(
@@ -63,6 +66,19 @@ class FillFile:
             return {str(name): (int(count), float(litres)) for name, (count, litres) in content.items()}
         except (OSError, ValueError, TypeError, AttributeError):
             return {}
+
+    def check_kept(self) -> None:
+        """Raises InputError where no run keeps its counts: word that is left there would reach nobody."""
+        try:
+            if self._journal.is_dir():
+                raise InputError(f"{self._journal} is a folder: name the run's journal with --journal, the file")
+            self._file.stat()
+        except PermissionError as error:
+            raise InputError(f"{self._file} is closed to this user: type it with sudo") from error
+        except OSError as error:
+            raise InputError(
+                f"{self._journal}: no run keeps its counts there: name the run's own journal with --journal"
+            ) from error
 
     def _take_emptied(self) -> list[str]:
         # Renamed first: what is noted from now on goes to a new file.
@@ -111,14 +127,11 @@ def print_fill(journal: Path, fill: BinFill, emptied: list[str], say: Callable[[
     """Notes the emptied bins and says how full each is, those aside.
 
     Raises:
-        InputError: the journal is a folder, or its place cannot be written.
+        InputError: the journal is a folder, no run keeps its counts there, or its place cannot be written.
     """
-    if journal.is_dir():
-        raise InputError(f"{journal} is a folder: name the run's journal with --journal, the file")
     file = FillFile(journal)
+    file.check_kept()
     kept = file.read()
-    if not kept:
-        say(f"{journal}: no run has kept its counts there yet")
     if emptied:
         file.note_emptied(emptied)
     fill.restore(kept)

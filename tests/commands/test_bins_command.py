@@ -2,6 +2,12 @@
 
 import json
 
+import pytest
+
+from edge import installed
+from edge.config import example
+from edge.service_command import main as serve
+
 
 def test_an_emptied_bin_is_noted_for_the_run_and_shown(brickgate, tmp_path):
     journal = tmp_path / "j.jsonl"
@@ -23,3 +29,39 @@ def test_a_bin_that_is_not_there_is_named_with_the_nearest(brickgate, tmp_path):
     assert (result.code, result.out) == (1, "")
     assert result.err == "error: --emptied brick-a: no such bin; did you mean 'bricks-a'?\n"
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def service(monkeypatch, tmp_path):
+    """An installed machine: its configuration, its journal's folder, and a file of the drive that it is a link to."""
+    drive, etc, var = tmp_path / "boot", tmp_path / "etc/machine.yaml", tmp_path / "var/brickgate-journal.jsonl"
+    for folder in (drive, etc.parent, var.parent):
+        folder.mkdir(parents=True)
+    for name in ("machine.yaml", "bins.yaml"):
+        (drive / name).write_text((example("pushers-4") / name).read_text())
+        (etc.parent / name).symlink_to(drive / name)
+    monkeypatch.setattr(installed, "MACHINE", etc)
+    monkeypatch.setattr(installed, "JOURNAL", var)
+    (var.parent / "brickgate-journal.jsonl.bins").write_text(json.dumps({"bricks-a": [90, 0.5]}), encoding="utf-8")
+    monkeypatch.chdir(drive)
+    return tmp_path
+
+
+@pytest.mark.parametrize("config", ["etc/machine.yaml", "boot/machine.yaml"])
+def test_word_for_the_installed_machine_reaches_the_service(brickgate, service, config):
+    result = brickgate("bins", "--config", service / config, "--emptied", "bricks-a")
+    assert (result.code, result.err) == (0, "")
+    assert (service / "var/brickgate-journal.jsonl.emptied").read_text(encoding="utf-8") == "bricks-a\n"
+
+
+def test_word_where_no_run_counts_is_an_error(brickgate, service, tmp_path):
+    result = brickgate("bins", "--config", "pushers-4", "--emptied", "bricks-a")
+    assert (result.code, result.out) == (1, "")
+    assert result.err.startswith("error: brickgate-journal.jsonl: no run keeps its counts there")
+    assert sorted(file.name for file in (tmp_path / "boot").iterdir()) == ["bins.yaml", "machine.yaml"]
+
+
+def test_the_service_writes_where_the_command_looks(capsys):
+    with pytest.raises(SystemExit):
+        serve(["--help"])
+    assert f"default: {installed.JOURNAL}" in " ".join(capsys.readouterr().out.split())

@@ -1,5 +1,8 @@
 """Counts outlive a run, and a bin that was emptied counts anew, whether a run is on or not."""
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -88,10 +91,43 @@ def test_a_folder_that_is_gone_costs_the_counts_and_nothing_else(tmp_path: Path)
     assert own.counts["a"] == 1
 
 
-def test_where_no_run_has_counted_yet_it_is_said(tmp_path):
+@pytest.mark.parametrize("emptied", [[], ["b"]])
+@pytest.mark.parametrize("folder", ["", "gone"])
+def test_where_no_run_keeps_its_counts_no_word_is_left(tmp_path: Path, emptied: list[str], folder: str) -> None:
+    journal = tmp_path / folder / "j.jsonl"
     said: list[str] = []
-    print_fill(tmp_path / "j.jsonl", fill(), [], said.append)
-    assert said[0] == f"{tmp_path / 'j.jsonl'}: no run has kept its counts there yet"
+    with pytest.raises(InputError) as error:
+        print_fill(journal, fill(), emptied, said.append)
+    assert str(error.value) == f"{journal}: no run keeps its counts there: name the run's own journal with --journal"
+    assert (said, list(tmp_path.iterdir())) == ([], [])
+
+
+@contextmanager
+def as_somebody(folder: Path) -> Iterator[None]:
+    """A folder that is closed, to a user who is not root."""
+    folder.chmod(0)
+    before = os.geteuid()
+    try:
+        if before == 0:
+            os.seteuid(65534)
+        yield
+    finally:
+        os.seteuid(before)
+        folder.chmod(0o755)
+
+
+def test_counts_of_the_service_are_closed_to_others(tmp_path: Path) -> None:
+    with as_somebody(tmp_path), pytest.raises(InputError, match=r"is closed to this user: type it with sudo"):
+        print_fill(tmp_path / "j.jsonl", fill(), ["b"], print)
+
+
+def test_word_of_root_can_be_read_by_the_service_whatever_root_lets_others_read(tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        FillFile(tmp_path / "j.jsonl").note_emptied(["a"])
+    finally:
+        os.umask(before)
+    assert (tmp_path / "j.jsonl.emptied").stat().st_mode & 0o777 == 0o644
 
 
 def test_a_folder_is_no_journal(tmp_path):
