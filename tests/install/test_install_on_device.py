@@ -15,7 +15,23 @@ REPOSITORY = Path(__file__).parents[2]
 HANGS_S = 1800
 """No run takes so long, not even of emulated arm64 on a busy machine: there some take minutes."""
 TOOLS = (
-    *("awk", "basename", "bash", "cat", "chmod", "cp", "cut", "date", "df", "dirname", "env", "find", "flock", "grep"),
+    *(
+        "awk",
+        "basename",
+        "bash",
+        "cat",
+        "chmod",
+        "cmp",
+        "cp",
+        "cut",
+        "date",
+        "df",
+        "dirname",
+        "env",
+        "find",
+        "flock",
+        "grep",
+    ),
     *("head", "ln", "mkdir", "mktemp", "mv", "readlink", "rm", "sed", "sha256sum", "sh", "sleep", "sort", "stat"),
     *("sync", "tail", "timeout", "touch", "tr", "uname", "xargs"),
 )
@@ -36,13 +52,17 @@ case "$*" in
     for word; do
       if [[ -d "$word/edge" ]]; then
         cat "$word/edge/cli.py" >"${0%/*}/source"
-        printf '#!/usr/bin/env bash\necho "brickgate $*" >>"$FAKE_CALLS"\n! grep -q BROKEN "${0%%/*}/source"\n' \
-          >"${0%/*}/brickgate"
+        cp "$FAKE_BRICKGATE" "${0%/*}/brickgate"
         chmod +x "${0%/*}/brickgate"
       fi
     done
     [[ "${*: -1}" != *GPIO* && "${*: -1}" != rpi-lgpio ]] || echo "${*: -1}" >>"$FAKE_GPIO" ;;
 esac
+"""
+FAKE_BRICKGATE = r"""#!/usr/bin/env bash
+echo "brickgate $*" >>"$FAKE_CALLS"
+! grep -q BROKEN "${0%/*}/source" || exit 1
+[[ "$1" != check-config ]] || ! grep -q WRONG "$2"
 """
 FAKE = r"""#!/usr/bin/env bash
 echo "${0##*/} $*" >>"$FAKE_CALLS"
@@ -62,18 +82,24 @@ case "${0##*/} $*" in
   "groupadd "*) echo "group ${*: -1}" >>"$FAKE_USERS" ;;
   "useradd "*) printf 'passwd %s\ngroup %s\n' "${*: -1}" "${*: -1}" >>"$FAKE_USERS" ;;
   "userdel "* | "groupdel "*) sed -i "/ ${*: -1}\$/d" "$FAKE_USERS" ;;
-  "systemctl enable "*) exit "${FAKE_REFUSED:-0}" ;;
+  "systemctl enable "*) [[ -z "${FAKE_REFUSED:-}" ]] && touch "$FAKE_SERVICE.enabled" ;;
+  "systemctl disable "*) rm -f "$FAKE_SERVICE.enabled" ;;
+  "systemctl is-enabled "*) [[ -e "$FAKE_SERVICE.enabled" ]] ;;
+  "systemctl is-active brickgate.service") cat "$FAKE_SERVICE" 2>/dev/null || echo inactive ;;
+  "systemctl stop "*) echo inactive >"$FAKE_SERVICE" ;;
   "systemctl restart brickgate-status.socket") exit "${FAKE_PORT_IS_TAKEN:-0}" ;;
   "systemctl --version") echo "systemd ${FAKE_SYSTEMD:-252} (x)" ;;
-  "systemctl --no-block start brickgate.service")
+  "systemctl --no-block start brickgate.service" | "systemctl start "*" brickgate.service")
+    echo active >"$FAKE_SERVICE"
     [[ -z "${FAKE_SIGNAL:-}" ]] || kill -s "$FAKE_SIGNAL" "$PPID"
     [[ "${FAKE_SIGNAL:-}" != KILL ]] || exit 1
     state="${FAKE_STATE:-sorting}"
     ! grep -q SICK "$FAKE_ROOT/opt/brickgate/current/bin/source" || state=safe-mode
     mkdir -p "$FAKE_ROOT/run/brickgate"
-    echo "{\"state\": \"$state\", \"reason\": \"\"}" >"$FAKE_ROOT/run/brickgate/state.json" ;;
+    echo "{\"state\": \"$state\", \"reason\": \"${FAKE_REASON:-}\"}" >"$FAKE_ROOT/run/brickgate/state.json" ;;
 esac
 """
+FAKE_FILES = ("FAKE_CALLS", "FAKE_PACKAGES", "FAKE_USERS", "FAKE_GPIO", "FAKE_SERVICE", "FAKE_BRICKGATE")
 FAKES = ("id", "dpkg", "dpkg-query", "apt-cache", "apt-get", "getent", "groupadd", "useradd", "usermod", "userdel",
          "groupdel", "systemctl", "systemd-tmpfiles", "udevadm", "chown")  # fmt: skip
 
@@ -160,9 +186,10 @@ def pi(tmp_path: Path) -> Pi:
     for name, content in {"python3": FAKE_PYTHON, **dict.fromkeys(FAKES, FAKE)}.items():
         (folder / name).write_text(content)
         (folder / name).chmod(0o755)
-    files = {name: tmp_path / name.lower() for name in ("FAKE_CALLS", "FAKE_PACKAGES", "FAKE_USERS", "FAKE_GPIO")}
+    files = {name: tmp_path / name.lower() for name in FAKE_FILES}
     files["FAKE_USERS"].write_text("group video\ngroup plugdev\n")
     files["FAKE_PACKAGES"].touch()
+    files["FAKE_BRICKGATE"].write_text(FAKE_BRICKGATE)
     return Pi(
         root,
         project,
@@ -176,6 +203,11 @@ def pi(tmp_path: Path) -> Pi:
             **{name: str(path) for name, path in files.items()},
         },
     )
+
+
+def boots_with_i2c(pi: Pi) -> None:
+    """Nothing that needs a restart: the service starts at the first installation."""
+    (pi.root / "boot/firmware/config.txt").write_text("dtparam=i2c_arm=on\ncamera_auto_detect=1\n")
 
 
 def test_what_apt_has_is_found_in_every_language(pi: Pi) -> None:
@@ -368,23 +400,20 @@ def test_a_version_that_does_not_sort_any_more_is_switched_back(pi: Pi) -> None:
 
 
 def test_a_machine_that_stood_in_safe_mode_may_be_updated(pi: Pi) -> None:
+    boots_with_i2c(pi)
     pi.installs(FAKE_STATE="safe-mode")
     pi.change("newer")
     assert "The service is up: safe-mode" in pi.installs("--update", FAKE_STATE="safe-mode")
 
 
 def test_a_service_that_says_nothing_is_no_health(pi: Pi) -> None:
+    boots_with_i2c(pi)
     pi.installs()
     first = pi.version
     pi.change("newer")
     result = pi.run("--update", FAKE_STATE="starting", BRICKGATE_HEALTHY_WITHIN_S="3")
     assert result.returncode == 1
     assert pi.version == first
-
-
-def boots_with_i2c(pi: Pi) -> None:
-    """Nothing that needs a restart: the service starts at the first installation."""
-    (pi.root / "boot/firmware/config.txt").write_text("dtparam=i2c_arm=on\ncamera_auto_detect=1\n")
 
 
 def test_a_connection_that_is_lost_leaves_no_version_that_was_not_judged(pi: Pi) -> None:
@@ -495,6 +524,77 @@ def test_a_half_made_version_is_made_again(pi: Pi) -> None:
     pi.installs()
     (pi.root / "opt/brickgate" / pi.version / ".complete").unlink()
     assert "Installing version" in pi.installs()
+
+
+def brickgate(pi: Pi) -> Path:
+    return pi.root / "opt/brickgate" / pi.version / "bin/brickgate"
+
+
+def test_a_version_that_does_not_start_any_more_is_built_anew(pi: Pi) -> None:
+    boots_with_i2c(pi)
+    pi.installs()
+    whole, first = brickgate(pi).read_text(), pi.version
+    for wanted in (f"{first}.again", first):
+        broken = pi.version
+        brickgate(pi).write_text("#!/usr/bin/env bash\necho no module named edge >&2; exit 1\n")
+        assert f"Version {broken} is there, but does not start" in pi.installs()
+        assert (pi.version, brickgate(pi).read_text()) == (wanted, whole)
+        assert f"Version {wanted} is installed already" in pi.installs()
+    assert "no module named edge" in pi.log
+
+
+def test_a_failed_rebuild_leaves_what_is_there(pi: Pi) -> None:
+    boots_with_i2c(pi)
+    pi.installs()
+    first = pi.version
+    brickgate(pi).write_text("#!/usr/bin/env bash\nexit 1\n")
+    files = pi.files()
+    assert pi.run(FAKE_PIP_RC="1").returncode == 1
+    assert (pi.version, pi.files()) == (first, files)
+
+
+def test_a_second_run_puts_right_what_was_spoilt_of_the_service(pi: Pi) -> None:
+    boots_with_i2c(pi)
+    pi.installs()
+    unit, enabled = pi.root / "etc/systemd/system/brickgate.service", Path(pi.environment["FAKE_SERVICE"] + ".enabled")
+    whole = unit.read_text()
+    unit.write_text("")
+    pi.installs()
+    assert unit.read_text() == whole
+    enabled.unlink()
+    pi.installs()
+    assert enabled.exists()
+
+
+def test_every_run_looks_at_the_configuration(pi: Pi) -> None:
+    pi.installs()
+    with (pi.root / "etc/brickgate/machine.yaml").open("w") as file:
+        file.write("WRONG")
+    assert "WARNING: /etc/brickgate has errors" in pi.installs()
+
+
+@pytest.mark.parametrize("runs", [1, 2])
+def test_it_ends_with_the_state_and_its_reason(pi: Pi, runs: int) -> None:
+    boots_with_i2c(pi)
+    said = ""
+    for _ in range(runs):
+        said = pi.installs(FAKE_STATE="safe-mode", FAKE_REASON=r"no camera: is \"cam0\" plugged in?")
+    assert said.splitlines()[-2] == 'The service is up: safe-mode: no camera: is "cam0" plugged in?'
+
+
+@pytest.mark.parametrize("arguments", [("--update",), ()])
+def test_a_machine_that_was_stopped_is_not_started(pi: Pi, arguments: tuple[str, ...]) -> None:
+    boots_with_i2c(pi)
+    pi.installs()
+    first, service = pi.version, Path(pi.environment["FAKE_SERVICE"])
+    service.write_text("inactive\n")
+    if arguments:
+        pi.change("newer")
+    said = pi.installs(*arguments)
+    assert "The service was stopped, and stays so: sudo systemctl start brickgate" in said
+    assert "The service is up" not in said
+    assert service.read_text() == "inactive\n"
+    assert (pi.version != first) == bool(arguments)
 
 
 def test_from_a_folder_of_wheels_nothing_is_fetched(pi: Pi, tmp_path: Path) -> None:

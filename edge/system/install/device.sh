@@ -7,20 +7,22 @@ readonly D="${BRICKGATE_DESTDIR:-}"
 readonly OPT="$D/opt/brickgate" ETC="$D/etc/brickgate" VAR="$D/var/lib/brickgate" RUN="$D/run/brickgate"
 readonly DEVICE_LOG="$D/var/log/brickgate-install.log" DEVICE_MB=900
 readonly SYSTEM_FILES="$ROOT/edge/system"
-WHEELS="" OLD="" NEW="" NEEDS_REBOOT="" REFUSED=""
+WHEELS="" OLD="" NEW="" BUILT="" NEEDS_REBOOT="" REFUSED=""
 SWITCHED="" # while `current` points at a version that has not shown that it works
 BEFORE=""   # the machine's state before that
+TO_RUN=""   # whether the machine is to run at the end
+STOPPED=""  # whether its owner had stopped it
 
 install_on_device() {
   local want_update="$1"
   start_device "install${want_update:+ --update}${WHEELS:+ --wheels $WHEELS}"
   check_system
   OLD="$(current_version)"
-  NEW="$(source_version)"
   [[ -z "$want_update" || -n "$OLD" ]] || refuse "--update: nothing is installed here yet: type 'sudo ./install.sh'"
   take_up_trial
+  choose_version
   say_board
-  if is_complete "$NEW"; then
+  if [[ -n "$BUILT" ]]; then
     say "Version $NEW is installed already"
   else
     make_room
@@ -32,6 +34,7 @@ install_on_device() {
   enable_camera_and_i2c
   place_configuration
   check_health "$NEW" || die "version $NEW does not work here$(old_goes_on): see $DEVICE_LOG"
+  check_configuration
   activate
   report_end
 }
@@ -135,6 +138,7 @@ run_logged() {
 
 report_end() {
   [[ -z "$REFUSED" ]] || say "$REFUSED"
+  [[ -z "$TO_RUN" ]] || say_state
   if [[ -n "$NEEDS_REBOOT" ]]; then
     say "Ready. Restart once, for $NEEDS_REBOOT: sudo reboot"
   else

@@ -17,7 +17,27 @@ source_version() {
 
 current_version() { readlink -- "$OPT/current" 2>/dev/null || true; }
 
-is_complete() { [[ -e "$OPT/$1/$COMPLETE" ]] && is_new_enough "$OPT/$1/bin/python"; }
+# A system's upgrade to another Python leaves an environment that is all there and does not start.
+is_complete() {
+  [[ -e "$OPT/$1/$COMPLETE" ]] && is_new_enough "$OPT/$1/bin/python" &&
+    timeout 60 "$OPT/$1/bin/brickgate" --help >/dev/null 2>>"$LOG" 9>&-
+}
+
+# choose_version: the folder for this source, and whether it is BUILT. Where the current one does not work any more it is
+# the folder beside it: a rebuild that fails leaves what is there.
+choose_version() {
+  local source
+  source="$(source_version)"
+  NEW="$source"
+  [[ "$OLD" != "$source.again" ]] || NEW="$OLD"
+  if is_complete "$NEW"; then
+    BUILT=yes
+  elif [[ "$NEW" == "$OLD" ]]; then
+    say "Version $OLD is there, but does not start: it is built anew"
+    NEW="$source"
+    [[ "$OLD" == "$source.again" ]] || NEW="$source.again"
+  fi
+}
 
 find_wheel() { find "${WHEELS:-/nonexistent}" -maxdepth 1 -name "$1-*.whl" -print -quit 2>/dev/null | grep .; }
 
@@ -71,8 +91,11 @@ check_health() {
   local brickgate="$OPT/$1/bin/brickgate"
   [[ "$OLD" != "$1" ]] || return 0
   say "Trying version $1: three simulated parts"
-  run_logged timeout 600 "$brickgate" simulate --parts 3 --json || return 1
-  [[ ! -e "$ETC/machine.yaml" ]] || run_logged "$brickgate" check-config "$ETC/machine.yaml" "$ETC/bins.yaml" ||
+  run_logged timeout 600 "$brickgate" simulate --parts 3 --json
+}
+
+check_configuration() {
+  run_logged "$OPT/$NEW/bin/brickgate" check-config "$ETC/machine.yaml" "$ETC/bins.yaml" ||
     say "WARNING: /etc/brickgate has errors (brickgate check-config says which): the machine will stand in safe mode"
 }
 
@@ -80,27 +103,53 @@ is_systemd_running() { [[ -d "$D/run/systemd/system" ]]; }
 
 state() { sed -n 's/.*"state": "\([a-z-]*\)".*/\1/p' "$RUN/state.json" 2>/dev/null || true; }
 
+reason() { sed -En 's/.*"reason": "(([^"\]|\\.)*)".*/\1/; T; s/\\(.)/\1/g; p' "$RUN/state.json" 2>/dev/null || true; }
+
+say_state() {
+  local state reason
+  state="$(state)" reason="$(reason)"
+  say "The service is up: ${state:-it has not said yet how it does}${reason:+: $reason}"
+}
+
 # activate: `current` and the units become the new version's. Where the running machine does not come back as it was,
 # the old version is put back.
 activate() {
-  if [[ -z "$SWITCHED" && "$OLD" == "$NEW" ]] && units_are_in_place "$NEW"; then
-    log "the units are in place"
-    ! is_systemd_running || run_logged systemctl start brickgate-status.socket brickgate.service || true
+  decide_whether_it_runs
+  if [[ -z "$SWITCHED" && "$OLD" == "$NEW" ]]; then
+    keep_version
     return
   fi
   [[ -n "$SWITCHED" ]] || BEFORE="$(state)"
   SWITCHED=yes
-  if ! is_systemd_running; then
-    say "systemd is not running here: the service starts with the machine"
-    switch_to "$NEW"
-  elif [[ -n "$NEEDS_REBOOT" && -z "$OLD" ]]; then
-    log "the service starts after the restart"
-    switch_to "$NEW"
-  else
+  if [[ -n "$TO_RUN" ]]; then
     try_in_earnest
+  else
+    switch_to "$NEW"
+    ! is_systemd_running || run_logged systemctl try-restart brickgate-status.service || true
   fi
   end_trial
   prune
+}
+
+# A machine that its owner has stopped moves nothing because of an update.
+decide_whether_it_runs() {
+  [[ -z "$OLD" || -n "$SWITCHED" || "$(systemctl is-active brickgate.service 2>/dev/null)" != inactive ]] || STOPPED=yes
+  if ! is_systemd_running; then
+    say "systemd is not running here: the service starts with the machine"
+  elif [[ -n "$NEEDS_REBOOT" && (-n "$STOPPED" || -z "$OLD") ]]; then
+    log "the service starts after the restart"
+  elif [[ -n "$STOPPED" ]]; then
+    say "The service was stopped, and stays so: sudo systemctl start brickgate"
+  else
+    TO_RUN=yes
+  fi
+}
+
+# The version is current already: what is missing of its service, or was changed, is put back.
+keep_version() {
+  is_in_place "$NEW" || switch_to "$NEW"
+  [[ -z "$TO_RUN" ]] || run_logged systemctl start brickgate-status.socket brickgate.service ||
+    say "WARNING: the service does not start: journalctl -u brickgate says why"
 }
 
 try_in_earnest() {
@@ -108,7 +157,6 @@ try_in_earnest() {
   switch_to "$NEW"
   start_version || die "version $NEW does not become healthy ($(state))"
   comes_back "$BEFORE" || die "version $NEW does not become healthy (before: $BEFORE, now: $(state))"
-  say "The service is up: $(state)"
 }
 
 # The mark outlives a power cut between the switch and the judgement. The old version is stopped before it is switched:
@@ -189,23 +237,34 @@ unit_places() {
     50-brickgate.motd "$D/etc/update-motd.d/50-brickgate"
 }
 
-units_are_in_place() {
+is_in_place() {
   local name place
+  [[ -L "$D/usr/local/bin/brickgate" && -L "$D/usr/local/bin/brickgate-calibrate" ]] || return 1
+  for name in brickgate.service brickgate-status.socket; do
+    systemctl is-enabled --quiet "$name" || return 1
+  done
   while read -r name place; do
-    [[ ! -e "$OPT/$1/system/$name" || -e "$place" ]] || return 1
+    [[ ! -e "$OPT/$1/system/$name" ]] || unit_text "$OPT/$1/system/$name" | cmp -s - "$place" || return 1
   done < <(unit_places)
 }
 
+# unit_text FILE: before 254 systemd warns of three settings at every look; what is said of them goes too.
+unit_text() {
+  if (($(systemd_version) >= 254)); then
+    cat -- "$1"
+  else
+    sed '/^# systemd 254/d; /^# half a minute/d; /^RestartMode=/d; /^RestartSteps=/d; /^RestartMaxDelaySec=/d' "$1"
+  fi
+}
+
 install_units() {
-  local name place number
-  number="$(systemd_version)"
+  local name place
   say "Installing the service, udev's rules and the console's word"
   while read -r name place; do
     [[ -e "$OPT/$1/system/$name" ]] || continue
     mkdir -p -- "$(dirname -- "$place")"
-    cp -- "$OPT/$1/system/$name" "$place.part"
-    # Before 254 systemd warns of these two at every look.
-    ((number >= 254)) || sed -i '/^# systemd 254/d; /^# half a minute/d; /^RestartMode=/d; /^RestartSteps=/d; /^RestartMaxDelaySec=/d' "$place.part"
+    unit_text "$OPT/$1/system/$name" >"$place.part"
+    chmod --reference="$OPT/$1/system/$name" "$place.part"
     mv -- "$place.part" "$place"
   done < <(unit_places)
   run_logged systemctl enable brickgate.service brickgate-status.socket || die "systemd refuses the units: see $LOG"
@@ -244,7 +303,7 @@ switch_back() {
   ! is_systemd_running || stop_version
   (switch_to "$OLD") || true # What it says, it has said: the rest of the way back is still to be gone.
   end_trial
-  ! is_systemd_running || start_version || say "WARNING: version $OLD does not start: journalctl -u brickgate"
+  ! is_systemd_running || [[ -n "$STOPPED" ]] || start_version || say "WARNING: version $OLD does not start: journalctl -u brickgate"
 }
 
 # Of the older versions the last one is kept.
