@@ -158,7 +158,7 @@ def run(
 _AS_TYPED: dict[str, Any] = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
 
 
-@app.command(hidden=True, context_settings=_AS_TYPED)
+@app.command(context_settings=_AS_TYPED)
 def service(context: typer.Context) -> None:
     """What systemd runs: `run`, and safe mode where that cannot be."""
     from edge.service_command import main as serve
