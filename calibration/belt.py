@@ -339,4 +339,4 @@ def _picture(data: BeltData, found: BeltFit) -> np.ndarray:
     )
 
 
-STEP = Step("belt", "the belt's speed, and its encoder's ticks", collect, fit)
+STEP = Step("belt", "the belt's speed, and its encoder's ticks", collect, fit, needs=("plane",))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ from rich.console import Console
 from calibration.rig import Rig
 from edge.config.calibration import NAME
 from edge.entry import run_commands
+from edge.errors import InputError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -31,7 +33,9 @@ def _files(config: Path, bins: Path | None, to: Path | None) -> tuple[Path, Path
 
 
 @contextmanager
-def _rig(config: Path, bins: Path | None, to: Path | None, simulate: int | None) -> Iterator[tuple[Rig, Path]]:
+def _rig(
+    config: Path, bins: Path | None, to: Path | None, simulate: int | None, pictures: Path | None
+) -> Iterator[tuple[Rig, Path]]:
     from calibration.console import ConsoleOperator
     from calibration.live import live_rig
     from calibration.simulated import simulated_rig
@@ -40,11 +44,30 @@ def _rig(config: Path, bins: Path | None, to: Path | None, simulate: int | None)
 
     machine_yaml, bins_yaml, file = _files(config, bins, to)
     machine, layout, calibration = load_machine(machine_yaml), load_bins(bins_yaml), load_calibration(file)
+    if simulate is not None and to is None and machine.camera.driver != "sim":
+        raise InputError(
+            f"{config} is of a real machine, and what a simulated one measures is not true of it: give --to FILE"
+        )
+    _check_targets(file, pictures)
     if simulate is not None:
         yield simulated_rig(machine, layout, simulate, calibration=calibration, say=typer.echo), file
         return
     with live_rig(machine, layout, calibration, ConsoleOperator(Console())) as rig:
         yield rig, file
+
+
+def _check_targets(file: Path, pictures: Path | None) -> None:
+    """Before anything is measured: what cannot be written afterwards.
+
+    Raises:
+        InputError: one cannot.
+    """
+    from calibration.step import make_folder
+
+    if not (file.parent.is_dir() and os.access(file.parent, os.W_OK)):
+        raise InputError(f"{file} cannot be written: make its folder, or give another place with --to (or use sudo)")
+    if pictures is not None and not (make_folder(pictures) and os.access(pictures, os.W_OK)):
+        raise InputError(f"{pictures} is no folder that can be written into: give another to --pictures")
 
 
 def _one(name: str) -> Callable[..., None]:
@@ -56,7 +79,7 @@ def _one(name: str) -> Callable[..., None]:
         from calibration.step import run_step
         from calibration.steps import step
 
-        with _rig(config, bins, to, simulate) as (rig, file):
+        with _rig(config, bins, to, simulate, pictures) as (rig, file):
             run_step(step(name), rig, file, pictures)
         typer.echo(f"{name}: done, written to {file}")
 
@@ -79,15 +102,15 @@ for _name, _help in {
 def all_steps(
     config: Config, bins: Bins = None, to: To = None, pictures: Pictures = None, simulate: Simulate = None
 ) -> None:
-    """The whole walk, from a machine that was just built to one that sorts."""
-    from calibration.walk import walk
+    """The whole walk, from a machine that was just built to one that sorts; servos and gates come after it."""
+    from calibration.walk import steps_after, steps_of, walk
 
-    with _rig(config, bins, to, simulate) as (rig, file):
-        walked = walk(rig, file, pictures, typer.echo)
-    if walked.done:
-        typer.echo(f"written to {file}: {', '.join(walked.done)}")
+    with _rig(config, bins, to, simulate, pictures) as (rig, file):
+        walked = walk(rig, file, pictures, typer.echo, steps_of(rig.machine))
+        for name in steps_after(rig.machine):
+            typer.echo(f"next, by itself: brickgate-calibrate {name} --config {config}")
     if not walked.whole:
-        typer.echo(f"not calibrated: {', '.join(walked.left_out)}", err=True)
+        typer.echo(f"not measured this time: {', '.join(walked.left_out)}", err=True)
         raise typer.Exit(1)
 
 

@@ -47,6 +47,8 @@ def collect(rig: Rig) -> GatesData:
         RefusedError: no parts come, or a gate does not answer.
         HardwareError: a device fails.
     """
+    if rig.machine.camera.driver == "frames":
+        raise RefusedError("gates: a recording has no gates to be moved: measure them on the machine")
     stood = rig.machine.belt.motor.driver != "none" and rig.machine.belt.encoder.driver not in ("constant", "tracker")
     unders = {gate.name: _under(rig, gate, stood) for gate in rig.machine.gates}
     _tell_of_positions(rig)
@@ -171,4 +173,5 @@ def _for(under: GateUnderTrial) -> str:
     return f", for {1e3 * under.travel_s:.0f} ms (±{SURE * 1e3 * under.travel_std_s:.0f})"
 
 
-STEP = Step("gates", "measures each gate's place, latency and travel on parts that ride past it", collect, fit)
+TITLE = "measures each gate's place, latency and travel on parts that ride past it"
+STEP = Step("gates", TITLE, collect, fit, needs=("plane", "belt"))

@@ -73,8 +73,12 @@ def write_sheet(file: Path) -> None:
     """Writes the sheet as a PDF of one page: black rectangles in true size, which every printer draws sharp.
 
     Raises:
-        InputError: the file cannot be written.
+        InputError: the file cannot be written, or is one that somebody needs.
     """
+    if file.suffix.lower() != ".pdf":
+        raise InputError(f"{file} is no name for a PDF: call it {file.stem}.pdf")
+    if file.exists() and not file.read_bytes()[:4] == b"%PDF":
+        raise InputError(f"{file} is there and is no PDF: choose another name")
     try:
         file.write_bytes(_pdf(_content()))
     except OSError as error:

@@ -18,7 +18,7 @@ from edge.bundle.manifest import Bundle
 from edge.catalogue.colours import load_colours
 from edge.config.bins import BinsConfig
 from edge.config.calibrated import calibrated
-from edge.config.calibration import Calibration
+from edge.config.calibration import ALONE, SIMULATED, STEPS, Calibration
 from edge.config.schema import MachineConfig
 from edge.hardware.factory import make_accelerator, model_for
 from edge.hardware.interfaces import Accelerator
@@ -69,6 +69,14 @@ class SimOperator:
         self.say_to(line)
 
 
+def choose(operator: SimOperator, task: Task) -> str:
+    """What to do about a refused step: once more while it has patience, then without."""
+    if not operator.retries:
+        return "skip"
+    operator.retries -= 1
+    return "again"
+
+
 _HANDS: dict[str, Callable[[SimOperator, Task], str]] = {
     "clear": clear,
     "lay-sheet": lay_sheet,
@@ -87,6 +95,7 @@ _HANDS: dict[str, Callable[[SimOperator, Task], str]] = {
     "name-kind": name_kind,
     "again-kind": again_kind,
     "choose-purity": choose_purity,
+    "choose": choose,
 }
 """What each kind of task comes to in the simulated world."""
 
@@ -118,6 +127,7 @@ def simulated_rig(
     for device in (sim.camera, world.encoder, *sensors.values()):
         device.start()
     lock_camera(sim.camera, calibration)
+    begun_s = _begun_s(calibration)
     return Rig(
         machine=machine,
         bins=bins,
@@ -132,10 +142,17 @@ def simulated_rig(
         clock=world.clock,
         operator=SimOperator(sim, truth, say, rng=np.random.default_rng([seed, 78])),
         wait_until=world.advance_to,
-        source=f"simulated machine {seed}",
+        source=f"{SIMULATED} {seed}",
         open_accelerator=lambda bundle: _accelerator(machine, bundle, truth.temperature),
-        now=lambda: datetime.fromtimestamp(EPOCH_S + world.clock.now_s(), UTC),
+        now=lambda: datetime.fromtimestamp(begun_s + world.clock.now_s(), UTC),
     )
+
+
+def _begun_s(calibration: Calibration) -> float:
+    """When its world begins, in s since 1970: after what was measured in others before."""
+    sections = (getattr(calibration, name) for name in (*STEPS, *ALONE))
+    made_s = [section.made_at.timestamp() for section in sections if section is not None]
+    return max([EPOCH_S, *(made_s_ + 60.0 for made_s_ in made_s)])
 
 
 def _accelerator(machine: MachineConfig, bundle: Bundle, temperature: float) -> Accelerator:

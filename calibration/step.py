@@ -16,7 +16,7 @@ import cv2
 from calibration.file import save_section
 from calibration.rig import Rig
 from edge.config.calibration import Calibration, Measured
-from edge.errors import BrickgateError, InputError
+from edge.errors import BrickgateError
 from edge.records import ImageBgr
 
 Data = TypeVar("Data")
@@ -46,12 +46,14 @@ class Step(Generic[Data, Section]):
         title: what it does, in a few words.
         collect: gathers what the fit needs from a rig, asking its operator.
         fit: from that to the section. `made_at` and `measured_from` are filled in by the rig's `stamp`.
+        needs: steps that must have been done before: what they measure goes into this one.
     """
 
     name: str
     title: str
     collect: Callable[[Rig], Data]
     fit: Callable[[Rig, Data], Fit[Section]]
+    needs: tuple[str, ...] = ()
 
 
 def run_step(step: Step[Data, Section], rig: Rig, file: Path, pictures: Path | None = None) -> Calibration:
@@ -62,17 +64,28 @@ def run_step(step: Step[Data, Section], rig: Rig, file: Path, pictures: Path | N
         pictures: folder for the picture of the fit; None: it is not kept.
 
     Raises:
-        RefusedError: the measurement cannot be used; the old section stays.
+        RefusedError: a step before it is missing, or the measurement cannot be used; the old section stays.
     """
+    _check_needs(step, rig)
     fit = step.fit(rig, step.collect(rig))
     if pictures is not None and fit.picture is not None:
-        _keep(fit.picture, pictures / f"{step.name}.png")
+        _keep(rig, fit.picture, pictures / f"{step.name}.png")
     check(step.name, fit.section)
     for note in fit.notes:
         rig.operator.say(note)
     calibration = save_section(file, step.name, fit.section)
     rig.calibrate(calibration)
     return calibration
+
+
+def _check_needs(step: Step[Data, Section], rig: Rig) -> None:
+    """A recording cannot lay a sheet: its camera is what its YAML says."""
+    missing = [name for name in step.needs if getattr(rig.calibration, name) is None]
+    if missing and rig.machine.camera.driver != "frames":
+        raise RefusedError(
+            f"{step.name}: {' and '.join(missing)} must be measured before, or it would be wrong by as much as"
+            f" machine.yaml is: brickgate-calibrate {missing[0]}"
+        )
 
 
 def check(name: str, section: Measured) -> None:
@@ -89,7 +102,16 @@ def check(name: str, section: Measured) -> None:
             )
 
 
-def _keep(picture: ImageBgr, file: Path) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    if not cv2.imwrite(str(file), picture):
-        raise InputError(f"{file} cannot be written: choose another folder for the pictures")
+def _keep(rig: Rig, picture: ImageBgr, file: Path) -> None:
+    """A picture that cannot be kept is no reason to lose what was measured."""
+    if not (make_folder(file.parent) and cv2.imwrite(str(file), picture)):
+        rig.operator.say(f"{file} cannot be written: this fit's picture is not kept")
+
+
+def make_folder(folder: Path) -> bool:
+    """Whether the folder is there now."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return True

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from calibration.rig import Rig, Task
-from calibration.step import RefusedError, run_step
+from calibration.step import run_step
 from calibration.steps import step
-from edge.config.calibration import STEPS
-from edge.errors import HardwareError
+from edge.config.calibration import STEPS, Measured
+from edge.config.check_calibration import steps_alone
+from edge.config.schema import MachineConfig
+from edge.errors import BrickgateError
 
 AGAIN, SKIP, END = "again", "skip", "end"
 
@@ -46,7 +48,7 @@ def walk(
             case "end":
                 break
             case _:
-                say(f"{name}: left out, what machine.yaml says holds")
+                say(f"{name}: left out, {_holds(rig, name)} holds")
     return Walked(tuple(done), tuple(name for name in names if name not in done))
 
 
@@ -55,7 +57,7 @@ def _try(name: str, rig: Rig, file: Path, pictures: Path | None, say: Callable[[
     while True:
         try:
             run_step(step(name), rig, file, pictures)
-        except (RefusedError, HardwareError) as error:
+        except BrickgateError as error:
             rest(rig)
             say(f"refused: {error}")
             words = f"Do {name} again, leave it out, or end here?"
@@ -63,8 +65,25 @@ def _try(name: str, rig: Rig, file: Path, pictures: Path | None, say: Callable[[
             if answer != AGAIN:
                 return answer
             continue
-        say(f"{name}: done")
+        say(f"{name}: done, written to {file}")
         return None
+
+
+def _holds(rig: Rig, name: str) -> str:
+    before: Measured | None = getattr(rig.calibration, name)
+    return f"the calibration of {before.made_at:%Y-%m-%d %H:%M}" if before else "what machine.yaml says"
+
+
+def steps_of(machine: MachineConfig) -> tuple[str, ...]:
+    """The steps of a machine's walk: a recording's camera has no settings."""
+    return tuple(name for name in STEPS if name != "camera" or machine.camera.driver != "frames")
+
+
+def steps_after(machine: MachineConfig) -> tuple[str, ...]:
+    """What is measured by itself after the walk."""
+    if machine.camera.driver == "frames":
+        return ()
+    return tuple(steps_alone(machine))
 
 
 def rest(rig: Rig) -> None:

@@ -20,6 +20,9 @@ ALONE = ("positions", "gates")
 """Steps that are done by themselves: not every gate is a servo, and parts ride past the gates for minutes each, too
 long for the walk."""
 
+SIMULATED = "simulated machine"
+"""How `measured_from` begins where no machine was there."""
+
 Positive = Annotated[Number, Field(gt=0)]
 Triple = tuple[Number, Number, Number]
 Matrix = tuple[Triple, Triple, Triple]

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from edge.config.calibrated import confidence_of, is_nudged
-from edge.config.calibration import ALONE, STEPS, Calibration, Measured
+from edge.config.calibration import ALONE, SIMULATED, STEPS, Calibration, Measured
 from edge.config.document import Document
 from edge.config.findings import Finding, Severity
+from edge.config.gates import MaybeServoBase
 from edge.config.schema import MachineConfig
 
 SEEN = ("plane", "colour", "confidence")
 """Sections that hold only for the camera's settings under which they were measured."""
+STRAIGHTENED = ("belt", "gates")
+"""Sections whose millimetres are those of the plane."""
 
 
 def check_calibration(machine: MachineConfig, calibration: Calibration, document: Document) -> list[Finding]:
@@ -25,7 +28,9 @@ def check_calibration(machine: MachineConfig, calibration: Calibration, document
         *_of_another_model(machine, calibration, document),
         *_gates_by_name(machine, calibration, document),
         *_servos(machine, calibration, document),
+        *_simulated(machine, calibration, document),
         *_older_than_camera(calibration, document),
+        *_older_than_plane(calibration, document),
         *_settings_replaced(machine, calibration, document),
         *_failed(calibration, document),
     ]
@@ -37,9 +42,27 @@ def missing_steps(machine: MachineConfig, calibration: Calibration, document: Do
         return []
     return [
         document.finding((), f"not calibrated for {step}: brickgate-calibrate {step}", Severity.WARNING)
-        for step in STEPS
+        for step in (*STEPS, *steps_alone(machine))
         if getattr(calibration, step) is None
     ]
+
+
+def steps_alone(machine: MachineConfig) -> list[str]:
+    """The steps beside the walk that there is something to do in."""
+    servos = any(isinstance(gate, MaybeServoBase) and gate.pulse_us for gate in machine.gates)
+    return [step for step in ALONE if (servos if step == "positions" else machine.gates)]
+
+
+def _simulated(machine: MachineConfig, calibration: Calibration, document: Document) -> Iterator[Finding]:
+    if machine.camera.driver == "sim":
+        return
+    for step in (*STEPS, *ALONE):
+        section: Measured | None = getattr(calibration, step)
+        if section and section.measured_from.startswith(SIMULATED):
+            yield document.finding(
+                (step, "measured_from"),
+                f"is a {SIMULATED}, and this machine is none: brickgate-calibrate {step}, or move this file away",
+            )
 
 
 def _of_another_picture(machine: MachineConfig, calibration: Calibration, document: Document) -> Iterator[Finding]:
@@ -101,13 +124,26 @@ def _servos(machine: MachineConfig, calibration: Calibration, document: Document
 
 
 def _older_than_camera(calibration: Calibration, document: Document) -> Iterator[Finding]:
-    camera = calibration.camera
-    for step in SEEN:
+    camera, belt = calibration.camera, calibration.belt
+    # Of the belt's, how sharp its edges were.
+    for step in (*SEEN, "belt") if belt and belt.edge_px else SEEN:
         section: Measured | None = getattr(calibration, step)
         if camera and section and section.made_at < camera.made_at:
             yield document.finding(
                 (step, "made_at"),
                 f"is older than the camera's settings of {camera.made_at:%Y-%m-%d %H:%M}: brickgate-calibrate {step}",
+                Severity.WARNING,
+            )
+
+
+def _older_than_plane(calibration: Calibration, document: Document) -> Iterator[Finding]:
+    plane = calibration.plane
+    for step in STRAIGHTENED:
+        section: Measured | None = getattr(calibration, step)
+        if plane and section and section.made_at < plane.made_at:
+            yield document.finding(
+                (step, "made_at"),
+                f"is older than the plane of {plane.made_at:%Y-%m-%d %H:%M}: brickgate-calibrate {step}",
                 Severity.WARNING,
             )
 

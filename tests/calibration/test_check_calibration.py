@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from calibration.file import save_section
+from edge.config.calibrated import load_calibration
 from edge.config.calibration import (
     ColourCalibration,
     ConfidenceCalibration,
@@ -14,7 +15,10 @@ from edge.config.calibration import (
     PositionsCalibration,
     Residual,
 )
+from edge.config.check_calibration import check_calibration, steps_alone
+from edge.config.document import Document
 from edge.config.findings import errors
+from edge.config.load import load_machine
 from edge.config.report import check
 from edge.errors import ConfigError
 from edge.machine import read_plans
@@ -45,8 +49,51 @@ def test_a_real_camera_says_each_step_that_is_missing(folder, belt_section):
     (folder / "machine.yaml").write_text(machine)
     save_section(folder / "calibration.yaml", "belt", belt_section)
     missing = [line for line in said(folder) if "not calibrated for" in line]
-    assert [line.rsplit(" ", 1)[1] for line in missing] == ["camera", "plane", "colour", "confidence"]
+    assert [line.rsplit(" ", 1)[1] for line in missing] == ["camera", "plane", "colour", "confidence", "gates"]
     assert missing[0] == "calibration.yaml:1: warning: not calibrated for camera: brickgate-calibrate camera"
+
+
+def test_servos_that_nobody_nudged_are_missing_too(folder):
+    machine = load_machine(folder / "machine.yaml")
+    real = machine.model_copy(update={"camera": machine.camera.model_copy(update={"driver": "picamera2"})})
+    servo = machine.gates[0].model_copy(update={"pulse_us": {"left": 1100, "pass": 1500, "right": 1900}})
+    with_servo = real.model_copy(update={"gates": (servo, *machine.gates[1:])})
+    assert [steps_alone(one) for one in (real, with_servo)] == [["gates"], ["positions", "gates"]]
+
+
+def test_what_a_simulated_machine_measured_is_an_error_on_a_real_one(folder, belt_section):
+    section = belt_section.model_copy(update={"measured_from": "simulated machine 7"})
+    save_section(folder / "calibration.yaml", "belt", section)
+    assert said(folder) == []
+    machine = load_machine(folder / "machine.yaml")
+    real = machine.model_copy(update={"camera": machine.camera.model_copy(update={"driver": "picamera2"})})
+    calibration = load_calibration(folder / "calibration.yaml")
+    found = errors(check_calibration(real, calibration, Document(folder / "calibration.yaml")))
+    assert [finding.message.split(":")[0] for finding in found] == ["is a simulated machine, and this machine is none"]
+
+
+def test_millimetres_older_than_the_plane_are_to_be_measured_again(folder, camera_section, belt_section):
+    file = folder / "calibration.yaml"
+    gates = {f"g{number}": GateCalibration(x_mm=280 + 120 * number) for number in range(1, 10)}
+    save_section(file, "gates", of(camera_section, GatesCalibration, gates=gates))
+    save_section(file, "belt", belt_section)
+    plane = of(camera_section, PlaneCalibration, size_px=(1280, 720), px_per_mm=5, homography=ONE)
+    save_section(file, "plane", plane)
+    assert said(folder) == []
+    save_section(file, "plane", plane.model_copy(update={"made_at": plane.made_at + timedelta(hours=1)}))
+    assert [line.split(": ", 1)[1] for line in said(folder)] == [
+        f"warning: {step}.made_at: is older than the plane of 2026-01-01 13:00: brickgate-calibrate {step}"
+        for step in ("belt", "gates")
+    ]
+
+
+def test_a_sharpness_older_than_the_camera_is_to_be_measured_again(folder, camera_section, belt_section):
+    file = folder / "calibration.yaml"
+    later = camera_section.model_copy(update={"made_at": camera_section.made_at + timedelta(hours=1)})
+    save_section(file, "camera", later)
+    for edge_px, count in ((None, 0), (2.5, 1)):
+        save_section(file, "belt", belt_section.model_copy(update={"edge_px": edge_px}))
+        assert sum("belt.made_at: is older than the camera's settings" in line for line in said(folder)) == count
 
 
 def test_what_is_older_than_the_cameras_settings_is_to_be_done_again(folder, camera_section):

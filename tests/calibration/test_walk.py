@@ -7,12 +7,15 @@ import numpy as np
 import pytest
 
 import calibration.walk
+from calibration.file import save_section
 from calibration.simulated import simulated_rig
 from calibration.step import Fit, RefusedError, Step, run_step
+from calibration.steps import step
 from calibration.walk import AGAIN, END, SKIP, walk
 from edge.config.calibrated import load_calibration
-from edge.config.calibration import Residual
+from edge.config.calibration import Calibration, Residual
 from edge.config.load import load_bins, load_machine
+from edge.errors import BundleError
 
 
 class Answering:
@@ -69,7 +72,8 @@ def test_a_walk_writes_every_step_and_goes_on_with_it(rig, steps, folder, camera
     assert walked.done == ("camera", "belt")
     assert (written.camera, written.belt) == (camera_section, belt_section)
     assert rig.config.belt.belt_mm_per_s == belt_section.belt_mm_per_s
-    assert said == ["step 1 of 2: the camera", "camera: done", "step 2 of 2: the belt", "belt: done"]
+    done = [f"{name}: done, written to {folder}/calibration.yaml" for name in ("camera", "belt")]
+    assert said == ["step 1 of 2: the camera", done[0], "step 2 of 2: the belt", done[1]]
     assert rig.operator.said == ["dim"]
 
 
@@ -95,12 +99,68 @@ def test_a_step_that_stays_refused_keeps_the_old_calibration_and_rests(rig, step
     assert rig.encoder.belt_mm() == before_mm
 
 
+def test_a_step_that_is_left_out_says_what_holds(rig, steps, folder, belt_section):
+    steps["refusals"] = 9
+    _, said, _ = go(rig, folder, SKIP)
+    assert said[-1] == "belt: left out, what machine.yaml says holds"
+    save_section(folder / "calibration.yaml", "belt", belt_section)
+    _, said, _ = go(rig, folder, SKIP)
+    assert said[-1] == "belt: left out, the calibration of 2026-01-01 12:00 holds"
+
+
+def test_a_walk_goes_on_when_something_else_is_missing(rig, steps, folder, monkeypatch):
+    def missing(rig):
+        raise BundleError("no bundle nosuch")
+
+    steps["refusals"] = 0
+    first = calibration.walk.step("camera")
+    made = {"camera": first, "belt": Step("belt", "the belt", missing, lambda rig, _: Fit(None))}
+    monkeypatch.setattr(calibration.walk, "step", made.__getitem__)
+    walked, said, _ = go(rig, folder, SKIP)
+    assert walked.left_out == ("belt",)
+    assert "refused: no bundle nosuch" in said
+
+
+def test_the_simulated_hands_know_what_to_do_about_a_refused_step(steps, folder):
+    steps["refusals"] = 9
+    rig = simulated_rig(load_machine(folder / "machine.yaml"), load_bins(folder / "bins.yaml"), 1)
+    walked = walk(rig, folder / "calibration.yaml", None, lambda line: None, ("camera", "belt"))
+    assert walked.left_out == ("belt",)
+    assert steps["tries"] == 2
+
+
+@pytest.mark.parametrize(("name", "wanted"), [("belt", "plane"), ("gates", "plane and belt")])
+def test_what_rests_on_another_step_is_refused_without_it(rig, folder, name, wanted):
+    file = folder / "calibration.yaml"
+    with pytest.raises(
+        RefusedError, match=f"^{name}: {wanted} must be measured before, .*: brickgate-calibrate plane$"
+    ):
+        run_step(step(name), rig, file)
+    assert not file.exists()
+
+
+def test_a_simulated_machine_that_goes_on_begins_after_what_it_measured(rig, folder, belt_section):
+    later = belt_section.model_copy(update={"made_at": rig.now() + timedelta(days=3)})
+    machine, bins = load_machine(folder / "machine.yaml"), load_bins(folder / "bins.yaml")
+    again = simulated_rig(machine, bins, 1, calibration=Calibration(belt=later))
+    assert again.now() > later.made_at
+
+
+def test_a_picture_that_cannot_be_kept_loses_nothing(rig, folder, belt_section):
+    file, blocked = folder / "calibration.yaml", folder / "pictures"
+    blocked.write_text("a file")
+    one = Step("belt", "the belt", lambda rig: None, lambda rig, _: Fit(belt_section, np.zeros((4, 4, 3), np.uint8)))
+    run_step(one, rig, file, blocked)
+    assert load_calibration(file).belt == belt_section
+    assert rig.operator.said == [f"{blocked}/belt.png cannot be written: this fit's picture is not kept"]
+
+
 def test_a_residual_over_its_limit_is_refused_and_nothing_written(rig, folder, belt_section, camera_section):
     bad = belt_section.model_copy(update={"residuals": {"speed": Residual(value=0.7, limit=0.5, unit="%")}})
     file = folder / "calibration.yaml"
-    step = Step("belt", "the belt", lambda rig: None, lambda rig, _: Fit(bad, np.zeros((4, 4, 3), np.uint8)))
+    bad_step = Step("belt", "the belt", lambda rig: None, lambda rig, _: Fit(bad, np.zeros((4, 4, 3), np.uint8)))
     with pytest.raises(RefusedError, match=r"belt: speed is 0.7 %, at most 0.5 may be: the old calibration stays"):
-        run_step(step, rig, file, folder / "pictures")
+        run_step(bad_step, rig, file, folder / "pictures")
     assert not file.exists()
     assert cv2.imread(str(folder / "pictures" / "belt.png")) is not None, "the picture shows what went wrong"
 
