@@ -347,8 +347,15 @@ def test_a_hailo_gets_its_driver_and_a_restart(pi: Pi) -> None:
     assert said.splitlines()[-1].startswith("Ready. Restart once, for ")
 
 
+def test_another_chip_of_hailos_is_none_that_can_be_used(pi: Pi) -> None:
+    plug(pi, "pci", vendor="0x1e60", device="0x45c4")
+    assert "neither Coral nor Hailo is there" in pi.installs(FAKE_SERVED="cpu hailo8l")
+    assert "hailo-all" not in Path(pi.environment["FAKE_PACKAGES"]).read_text()
+    assert "driver: cpu" in (pi.root / "etc/brickgate/machine.yaml").read_text()
+
+
 @pytest.mark.parametrize(("bus", "ids", "word"), [
-    ("pci", {"vendor": "0x1e60"}, "hailo-all cannot be had here"),
+    ("pci", {"vendor": "0x1e60", "device": "0x2864"}, "hailo-all cannot be had here"),
     ("usb", {"idVendor": "1a6e", "idProduct": "089a"}, "libedgetpu1-std cannot be had now"),
 ])  # fmt: skip
 def test_a_driver_that_cannot_be_had_is_a_plain_word(pi: Pi, bus: str, ids: dict[str, str], word: str) -> None:

@@ -23,7 +23,8 @@ say_board() {
 
 has_coral() { has_id usb idVendor:idProduct 1a6e:089a 18d1:9302 || has_id pci vendor:device 0x1ac1:0x089a; }
 
-has_hailo() { has_id pci vendor 0x1e60; }
+# Hailo-8 and 8L, by the kernel driver's number for both: edge/hardware/hailo.py serves no other chip of their maker.
+has_hailo() { has_id pci vendor:device 0x1e60:0x2864; }
 
 # has_id BUS FILES WANTED…: whether a device of the bus has one of the ids; FILES are joined with colons.
 has_id() {
