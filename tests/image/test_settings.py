@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from edge.system.image.network import NetworkSettings
-from edge.system.image.settings import System, apply
+from edge.system.image.settings import System, apply, run
 
 IMAGE = "run/brickgate-image"
 
 
 class Recorded(System):
-    """A system in a folder, which records what would be run."""
+    """A system in a folder, which records what would be run, and fails at it for the reason `fails`, if any."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, fails: str = "") -> None:
         self.commands: list[tuple[Sequence[str], str]]
         self.names: list[str]
         object.__setattr__(self, "commands", [])
         object.__setattr__(self, "names", [])
-        super().__init__(root, lambda command, text: self.commands.append((command, text)), self.names.append)
+
+        def record(command: Sequence[str], text: str) -> str:
+            self.commands.append((command, text))
+            return fails
+
+        super().__init__(root, record, self.names.append)
 
 
 @pytest.fixture
@@ -101,3 +107,28 @@ def test_wifi_without_a_password_and_with_a_ready_key(system: Recorded) -> None:
 def test_the_time_is_asked_for_where_a_server_is_named(system: Recorded) -> None:
     apply(NetworkSettings(time_server="192.168.1.1"), [], [], system)
     assert text(system, "run/systemd/timesyncd.conf.d/brickgate.conf") == "[Time]\nNTP=192.168.1.1\n"
+
+
+@pytest.mark.parametrize("settings", [NetworkSettings(password="short"), NetworkSettings(password_hash="$6$x")])
+def test_a_password_that_cannot_be_set_is_told_and_costs_nothing_else(
+    tmp_path: Path, settings: NetworkSettings
+) -> None:
+    system = Recorded(tmp_path, fails="chpasswd: (user maker) pam_chauthtok() failed")
+    settings = replace(settings, ssh_keys=("ssh-ed25519 A",), time_server="192.168.1.1")
+    line = "network.yaml: login: the password could not be set: chpasswd: (user maker) pam_chauthtok() failed"
+    assert apply(settings, ["network.yaml:3: wifi: …"], [], system) == [line]
+    assert text(system, f"{IMAGE}/how-in.txt").splitlines()[:2] == ["network.yaml:3: wifi: …", line]
+    assert text(system, f"{IMAGE}/authorized_keys") == "ssh-ed25519 A\n"
+    assert (system.root / IMAGE / "ssh-on").exists()
+    assert "NTP=192.168.1.1" in text(system, "run/systemd/timesyncd.conf.d/brickgate.conf")
+
+
+def test_a_command_that_fails_says_why_in_one_line(tmp_path: Path) -> None:
+    taken = tmp_path / "taken"
+    assert run(["sh", "-c", f"cat >{taken}"], "maker:x\n") == ""
+    assert taken.read_text() == "maker:x\n"
+    assert run(["sh", "-c", "echo 'it is'; printf 'so and\nso\n' >&2; exit 1"], "") == "so and so"
+    assert run(["sh", "-c", "exit 3"], "") == "sh ended with exit code 3"
+    assert run([str(tmp_path / "chpasswd")], "") == f"{tmp_path}/chpasswd: No such file or directory"
+    # One that reads nothing of what it is given.
+    assert run(["true"], "x" * 1_000_000) == ""

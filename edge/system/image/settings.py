@@ -18,8 +18,9 @@ from edge.system.image.network import NetworkSettings, read_network
 
 LOGIN = "maker"
 STATE = "run/brickgate-image"
-Run = Callable[[Sequence[str], str], None]
-"""Runs a command with a text on its standard input."""
+TIMEOUT_S = 30.0
+Run = Callable[[Sequence[str], str], str]
+"""Runs a command with a text on its standard input; says why it failed, in one line, or nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +40,8 @@ class System:
         file.write_text(text, encoding="utf-8")
 
 
-def apply(settings: NetworkSettings, wrong: Sequence[str], notices: Sequence[str], system: System) -> None:
-    """Makes the system as the settings say, and leaves word for the status page.
+def apply(settings: NetworkSettings, wrong: Sequence[str], notices: Sequence[str], system: System) -> list[str]:
+    """Makes the system as the settings say, and leaves word for the status page. Returns what went wrong on the way.
 
     Args:
         wrong: what is wrong with network.yaml.
@@ -52,22 +53,30 @@ def apply(settings: NetworkSettings, wrong: Sequence[str], notices: Sequence[str
     system.set_hostname(name)
     if settings.wifi_name:
         system.write(f"{STATE}/wpa_supplicant.conf", _wpa(settings), 0o600)
-    _apply_login(settings, system)
+    failed = _apply_login(settings, system)
     if settings.time_server:
         system.write("run/systemd/timesyncd.conf.d/brickgate.conf", f"[Time]\nNTP={settings.time_server}\n")
-    system.write(f"{STATE}/how-in.txt", "\n".join([*notices, *wrong, *_how_in(settings)]) + "\n")
+    system.write(f"{STATE}/how-in.txt", "\n".join([*notices, *wrong, *failed, *_how_in(settings)]) + "\n")
+    return failed
 
 
-def _apply_login(settings: NetworkSettings, system: System) -> None:
-    if settings.password_hash:
-        system.run(["chpasswd", "--encrypted"], f"{LOGIN}:{settings.password_hash}\n")
-    elif settings.password:
-        system.run(["chpasswd"], f"{LOGIN}:{settings.password}\n")
+def _apply_login(settings: NetworkSettings, system: System) -> list[str]:
+    """Lets in whoever the settings name. Returns what went wrong: a password that cannot be set costs no key."""
+    failed = _set_password(settings, system)
     if settings.ssh_keys:
         system.write(f"{STATE}/authorized_keys", "".join(f"{key}\n" for key in settings.ssh_keys))
     if settings.has_login:
         # ssh.service looks for it.
         system.write(f"{STATE}/ssh-on", "")
+    return [f"network.yaml: login: the password could not be set: {failed}"] if failed else []
+
+
+def _set_password(settings: NetworkSettings, system: System) -> str:
+    if settings.password_hash:
+        return system.run(["chpasswd", "--encrypted"], f"{LOGIN}:{settings.password_hash}\n")
+    if settings.password:
+        return system.run(["chpasswd"], f"{LOGIN}:{settings.password}\n")
+    return ""
 
 
 def _wpa(settings: NetworkSettings) -> str:
@@ -95,18 +104,26 @@ def _how_in(settings: NetworkSettings) -> list[str]:
     return lines
 
 
-def _run(command: Sequence[str], text: str) -> None:
-    subprocess.run(command, input=text, text=True, check=True, timeout=30)
+def run(command: Sequence[str], text: str) -> str:
+    """Runs a command with a text on its standard input. Returns why it failed, in one line, or nothing."""
+    try:
+        done = subprocess.run(command, input=text, text=True, check=False, capture_output=True, timeout=TIMEOUT_S)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return f"{command[0]}: {getattr(error, 'strerror', None) or f'no answer within {TIMEOUT_S:g} s'}"
+    if done.returncode == 0:
+        return ""
+    said = " ".join((done.stderr or done.stdout).split())[:200]
+    return said or f"{command[0]} ended with exit code {done.returncode}"
 
 
 def main() -> int:
     """Applies the file of the boot partition; a mistake is told, and never keeps the system from starting."""
     settings, wrong = read_network(Path("/boot/brickgate/network.yaml"))
     notices = [line for file in sorted(Path("/run/brickgate-image/notices").glob("*")) for line in _lines(file)]
-    for line in (*notices, *wrong):
-        print(line, file=sys.stderr)
     os.umask(0o022)
-    apply(settings, wrong, notices, System(Path("/"), _run, socket.sethostname))
+    failed = apply(settings, wrong, notices, System(Path("/"), run, socket.sethostname))
+    for line in (*notices, *wrong, *failed):
+        print(line, file=sys.stderr)
     return 0
 
 
