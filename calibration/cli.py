@@ -50,9 +50,12 @@ def _rig(
         )
     _check_targets(file, pictures)
     if simulate is not None:
-        yield simulated_rig(machine, layout, simulate, calibration=calibration, say=typer.echo), file
+        rig = simulated_rig(machine, layout, simulate, calibration=calibration, say=typer.echo)
+        rig.pictures = pictures
+        yield rig, file
         return
     with live_rig(machine, layout, calibration, ConsoleOperator(Console())) as rig:
+        rig.pictures = pictures
         yield rig, file
 
 
@@ -62,7 +65,7 @@ def _check_targets(file: Path, pictures: Path | None) -> None:
     Raises:
         InputError: one cannot.
     """
-    from calibration.step import make_folder
+    from calibration.pictures import make_folder
 
     if not (file.parent.is_dir() and os.access(file.parent, os.W_OK)):
         raise InputError(f"{file} cannot be written: make its folder, or give another place with --to (or use sudo)")

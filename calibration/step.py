@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
-import cv2
-
 from calibration.file import save_section
+from calibration.pictures import keep_picture
 from calibration.rig import Rig
 from edge.config.calibration import Calibration, Measured
 from edge.errors import BrickgateError
@@ -69,7 +68,7 @@ def run_step(step: Step[Data, Section], rig: Rig, file: Path, pictures: Path | N
     _check_needs(step, rig)
     fit = step.fit(rig, step.collect(rig))
     if pictures is not None and fit.picture is not None:
-        _keep(rig, fit.picture, pictures / f"{step.name}.png")
+        keep_picture(rig.operator, fit.picture, pictures / f"{step.name}.png")
     check(step.name, fit.section)
     for note in fit.notes:
         rig.operator.say(note)
@@ -100,18 +99,3 @@ def check(name: str, section: Measured) -> None:
                 f"{name}: {what} is {residual.value:.3g} {residual.unit}, at most {residual.limit:g} may be: the old"
                 f" calibration stays; measure again"
             )
-
-
-def _keep(rig: Rig, picture: ImageBgr, file: Path) -> None:
-    """A picture that cannot be kept is no reason to lose what was measured."""
-    if not (make_folder(file.parent) and cv2.imwrite(str(file), picture)):
-        rig.operator.say(f"{file} cannot be written: this fit's picture is not kept")
-
-
-def make_folder(folder: Path) -> bool:
-    """Whether the folder is there now."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        return False
-    return True

@@ -152,7 +152,7 @@ def test_a_picture_that_cannot_be_kept_loses_nothing(rig, folder, belt_section):
     one = Step("belt", "the belt", lambda rig: None, lambda rig, _: Fit(belt_section, np.zeros((4, 4, 3), np.uint8)))
     run_step(one, rig, file, blocked)
     assert load_calibration(file).belt == belt_section
-    assert rig.operator.said == [f"{blocked}/belt.png cannot be written: this fit's picture is not kept"]
+    assert rig.operator.said == [f"{blocked}/belt.png cannot be written: the picture is not kept"]
 
 
 def test_a_residual_over_its_limit_is_refused_and_nothing_written(rig, folder, belt_section, camera_section):
