@@ -58,6 +58,10 @@ refuse() {
 
 log() { printf '%s  %s\n' "$(date '+%F %T')" "$*" >>"$LOG" || true; }
 
+log_size() { stat -c %s -- "$LOG"; }
+
+logged_since() { tail -c "+$(($1 + 1))" -- "$LOG"; } # what has come into the log since log_size was $1
+
 # --- Python and its virtual environment ------------------------------------------------------------------------------
 
 is_new_enough() { "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; }
@@ -113,12 +117,12 @@ make_venv_without_ensurepip() {
 }
 
 pip_install() {
-  local venv="$1" before=0
+  local venv="$1" before
   shift
   log "pip install $*"
-  before="$(stat -c %s -- "$LOG")"
+  before="$(log_size)"
   (cd -- "$ROOT" && "$venv/bin/python" -m pip install --disable-pip-version-check --no-input --retries 3 "$@") \
-    >>"$LOG" 2>&1 || explain_pip "$venv" "$(tail -c "+$((before + 1))" -- "$LOG")"
+    >>"$LOG" 2>&1 || explain_pip "$venv" "$(logged_since "$before")"
 }
 
 explain_pip() {

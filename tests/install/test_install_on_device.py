@@ -76,8 +76,10 @@ case "${0##*/} $*" in
     # As apt-cache: in the user's language, and more after the candidate than a reader may have waited for.
     [[ "${LC_ALL:-${LANG:-C}}" == C ]] && echo "  Candidate: $candidate" || echo "  Installationskandidat: $candidate"
     for line in {1..2000}; do echo "  1.0 $line http://deb.debian.org/debian bookworm/main" || exit 141; done ;;
+  "apt-get "*" update") [[ -z "${FAKE_UPDATE_SAYS:-}" ]] || { echo "$FAKE_UPDATE_SAYS"; exit 100; } ;;
   "apt-get "*" install "*)
-    for word; do case "$word" in -* | install) ;; *) echo "$word" >>"$FAKE_PACKAGES" ;; esac; done ;;
+    [[ -z "${FAKE_APT_SAYS:-}" ]] || { printf '%s\n' Reading "E: no" "$FAKE_APT_SAYS" "W: old"; exit 100; }
+    for word; do case "$word" in -* | install | *=*) ;; *) echo "$word" >>"$FAKE_PACKAGES" ;; esac; done ;;
   "getent "*) grep -qx "$1 $2" "$FAKE_USERS" ;;
   "groupadd "*) echo "group ${*: -1}" >>"$FAKE_USERS" ;;
   "useradd "*) printf 'passwd %s\ngroup %s\n' "${*: -1}" "${*: -1}" >>"$FAKE_USERS" ;;
@@ -213,7 +215,7 @@ def boots_with_i2c(pi: Pi) -> None:
 def test_what_apt_has_is_found_in_every_language(pi: Pi) -> None:
     said = pi.installs(LANG="de_DE.UTF-8")
     assert "cannot be had" not in said
-    assert "apt-get -q install -y --no-install-recommends python3-picamera2" in pi.calls
+    assert "install -y --no-install-recommends python3-picamera2" in pi.calls
 
 
 def test_one_command_makes_a_service_that_starts_with_the_machine(pi: Pi) -> None:
@@ -364,6 +366,25 @@ def test_a_driver_that_cannot_be_had_is_a_plain_word(pi: Pi, bus: str, ids: dict
     assert word in said
     assert "Ready." in said
     assert not list(pi.root.glob("etc/apt/sources.list.d/*"))
+
+
+def test_apts_own_trouble_is_told_as_such_and_every_warning_again_at_the_end(pi: Pi) -> None:
+    boots_with_i2c(pi)
+    plug(pi, "pci", vendor="0x1e60", device="0x2864")
+    lock = "E: Could not get lock /var/lib/dpkg/lock-frontend. It is held by process 812 (unattended-upgr)"
+    said = pi.installs(FAKE_APT_SAYS=lock)
+    warnings = [
+        f"WARNING: python3-picamera2: apt failed ({lock}); run this again: the camera will not work",
+        f"WARNING: hailo-all: apt failed ({lock}); run this again: the CPU stands in",
+    ]
+    assert said.splitlines()[-4:-2] == warnings
+    assert [said.count(warning) for warning in warnings] == [2, 2]
+    assert "apt-get -q -o DPkg::Lock::Timeout=300 install" in pi.calls
+
+
+def test_lists_that_apt_cannot_read_are_why_a_package_is_not_there(pi: Pi) -> None:
+    said = pi.installs(FAKE_ARCHIVE="", FAKE_UPDATE_SAYS="E: Malformed entry 1 in list file mine.list")
+    assert "python3-picamera2: apt failed (E: Malformed entry 1 in list file mine.list)" in said
 
 
 def test_an_update_is_beside_and_the_version_before_is_kept(pi: Pi) -> None:
@@ -612,7 +633,7 @@ def test_from_a_folder_of_wheels_nothing_is_fetched(pi: Pi, tmp_path: Path) -> N
     installs = [line for line in pi.calls.splitlines() if "pip install" in line]
     assert installs
     assert all(f"--no-index --find-links {wheels}" in line for line in installs)
-    assert "apt-get -q update" not in pi.calls
+    assert not [line for line in pi.calls.splitlines() if line.startswith("apt-get") and line.endswith("update")]
 
 
 @pytest.mark.parametrize(
@@ -680,6 +701,18 @@ def test_uninstalling_leaves_the_configuration_and_the_journal(pi: Pi) -> None:
         "var/lib/brickgate/brickgate-journal.jsonl",
     }
     assert Path(pi.environment["FAKE_USERS"]).read_text() == "group video\ngroup plugdev\n"
+
+
+def test_uninstalling_names_the_packages_that_were_installed(pi: Pi) -> None:
+    Path(pi.environment["FAKE_PACKAGES"]).write_text("python3-picamera2\n")  # The user's own.
+    pi.installs()
+    last = pi.installs("--uninstall").splitlines()[-1]
+    assert last.endswith("to remove them: sudo apt-get remove python3-rpi-lgpio")
+
+
+def test_uninstalling_what_is_not_there_is_a_word(pi: Pi) -> None:
+    pi.installs()
+    pi.installs("--uninstall")
     assert "Nothing is installed" in pi.installs("--uninstall")
     assert pi.installs()
 

@@ -52,9 +52,14 @@ is_package_there() {
   policy="$(LC_ALL=C apt-cache policy "$1" 2>/dev/null)" && [[ "$policy" == *"Candidate: "[!\(]* ]]
 }
 
-# apt_install WHAT PACKAGE…: 1, with nothing said, where it cannot be had.
+# A lock that another apt holds, such as the nightly upgrade, is waited for.
+run_apt() { run_logged env LC_ALL=C DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300 "$@"; }
+
+# apt_install WHAT PACKAGE…: 1 where that fails, with nothing said. APT_WHY holds apt's own word, and nothing where the
+# package is in no archive that it knows.
 apt_install() {
-  local package missing=() what="$1"
+  local package missing=() what="$1" before
+  APT_WHY=""
   shift
   for package in "$@"; do
     is_package_installed "$package" || missing+=("$package")
@@ -62,13 +67,37 @@ apt_install() {
   ((${#missing[@]})) || return 0
   if [[ -z "${APT_UPDATED:-}" && -z "$WHEELS" ]]; then
     APT_UPDATED=yes
-    run_logged apt-get -q update || true
+    before="$(log_size)"
+    run_apt update || UPDATE_WHY="$(apts_word "$before")"
   fi
   for package in "${missing[@]}"; do
-    is_package_there "$package" || return 1
+    is_package_there "$package" || { APT_WHY="${UPDATE_WHY:-}" && return 1; }
   done
   say "Installing $what: apt-get install ${missing[*]}"
-  run_logged env DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends "${missing[@]}"
+  before="$(log_size)"
+  run_apt install -y --no-install-recommends "${missing[@]}" || { APT_WHY="$(apts_word "$before")" && return 1; }
+  printf '%s\n' "${missing[@]}" >>"$OPT/packages-installed"
+}
+
+apts_word() { logged_since "$1" | grep '^E: ' | tail -n 1 | cut -c -120 || true; }
+
+# What is wrong with a package that apt did not install.
+apts_trouble() {
+  if [[ -n "$APT_WHY" ]]; then
+    printf '%s: apt failed (%s); run this again' "$1" "$APT_WHY"
+  else
+    printf '%s cannot be had %s' "$1" "$2"
+  fi
+}
+
+# The packages that apt installed for Brickgate and that are still there, in a line.
+packages_of_ours() {
+  local package packages=()
+  [[ -e "$OPT/packages-installed" ]] || return 0
+  while read -r package; do
+    ! is_package_installed "$package" || packages+=("$package")
+  done < <(sort -u -- "$OPT/packages-installed")
+  printf '%s' "${packages[*]}"
 }
 
 install_packages() {
@@ -76,6 +105,7 @@ install_packages() {
   command -v python3 >/dev/null && python3 -c "$ensurepip" 2>/dev/null && return
   apt_install "Python" python3 python3-venv && return
   find_wheel pip >/dev/null && command -v python3 >/dev/null && return
+  [[ -z "$APT_WHY" ]] || die "$(apts_trouble python3-venv)"
   die "python3-venv is missing and apt cannot fetch it: go online once, or put its pip wheel into the folder of wheels"
 }
 
@@ -92,7 +122,7 @@ install_drivers() {
 
 install_camera() {
   apt_install "the camera's library" python3-picamera2 ||
-    say "WARNING: python3-picamera2 cannot be had here: the camera will not work; use Raspberry Pi OS, or go online"
+    warn "$(apts_trouble python3-picamera2 "here: use Raspberry Pi OS, or go online"): the camera will not work"
 }
 
 # RPi.GPIO sees a pin's edges through /sys/class/gpio, where kernels from 6.6 on number the pins otherwise
@@ -118,9 +148,9 @@ install_gpio() {
   say "Installing the GPIO library: $package"
   pip_try "$OPT/$NEW" "$package" && return
   if ! is_pi_5 && { has_gpio_library "$python" RPi.GPIO || apt_install "another GPIO library" python3-rpi.gpio; }; then
-    say "WARNING: $package cannot be had; RPi.GPIO stands in, and sees no edges here: sensors and an encoder will not work"
+    warn "$package cannot be had; RPi.GPIO stands in, and sees no edges here: sensors and an encoder will not work"
   else
-    say "WARNING: $package cannot be had: gates, belt and feeder on GPIO will not work"
+    warn "$package cannot be had${APT_WHY:+ (apt: $APT_WHY)}: gates, belt and feeder on GPIO will not work"
   fi
 }
 
@@ -130,12 +160,11 @@ has_gpio_library() {
 
 install_coral() {
   apt_install "Coral's library" libedgetpu1-std && return
-  if [[ -z "$WHEELS" ]] && add_coral_archive && APT_UPDATED="" apt_install "Coral's library" libedgetpu1-std; then
+  if [[ -z "$WHEELS" ]] && ! is_package_there libedgetpu1-std && add_coral_archive && APT_UPDATED="" apt_install "Coral's library" libedgetpu1-std; then
     return
   fi
-  rm -f -- "$CORAL_LIST" "$CORAL_KEYRING"
-  REFUSED="WARNING: Coral's library libedgetpu1-std cannot be had now: the CPU stands in; run this again when online"
-  say "$REFUSED"
+  rm -f -- "$CORAL_LIST" "$CORAL_KEYRING" "${CORAL_KEYRING%.gpg}.asc"
+  warn "$(apts_trouble libedgetpu1-std "now: run this again when online"): the CPU stands in"
 }
 
 add_coral_archive() {
@@ -161,8 +190,7 @@ install_hailo() {
     NEEDS_REBOOT="Hailo's driver"
     return
   fi
-  REFUSED="WARNING: hailo-all cannot be had here (it is in Raspberry Pi OS's archive): the CPU stands in"
-  say "$REFUSED"
+  warn "$(apts_trouble hailo-all "here (it is in Raspberry Pi OS's archive)"): the CPU stands in"
 }
 
 # The driver that machine.yaml is written with: what is there, works, and what the shipped model is compiled for.
@@ -190,7 +218,7 @@ enable_camera_and_i2c() {
     mkdir -p -- "$D/etc/modules-load.d"
     printf 'i2c-dev\n' >"$D/etc/modules-load.d/brickgate.conf"
   fi
-  [[ -e "$config" ]] || { say "WARNING: there is no /boot/firmware/config.txt: enable I2C and the camera by hand"; return; }
+  [[ -e "$config" ]] || { warn "there is no /boot/firmware/config.txt: enable I2C and the camera by hand"; return; }
   if ! grep -qE '^dtparam=i2c(_arm)?=on' "$config"; then
     say "Enabling I2C"
     if command -v raspi-config >/dev/null && run_logged raspi-config nonint do_i2c 0; then

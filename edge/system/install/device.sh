@@ -7,7 +7,7 @@ readonly D="${BRICKGATE_DESTDIR:-}"
 readonly OPT="$D/opt/brickgate" ETC="$D/etc/brickgate" VAR="$D/var/lib/brickgate" RUN="$D/run/brickgate"
 readonly DEVICE_LOG="$D/var/log/brickgate-install.log" DEVICE_MB=900
 readonly SYSTEM_FILES="$ROOT/edge/system"
-WHEELS="" OLD="" NEW="" BUILT="" NEEDS_REBOOT="" REFUSED=""
+WHEELS="" OLD="" NEW="" BUILT="" NEEDS_REBOOT="" WARNINGS=()
 SWITCHED="" # while `current` points at a version that has not shown that it works
 BEFORE=""   # the machine's state before that
 TO_RUN=""   # whether the machine is to run at the end
@@ -136,8 +136,17 @@ run_logged() {
   "$@" >>"$LOG" 2>&1 9>&-
 }
 
+# warn WORDS: said at once, and again at the end, where it is read.
+warn() {
+  say "WARNING: $*"
+  WARNINGS+=("$*")
+}
+
 report_end() {
-  [[ -z "$REFUSED" ]] || say "$REFUSED"
+  local warning
+  for warning in "${WARNINGS[@]}"; do
+    say "WARNING: $warning"
+  done
   [[ -z "$TO_RUN" ]] || say_state
   if [[ -n "$NEEDS_REBOOT" ]]; then
     say "Ready. Restart once, for $NEEDS_REBOOT: sudo reboot"
@@ -147,7 +156,7 @@ report_end() {
 }
 
 uninstall_device() {
-  local group
+  local group packages
   start_device uninstall
   [[ -e "$OPT" || -e "$D/etc/systemd/system/brickgate.service" ]] || { say "Nothing is installed"; return; }
   say "Stopping the service"
@@ -158,6 +167,7 @@ uninstall_device() {
       run_logged groupdel "$group" || true
     done <"$OPT/groups-made"
   fi
+  packages="$(packages_of_ours)"
   rm -f -- "$CORAL_LIST" "$CORAL_KEYRING" "${CORAL_KEYRING%.gpg}.asc"
   rm -rf -- "$OPT" "$RUN"
   [[ -n "$D" || ! -e "$VAR" ]] || chown -R root:root "$VAR"
@@ -168,4 +178,5 @@ uninstall_device() {
   LOG=/dev/null
   rm -f -- "$DEVICE_LOG" "$D/run/brickgate-install.lock"
   say "Removed. What is yours is still there: /etc/brickgate and /var/lib/brickgate (I2C and camera stay enabled)"
+  [[ -z "$packages" ]] || say "Its Debian packages are there too; to remove them: sudo apt-get remove $packages"
 }

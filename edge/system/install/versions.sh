@@ -96,7 +96,7 @@ check_health() {
 
 check_configuration() {
   run_logged "$OPT/$NEW/bin/brickgate" check-config "$ETC/machine.yaml" "$ETC/bins.yaml" ||
-    say "WARNING: /etc/brickgate has errors (brickgate check-config says which): the machine will stand in safe mode"
+    warn "/etc/brickgate has errors (brickgate check-config says which): the machine will stand in safe mode"
 }
 
 is_systemd_running() { [[ -d "$D/run/systemd/system" ]]; }
@@ -149,7 +149,7 @@ decide_whether_it_runs() {
 keep_version() {
   is_in_place "$NEW" || switch_to "$NEW"
   [[ -z "$TO_RUN" ]] || run_logged systemctl start brickgate-status.socket brickgate.service ||
-    say "WARNING: the service does not start: journalctl -u brickgate says why"
+    warn "the service does not start: journalctl -u brickgate says why"
 }
 
 try_in_earnest() {
@@ -196,7 +196,7 @@ start_version() {
   run_logged systemctl reset-failed brickgate.service brickgate-status.service || true
   run_logged systemctl --no-block start brickgate.service || return 1
   run_logged systemctl restart brickgate-status.socket ||
-    say "WARNING: the status page does not start: has another program port 80? systemctl status brickgate-status.socket"
+    warn "the status page does not start: has another program port 80? systemctl status brickgate-status.socket"
 }
 
 # comes_back BEFORE: a machine that sorted must sort again; one that did not must say of itself why.
