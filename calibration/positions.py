@@ -11,9 +11,10 @@ import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from calibration.positions_picture import draw_positions
 from calibration.rig import Rig, Task
 from calibration.step import Fit, RefusedError, Step
-from edge.config.calibration import PositionsCalibration
+from edge.config.calibration import PositionsCalibration, Residual
 from edge.config.gates import PULSE_US, GateConfig, MaybeServoBase
 from edge.hardware.interfaces import Nudgeable
 
@@ -26,14 +27,21 @@ MOST_NUDGES = 60
 APART_US = 100
 """Two positions of a gate that are nearer, some ten degrees, are hardly two."""
 SETTLES_S = 0.2
+AWAY_US = 55
+"""From where each rest is found once more: a little more than a nudge, so that nobody just takes that back."""
+MOST_OFF_US, MOST_APART_US, MOST_AGAIN_US = 400, 400, 40
+"""What is let pass. A rest that is further off takes outer positions near a hobby servo's end stops; corrections that
+differ by more are of positions that machine.yaml hardly means; a rest that is not found again to 4° is no rest."""
 
 
 @dataclass(frozen=True, slots=True)
 class PositionsData:
-    """By gate and position: the pulses that machine.yaml names, and those that were found right, in µs."""
+    """By gate and position: the pulses that machine.yaml names, those that were found right, and the rest as it was
+    found once more, in µs."""
 
     written_us: Mapping[str, Mapping[str, int]]
     found_us: Mapping[str, Mapping[str, int]]
+    again_us: Mapping[str, Mapping[str, int]]
 
 
 def collect(rig: Rig) -> PositionsData:
@@ -52,16 +60,20 @@ def collect(rig: Rig) -> PositionsData:
         " which depends on how the servo is mounted"
     )
     found: dict[str, dict[str, int]] = {}
+    again: dict[str, dict[str, int]] = {}
     gates = [gate for gate in rig.config.gates if gate.name in servos]
     try:
         for gate in gates:
             found[gate.name] = _nudge_all(rig, gate, servos[gate.name])
         for gate in gates:
             _watch(rig, gate, found[gate.name])
+        rig.operator.say("Now each rest once more, from beside it: that tells how well it is found")
+        for gate in gates:
+            again[gate.name] = {gate.rest: _nudge(rig, gate, gate.rest, _beside(found[gate.name][gate.rest]))}
     finally:
         for gate in gates:
             _send(rig, gate.name, (found.get(gate.name) or servos[gate.name])[gate.rest])
-    return PositionsData(written, found)
+    return PositionsData(written, found, again)
 
 
 def fit(rig: Rig, data: PositionsData) -> Fit[PositionsCalibration]:
@@ -75,10 +87,28 @@ def fit(rig: Rig, data: PositionsData) -> Fit[PositionsCalibration]:
     section = PositionsCalibration(
         made_at=rig.now(),
         measured_from=f"{rig.source}, {len(data.found_us)} servos nudged",
-        residuals={},
+        residuals=_residuals(data),
         pulse_us={gate: dict(found_us) for gate, found_us in data.found_us.items()},
     )
-    return Fit(section, notes=tuple(_note(gate, data) for gate in data.found_us))
+    picture = draw_positions(data.written_us, data.found_us, data.again_us)
+    return Fit(section, picture, tuple(_note(gate, data) for gate in data.found_us))
+
+
+def _residuals(data: PositionsData) -> dict[str, Residual]:
+    """Each of the gate for which it is worst."""
+    off = {gate: _corrections(data.written_us[gate], found) for gate, found in data.found_us.items()}
+    rest = [abs(off[gate][position]) for gate, again in data.again_us.items() for position in again]
+    apart = [max(own.values()) - min(own.values()) for own in off.values()]
+    again = [abs(us) for gate, once in data.again_us.items() for us in _corrections(data.found_us[gate], once).values()]
+    return {
+        "rest off by": Residual(value=max(rest), limit=MOST_OFF_US, unit="µs"),
+        "a gate's corrections differ by": Residual(value=max(apart), limit=MOST_APART_US, unit="µs"),
+        "rest found again within": Residual(value=max(again), limit=MOST_AGAIN_US, unit="µs"),
+    }
+
+
+def _corrections(before_us: Mapping[str, int], after_us: Mapping[str, int]) -> dict[str, int]:
+    return {position: us - before_us[position] for position, us in after_us.items()}
 
 
 def servos_of(rig: Rig) -> dict[str, dict[str, int]]:
@@ -130,6 +160,11 @@ def _within(pulse_us: int) -> int:
     return min(max(pulse_us, PULSE_US[0]), PULSE_US[1])
 
 
+def _beside(pulse_us: int) -> int:
+    """A place from which a position is found anew."""
+    return pulse_us + (AWAY_US if pulse_us + AWAY_US <= PULSE_US[1] else -AWAY_US)
+
+
 def _wanted(gate: GateConfig, position: str) -> str:
     """What is to be seen once the position is right."""
     if gate.kind == "chute":
@@ -176,7 +211,7 @@ def _check(gate: str, found_us: Mapping[str, int], written_us: Mapping[str, int]
 
 def _note(gate: str, data: PositionsData) -> str:
     found = ", ".join(f"{position} {us} µs" for position, us in data.found_us[gate].items())
-    most_us = max(abs(us - data.written_us[gate][position]) for position, us in data.found_us[gate].items())
+    most_us = max(abs(us) for us in _corrections(data.written_us[gate], data.found_us[gate]).values())
     return f"{gate}: {found}; up to {most_us} µs from machine.yaml's"
 
 

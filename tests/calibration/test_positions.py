@@ -1,12 +1,13 @@
 """Servos are nudged until somebody says that they stand right; what is not right is refused."""
 
+import cv2
 import fake_i2c
 import pytest
 
 from calibration.live import live_rig
 from calibration.positions import END, LOOK_S, RIGHT, STEP, collect, fit
 from calibration.simulated import SimOperator, simulated_rig
-from calibration.step import RefusedError, run_step
+from calibration.step import RefusedError, check, run_step
 from edge.clock import VirtualClock
 from edge.config import example
 from edge.config.calibrated import load_calibration
@@ -55,8 +56,10 @@ class Saying:
 def test_every_position_of_every_servo_is_found(folder):
     rig, file = rig_of(folder)
     assert isinstance(rig.operator, SimOperator)
-    found = run_step(STEP, rig, file)
+    found = run_step(STEP, rig, file, folder / "fits")
     assert found.positions is not None
+    check_told(found.positions, rig)
+    assert cv2.imread(str(folder / "fits" / "positions.png")) is not None
     for gate, truth in rig.operator.truth.gates.items():
         off_us = [
             abs(us - true_us)
@@ -71,11 +74,25 @@ def test_every_position_of_every_servo_is_found(folder):
     assert gate.pulse_us == found.positions.pulse_us["first"]
 
 
+def check_told(section, rig):
+    """The residuals against the hidden truth and against machine.yaml."""
+    off = {
+        name: [us - written_us for us, written_us in zip(found.values(), (1100, 1500, 1900), strict=True)]
+        for name, found in section.pulse_us.items()
+    }
+    told = {what: residual.value for what, residual in section.residuals.items()}
+    assert told["rest off by"] == max(abs(own[1]) for own in off.values())
+    assert told["a gate's corrections differ by"] == max(max(own) - min(own) for own in off.values())
+    assert 0 < told["rest found again within"] <= 2 * SEEN_US, "from beside it nobody comes back exactly"
+    assert all(residual.passes and residual.unit == "µs" for residual in section.residuals.values())
+
+
 @pytest.mark.parametrize("seed", range(20, 40))
 def test_every_machine_is_found_within_what_an_eye_sees(folder, seed):
     rig, _ = rig_of(folder, seed)
     assert isinstance(rig.operator, SimOperator)
     data = collect(rig)
+    check("positions", fit(rig, data).section)
     for gate, found_us in data.found_us.items():
         truth = rig.operator.truth.gates[gate].pulses_us
         assert max(abs(us - true) for us, true in zip(found_us.values(), truth, strict=True)) <= 2 * SEEN_US
@@ -126,12 +143,19 @@ def test_a_real_servo_is_nudged_and_holds_what_was_found(folder, monkeypatch):
     )  # fmt: skip
     monkeypatch.setattr("calibration.live.make_camera", lambda *made: _NoCamera())
     bins = load_bins(folder / "bins.yaml")
-    operator = Saying("++", "+", RIGHT, "-", RIGHT, RIGHT, "yes")
+    operator = Saying("++", "+", RIGHT, "-", RIGHT, RIGHT, "yes", "--", RIGHT)
     with live_rig(fake, bins, Calibration(), operator, VirtualClock()) as rig:
         data = collect(rig)
         assert i2c.chips[0x40].pulse_us(2) == pytest.approx(1560, abs=3)
     assert data.found_us == {"g1": {"left": 1150, "pass": 1560, "right": 1960}}
+    assert data.again_us == {"g1": {"pass": 1565}}
     section = fit(rig, data).section
+    told = {what: residual.value for what, residual in section.residuals.items()}
+    assert told == {
+        "rest off by": 60,
+        "a gate's corrections differ by": 10,
+        "rest found again within": 5,
+    }
     measured = Calibration(positions=section)
     with live_rig(fake, bins, measured, operator, VirtualClock()) as rig:
         rig.gates["g1"].move_to("left")
@@ -151,14 +175,29 @@ class _NoCamera:
     [
         ((RIGHT, END), r"ended at first 'left': the old positions hold"),
         (("+",), r"first 'pass' is not right after 60 nudges: look whether its servo moves"),
-        ((RIGHT, *["++"] * 8, RIGHT, RIGHT, *[RIGHT] * 3, "yes"), r"'left' and 'pass' of first are 0 µs apart"),
+        (
+            (RIGHT, *["++"] * 8, RIGHT, RIGHT, *[RIGHT] * 3, "yes", "yes", RIGHT),
+            r"'left' and 'pass' of first are 0 µs apart",
+        ),
         ((*[RIGHT] * 6, "no"), r"first does not come back to where it was: tighten its horn"),
         (
-            (RIGHT, *["++"] * 10, RIGHT, RIGHT, *[RIGHT] * 3, "yes"),
+            (*[RIGHT] * 6, "yes", "yes", RIGHT),
+            r"rest found again within is 55 µs, at most 40 may be: the old calibration stays",
+        ),
+        (
+            (*["++"] * 10, RIGHT, *[RIGHT] * 5, "yes", "yes", "--", RIGHT),
+            r"rest off by is 500 µs, at most 400 may be: the old calibration stays",
+        ),
+        (
+            (RIGHT, *["--"] * 9, RIGHT, RIGHT, *[RIGHT] * 3, "yes", "yes", "--", RIGHT),
+            r"a gate's corrections differ by is 450 µs, at most 400 may be: the old calibration stays",
+        ),
+        (
+            (RIGHT, *["++"] * 10, RIGHT, RIGHT, *[RIGHT] * 3, "yes", "yes", RIGHT),
             r"first turns through pass, left, right, and by machine.yaml through left, pass, right",
         ),
     ],
-    ids=["ended", "never right", "same place", "play", "another order"],
+    ids=["ended", "never right", "same place", "play", "loose", "horn off", "uneven", "another order"],
 )
 def test_what_is_not_right_is_refused_and_the_old_positions_stay(folder, answers, reason):
     rig, file = rig_of(folder)
