@@ -24,11 +24,15 @@ def print_status(machine: MachineConfig, calibration: Calibration, file: Path, c
             table.add_row(step, "[dim]not calibrated[/]", "", "", "", "")
             continue
         words = step, f"{section.made_at:%Y-%m-%d %H:%M}", section.measured_from
+        if not section.residuals:
+            table.add_row(*words, "[dim]not told[/]", "", "")
         for what, residual in section.residuals.items():
             value = f"{residual.value:.3g} {residual.unit}"
             table.add_row(*words, what, value if residual.passes else f"[red]{value}[/]", f"{residual.limit:g}")
             words = "", "", ""
     console.print(table)
+    if not file.exists():
+        console.print(f"{file}: no such file, so nothing has been calibrated", markup=False, highlight=False)
     nowhere = Document(file)
     for finding in [*check_calibration(machine, calibration, nowhere), *missing_steps(machine, calibration, nowhere)]:
         console.print(f"{finding.key + ': ' if finding.key else ''}{finding.message}", markup=False)
