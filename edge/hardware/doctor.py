@@ -11,8 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from edge.config.calibrated import calibration_of, load_calibration
-from edge.config.calibration import STEPS
+from edge.config.calibrated import calibration_of
 from edge.config.load import read
 from edge.config.report import check as check_files
 from edge.config.report import errors
@@ -150,12 +149,16 @@ def _calibration(system: System) -> Check:
         return Check(name, None, f"machine.yaml says {system.machine.camera.driver}: there is nothing to measure")
     if not file.is_file():
         return Check(name, False, "none yet", advice)
+    if system.machine is None:
+        return Check(name, None, f"{file}: no machine.yaml that it could hold for")
     try:
-        calibration = load_calibration(file)
+        found = [finding.message for finding in check_files(system.config) if finding.file == str(file)]
     except BrickgateError as error:
-        return Check(name, False, str(error), advice)
-    missing = [step for step in STEPS if getattr(calibration, step) is None]
-    return Check(name, not missing, f"{file}: {', '.join(missing)} missing" if missing else str(file), advice)
+        found = [str(error)]
+    if not found:
+        return Check(name, True, str(file))
+    more = f", and {len(found) - 1} more" if len(found) > 1 else ""
+    return Check(name, False, f"{file}: {found[0]}{more}", advice)
 
 
 _LOOKS: tuple[tuple[str, Callable[[System], Check]], ...] = (

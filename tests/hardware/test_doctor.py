@@ -46,7 +46,14 @@ CALIBRATION = {
         "curve": [],
         **MEASURED,
     },
+    "positions": {
+        "pulse_us": {name: {"left": 1100, "pass": 1500, "right": 1900} for name in ("first", "second")},
+        **MEASURED,
+    },
+    "gates": {"gates": {"first": {"x_mm": 350}, "second": {"x_mm": 500}}, **MEASURED},
 }
+REFUSED = {**CALIBRATION["belt"], "residuals": {"fit": {"value": 2, "limit": 1, "unit": "mm"}}}
+"""A belt whose fit did not hold."""
 
 
 def computer(
@@ -273,6 +280,8 @@ def test_the_ten_lines_are_those_of_the_document() -> None:
         ("etc/brickgate/machine.yaml", "gates: [", 6),
         ("etc/brickgate/calibration.yaml", "{}\n", 9),
         ("etc/brickgate/calibration.yaml", "belt: 3\n", 9),
+        ("etc/brickgate/calibration.yaml", json.dumps({**CALIBRATION, "belt": None}), 9),
+        ("etc/brickgate/calibration.yaml", json.dumps({**CALIBRATION, "belt": REFUSED}), 9),
     ],
 )
 def test_what_is_wrong_is_crossed(tmp_path: Path, file: str, content: str, line: int) -> None:
