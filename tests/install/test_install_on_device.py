@@ -66,6 +66,7 @@ echo "brickgate $*" >>"$FAKE_CALLS"
 """
 FAKE = r"""#!/usr/bin/env bash
 echo "${0##*/} $*" >>"$FAKE_CALLS"
+CONFIG=boot/firmware/config.txt
 case "${0##*/} $*" in
   "id -u") echo "${FAKE_UID:-0}" ;;
   "dpkg --print-architecture") echo "${FAKE_ARCHITECTURE:-arm64}" ;;
@@ -80,6 +81,8 @@ case "${0##*/} $*" in
   "apt-get "*" install "*)
     [[ -z "${FAKE_APT_SAYS:-}" ]] || { printf '%s\n' Reading "E: no" "$FAKE_APT_SAYS" "W: old"; exit 100; }
     for word; do case "$word" in -* | install | *=*) ;; *) echo "$word" >>"$FAKE_PACKAGES" ;; esac; done ;;
+  "raspi-config nonint do_i2c 0") mkdir -p "$FAKE_ROOT/dev" && echo dtparam=i2c_arm=on >>"$FAKE_ROOT/$CONFIG" ;;
+  "modprobe i2c-dev") ! grep -q raspi-config "$FAKE_CALLS" || touch "$FAKE_ROOT/dev/i2c-1" ;;
   "getent "*) grep -qx "$1 $2" "$FAKE_USERS" ;;
   "groupadd "*) echo "group ${*: -1}" >>"$FAKE_USERS" ;;
   "useradd "*) printf 'passwd %s\ngroup %s\n' "${*: -1}" "${*: -1}" >>"$FAKE_USERS" ;;
@@ -103,7 +106,7 @@ esac
 """
 FAKE_FILES = ("FAKE_CALLS", "FAKE_PACKAGES", "FAKE_USERS", "FAKE_GPIO", "FAKE_SERVICE", "FAKE_BRICKGATE")
 FAKES = ("id", "dpkg", "dpkg-query", "apt-cache", "apt-get", "getent", "groupadd", "useradd", "usermod", "userdel",
-         "groupdel", "systemctl", "systemd-tmpfiles", "udevadm", "chown")  # fmt: skip
+         "groupdel", "systemctl", "modprobe", "systemd-tmpfiles", "udevadm", "chown")  # fmt: skip
 
 
 @dataclass
@@ -212,6 +215,11 @@ def boots_with_i2c(pi: Pi) -> None:
     (pi.root / "boot/firmware/config.txt").write_text("dtparam=i2c_arm=on\ncamera_auto_detect=1\n")
 
 
+def restart(pi: Pi) -> None:
+    shutil.rmtree(pi.root / "run")
+    (pi.root / "run/systemd/system").mkdir(parents=True)
+
+
 def test_what_apt_has_is_found_in_every_language(pi: Pi) -> None:
     said = pi.installs(LANG="de_DE.UTF-8")
     assert "cannot be had" not in said
@@ -311,6 +319,22 @@ def test_a_port_that_is_taken_keeps_the_machine_from_nothing_and_is_said(pi: Pi)
     assert "The service is up: sorting" in said
     pi.change("newer")
     assert "WARNING" not in pi.installs("--update")
+
+
+def test_a_restart_that_is_still_to_come_is_said_again(pi: Pi) -> None:
+    (pi.root / "boot/firmware/config.txt").write_text("")
+    for _ in range(2):
+        assert pi.installs().splitlines()[-1] == "Ready. Restart once, for I2C and the camera: sudo reboot"
+    restart(pi)
+    assert "Restart" not in pi.installs()
+
+
+def test_i2c_that_is_on_at_once_needs_no_restart(pi: Pi) -> None:
+    (pi.bin / "raspi-config").write_text(FAKE)
+    (pi.bin / "raspi-config").chmod(0o755)
+    said = pi.installs()
+    assert "Enabling I2C" in said
+    assert "Restart" not in said
 
 
 def test_no_pi_gets_the_service_and_no_drivers(pi: Pi) -> None:

@@ -187,7 +187,7 @@ install_hailo() {
   if is_package_installed hailo-all; then
     return
   elif apt_install "Hailo's driver" hailo-all; then
-    NEEDS_REBOOT="Hailo's driver"
+    need_reboot "Hailo's driver"
     return
   fi
   warn "$(apts_trouble hailo-all "here (it is in Raspberry Pi OS's archive)"): the CPU stands in"
@@ -219,20 +219,22 @@ enable_camera_and_i2c() {
     printf 'i2c-dev\n' >"$D/etc/modules-load.d/brickgate.conf"
   fi
   [[ -e "$config" ]] || { warn "there is no /boot/firmware/config.txt: enable I2C and the camera by hand"; return; }
-  if ! grep -qE '^dtparam=i2c(_arm)?=on' "$config"; then
-    say "Enabling I2C"
-    if command -v raspi-config >/dev/null && run_logged raspi-config nonint do_i2c 0; then
-      :
-    else
-      set_config "$config" dtparam=i2c_arm on
-    fi
-    NEEDS_REBOOT="I2C"
-  fi
+  grep -qE '^dtparam=i2c(_arm)?=on' "$config" || enable_i2c "$config"
   if ! grep -qE '^(camera_auto_detect=1|dtoverlay=(imx|ov|arducam))' "$config"; then
     say "Enabling the camera"
     set_config "$config" camera_auto_detect 1
-    NEEDS_REBOOT="${NEEDS_REBOOT:+$NEEDS_REBOOT and }the camera"
+    need_reboot "the camera"
   fi
+}
+
+# raspi-config switches the bus on in the running system too: then no restart is needed.
+enable_i2c() {
+  say "Enabling I2C"
+  if ! command -v raspi-config >/dev/null || ! run_logged raspi-config nonint do_i2c 0; then
+    set_config "$1" dtparam=i2c_arm on
+  fi
+  run_logged modprobe i2c-dev || true
+  [[ -e "$D/dev/i2c-1" ]] || need_reboot "I2C"
 }
 
 # set_config FILE KEY VALUE: written beside and moved, for a power cut must not leave half a config.txt.

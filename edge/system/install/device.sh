@@ -6,7 +6,7 @@
 readonly D="${BRICKGATE_DESTDIR:-}"
 readonly OPT="$D/opt/brickgate" ETC="$D/etc/brickgate" VAR="$D/var/lib/brickgate" RUN="$D/run/brickgate"
 readonly DEVICE_LOG="$D/var/log/brickgate-install.log" DEVICE_MB=900
-readonly SYSTEM_FILES="$ROOT/edge/system"
+readonly SYSTEM_FILES="$ROOT/edge/system" REBOOT_WORD="$D/run/brickgate-restart" # gone with the restart
 WHEELS="" OLD="" NEW="" BUILT="" NEEDS_REBOOT="" WARNINGS=()
 SWITCHED="" # while `current` points at a version that has not shown that it works
 BEFORE=""   # the machine's state before that
@@ -44,6 +44,7 @@ start_device() {
   mkdir -p -- "$(dirname -- "$DEVICE_LOG")" "$D/run"
   { : >>"$DEVICE_LOG"; } 2>/dev/null || die "$DEVICE_LOG cannot be written: is the disk read-only?"
   LOG="$DEVICE_LOG"
+  NEEDS_REBOOT="$(cat -- "$REBOOT_WORD" 2>/dev/null || true)"
   log "install.sh $1"
   if command -v flock >/dev/null; then
     exec 9>"$D/run/brickgate-install.lock"
@@ -142,6 +143,11 @@ warn() {
   WARNINGS+=("$*")
 }
 
+need_reboot() {
+  [[ "$NEEDS_REBOOT" == *"$1"* ]] || NEEDS_REBOOT+="${NEEDS_REBOOT:+ and }$1"
+  printf '%s' "$NEEDS_REBOOT" >"$REBOOT_WORD"
+}
+
 report_end() {
   local warning
   for warning in "${WARNINGS[@]}"; do
@@ -176,7 +182,7 @@ uninstall_device() {
     ! getent group "$group" >/dev/null || run_logged groupdel "$group" || true
   done
   LOG=/dev/null
-  rm -f -- "$DEVICE_LOG" "$D/run/brickgate-install.lock"
+  rm -f -- "$DEVICE_LOG" "$D/run/brickgate-install.lock" "$REBOOT_WORD"
   say "Removed. What is yours is still there: /etc/brickgate and /var/lib/brickgate (I2C and camera stay enabled)"
   [[ -z "$packages" ]] || say "Its Debian packages are there too; to remove them: sudo apt-get remove $packages"
 }
