@@ -3,6 +3,7 @@ that writes down what it was asked for."""
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from typing import IO
 import pytest
 
 REPOSITORY = Path(__file__).parents[2]
+MACHINE = "etc/brickgate/machine.yaml"
 HANGS_S = 1800
 """No run takes so long, not even of emulated arm64 on a busy machine: there some take minutes."""
 TOOLS = (
@@ -70,7 +72,9 @@ CONFIG=boot/firmware/config.txt
 case "${0##*/} $*" in
   "id -u") echo "${FAKE_UID:-0}" ;;
   "dpkg --print-architecture") echo "${FAKE_ARCHITECTURE:-arm64}" ;;
-  "dpkg-query "*) grep -qx "${*: -1}" "$FAKE_PACKAGES" && echo installed ;;
+  "dpkg-query "*)
+    ! grep -qsx "${*: -1}" "$FAKE_HALF" || echo half-configured
+    grep -qx "${*: -1}" "$FAKE_PACKAGES" && echo installed ;;
   "apt-cache policy "*)
     candidate="(none)"
     [[ " $FAKE_ARCHIVE " != *" $2 "* ]] || candidate=1.0
@@ -80,7 +84,14 @@ case "${0##*/} $*" in
   "apt-get "*" update") [[ -z "${FAKE_UPDATE_SAYS:-}" ]] || { echo "$FAKE_UPDATE_SAYS"; exit 100; } ;;
   "apt-get "*" install "*)
     [[ -z "${FAKE_APT_SAYS:-}" ]] || { printf '%s\n' Reading "E: no" "$FAKE_APT_SAYS" "W: old"; exit 100; }
+    if [[ "$*" == *gasket-dkms && -n "${FAKE_NO_DKMS:-}" ]]; then
+      echo gasket-dkms >"$FAKE_HALF"
+      echo "E: Sub-process /usr/bin/dpkg returned an error code (1)"
+      exit 100
+    fi
     for word; do case "$word" in -* | install | *=*) ;; *) echo "$word" >>"$FAKE_PACKAGES" ;; esac; done ;;
+  "apt-get "*" purge -y gasket-dkms") rm "$FAKE_HALF" ;;
+  "modprobe apex") [[ -z "${FAKE_APEX:-}" ]] || { mkdir -p "$FAKE_ROOT/dev" && touch "$FAKE_ROOT/dev/apex_0"; } ;;
   "raspi-config nonint do_i2c 0") mkdir -p "$FAKE_ROOT/dev" && echo dtparam=i2c_arm=on >>"$FAKE_ROOT/$CONFIG" ;;
   "modprobe i2c-dev") ! grep -q raspi-config "$FAKE_CALLS" || touch "$FAKE_ROOT/dev/i2c-1" ;;
   "getent "*) grep -qx "$1 $2" "$FAKE_USERS" ;;
@@ -104,7 +115,7 @@ case "${0##*/} $*" in
     echo "{\"state\": \"$state\", \"reason\": \"${FAKE_REASON:-}\"}" >"$FAKE_ROOT/run/brickgate/state.json" ;;
 esac
 """
-FAKE_FILES = ("FAKE_CALLS", "FAKE_PACKAGES", "FAKE_USERS", "FAKE_GPIO", "FAKE_SERVICE", "FAKE_BRICKGATE")
+FAKE_FILES = ("FAKE_CALLS", "FAKE_PACKAGES", "FAKE_USERS", "FAKE_GPIO", "FAKE_SERVICE", "FAKE_BRICKGATE", "FAKE_HALF")
 FAKES = ("id", "dpkg", "dpkg-query", "apt-cache", "apt-get", "getent", "groupadd", "useradd", "usermod", "userdel",
          "groupdel", "systemctl", "modprobe", "systemd-tmpfiles", "udevadm", "chown")  # fmt: skip
 
@@ -363,6 +374,43 @@ def test_a_model_that_is_not_compiled_for_the_coral_runs_on_the_cpu_and_that_is_
     plug(pi, "pci", vendor="0x1ac1", device="0x089a")
     assert pi.installs().count("The shipped model is not compiled for this accelerator") == 1
     assert "driver: cpu" in (pi.root / "etc/brickgate/machine.yaml").read_text()
+
+
+@pytest.fixture
+def pcie_coral(pi: Pi) -> Pi:
+    plug(pi, "pci", vendor="0x1ac1", device="0x089a")
+    pi.environment["FAKE_ARCHIVE"] += " gasket-dkms"
+    pi.environment["FAKE_SERVED"] = "cpu edgetpu"
+    return pi
+
+
+def driver(pi: Pi) -> str:
+    """The accelerator's."""
+    found = re.search(r"^accelerator:\n(?:  .*\n)*?  driver: (\S+)", (pi.root / MACHINE).read_text(), re.MULTILINE)
+    assert found
+    return found[1]
+
+
+def test_a_coral_in_a_slot_gets_its_kernel_driver(pcie_coral: Pi) -> None:
+    said = pcie_coral.installs(FAKE_APEX="1")
+    assert "gasket-dkms" in Path(pcie_coral.environment["FAKE_PACKAGES"]).read_text()
+    assert "WARNING" not in said
+    assert driver(pcie_coral) == "edgetpu"
+
+
+@pytest.mark.parametrize(("environment", "why"), [
+    ({"FAKE_NO_DKMS": "1"}, "gasket-dkms does not build for this kernel"),
+    ({"FAKE_ARCHIVE": "python3-picamera2 python3-rpi-lgpio libedgetpu1-std"}, "gasket-dkms cannot be had here"),
+    ({}, "gasket-dkms is installed, but /dev/apex_0 stays away"),
+])  # fmt: skip
+def test_a_coral_without_its_kernel_driver_leaves_it_to_the_cpu(
+    pcie_coral: Pi, environment: dict[str, str], why: str
+) -> None:
+    said = pcie_coral.installs(**environment)
+    assert f"WARNING: {why}: Coral's card has no kernel driver, the CPU stands in" in said
+    assert "is not compiled" not in said
+    assert driver(pcie_coral) == "cpu"
+    assert not Path(pcie_coral.environment["FAKE_HALF"]).exists()
 
 
 def test_a_hailo_gets_its_driver_and_a_restart(pi: Pi) -> None:

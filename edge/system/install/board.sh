@@ -21,7 +21,11 @@ say_board() {
   has_coral || has_hailo || say "Accelerator: neither Coral nor Hailo is there: the CPU does it"
 }
 
-has_coral() { has_id usb idVendor:idProduct 1a6e:089a 18d1:9302 || has_id pci vendor:device 0x1ac1:0x089a; }
+has_usb_coral() { has_id usb idVendor:idProduct 1a6e:089a 18d1:9302; }
+
+has_pcie_coral() { has_id pci vendor:device 0x1ac1:0x089a; }
+
+has_coral() { has_usb_coral || has_pcie_coral; }
 
 # Hailo-8 and 8L, by the kernel driver's number for both: edge/hardware/hailo.py serves no other chip of their maker.
 has_hailo() { has_id pci vendor:device 0x1e60:0x2864; }
@@ -43,7 +47,9 @@ has_id() {
 
 # --- Packages ----------------------------------------------------------------------------------------------------
 
-is_package_installed() { [[ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" == installed ]]; }
+package_status() { dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null || true; }
+
+is_package_installed() { [[ "$(package_status "$1")" == installed ]]; }
 
 # No pipe into `grep -q`: it ends at its line, apt-cache then dies of SIGPIPE, and with pipefail that reads as "not there".
 # In apt's own words, which it has in the user's language too.
@@ -159,12 +165,36 @@ has_gpio_library() {
 }
 
 install_coral() {
-  apt_install "Coral's library" libedgetpu1-std && return
-  if [[ -z "$WHEELS" ]] && ! is_package_there libedgetpu1-std && add_coral_archive && APT_UPDATED="" apt_install "Coral's library" libedgetpu1-std; then
+  if coral_install "Coral's library" libedgetpu1-std; then
+    ! has_pcie_coral || install_apex
     return
   fi
   rm -f -- "$CORAL_LIST" "$CORAL_KEYRING" "${CORAL_KEYRING%.gpg}.asc"
   warn "$(apts_trouble libedgetpu1-std "now: run this again when online"): the CPU stands in"
+}
+
+# coral_install WHAT PACKAGE: from an archive that apt knows, otherwise from Coral's.
+coral_install() {
+  apt_install "$@" && return
+  [[ -z "$WHEELS" ]] && ! is_package_there "$2" && add_coral_archive && APT_UPDATED="" apt_install "$@"
+}
+
+# The PCIe card's kernel driver. It does not build for every kernel (https://github.com/raspberrypi/linux/issues/6799);
+# half installed it would be in the way of every apt to come.
+install_apex() {
+  local trouble="gasket-dkms is installed, but /dev/apex_0 stays away"
+  [[ ! -e "$D/dev/apex_0" ]] || return 0
+  if coral_install "Coral's kernel driver" gasket-dkms; then
+    run_logged modprobe apex || true
+    [[ ! -e "$D/dev/apex_0" ]] || return 0
+  else
+    trouble="$(apts_trouble gasket-dkms here)"
+    if [[ "$(package_status gasket-dkms)" == half-* ]]; then
+      trouble="gasket-dkms does not build for this kernel"
+      run_apt purge -y gasket-dkms || true
+    fi
+  fi
+  warn "$trouble: Coral's card has no kernel driver, the CPU stands in"
 }
 
 add_coral_archive() {
@@ -193,6 +223,8 @@ install_hailo() {
   warn "$(apts_trouble hailo-all "here (it is in Raspberry Pi OS's archive)"): the CPU stands in"
 }
 
+is_coral_usable() { is_package_installed libedgetpu1-std && { has_usb_coral || [[ -e "$D/dev/apex_0" ]]; }; }
+
 # The driver that machine.yaml is written with: what is there, works, and what the shipped model is compiled for.
 accelerator_driver() {
   local served
@@ -200,11 +232,11 @@ accelerator_driver() {
 print(*load_bundle("universal").accelerators)' 2>>"$LOG" || true) "
   if has_hailo && is_package_installed hailo-all && [[ "$served" == *" hailo"* ]]; then
     printf hailo
-  elif has_coral && is_package_installed libedgetpu1-std && [[ "$served" == *" edgetpu "* ]]; then
+  elif is_coral_usable && [[ "$served" == *" edgetpu "* ]]; then
     printf edgetpu
   else
     printf cpu
-    has_coral || has_hailo || return 0
+    { has_coral && [[ "$served" != *" edgetpu "* ]]; } || { has_hailo && [[ "$served" != *" hailo"* ]]; } || return 0
     say "The shipped model is not compiled for this accelerator: the CPU runs it (docs/export.md says how to compile it)"
   fi
 }

@@ -272,7 +272,8 @@ install_units() {
     run_logged systemctl daemon-reload || true
     run_logged systemd-tmpfiles --create "$D/etc/tmpfiles.d/brickgate.conf" || true
     run_logged udevadm control --reload-rules || true
-    run_logged udevadm trigger --subsystem-match=usb --subsystem-match=i2c-dev --subsystem-match=gpio || true
+    run_logged udevadm trigger --subsystem-match=usb --subsystem-match=i2c-dev --subsystem-match=gpio \
+      --subsystem-match=apex || true
   fi
 }
 
