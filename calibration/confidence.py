@@ -23,6 +23,7 @@ from calibration.confidence_fit import (
     working_point,
 )
 from calibration.confidence_watch import ModelWatch, SeenPart, seen_parts
+from calibration.ended import END, EndedError
 from calibration.parts_run import PartsRun
 from calibration.pictures import keep_picture
 from calibration.rig import Rig, Task
@@ -102,10 +103,12 @@ def _batch(rig: Rig, run: PartsRun, watch: ModelWatch, plans: Plans, number: int
     while True:
         try:
             return _dropped(rig, run, watch, plans, number)
+        except EndedError:
+            raise
         except RefusedError as error:
             rig.operator.say(f"{error}")
             words = f"Drop kind {number} again, or another one, or end here?"
-            if rig.operator.do(Task(words, "again-kind", {"number": number}, 5.0, ("again", "end"))) == "end":
+            if rig.operator.do(Task(words, "again-kind", {"number": number}, 5.0, ("again", END))) == END:
                 raise
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from calibration.ended import END
 from calibration.rig import Task
 from edge.catalogue.parts import load_starter_parts
 from edge.sim.parts import Wanted
@@ -38,4 +39,4 @@ def choose_purity(operator: SimOperator, task: Task) -> str:
 def again_kind(operator: SimOperator, task: Task) -> str:
     """Tries once more as often as it likes to."""
     operator.retries -= 1
-    return "again" if operator.retries >= 0 else "end"
+    return "again" if operator.retries >= 0 else END

@@ -11,6 +11,7 @@ import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from calibration.ended import END, EndedError
 from calibration.positions_picture import draw_positions
 from calibration.rig import Rig, Task
 from calibration.step import Fit, RefusedError, Step
@@ -20,7 +21,7 @@ from edge.hardware.interfaces import Nudgeable
 
 NUDGES_US = {"+": 10, "-": -10, "++": 50, "--": -50}
 """A hobby servo turns by about a degree for 10 µs."""
-RIGHT, END = "ok", "end"
+RIGHT = "ok"
 LOOK_S, WATCH_S = 3.0, 3.0
 """What it takes a person to look at an arm and answer, and to watch a gate go through its positions."""
 MOST_NUDGES = 60
@@ -145,7 +146,7 @@ def _nudge(rig: Rig, gate: GateConfig, position: str, pulse_us: int) -> int:
         if answer == RIGHT:
             return pulse_us
         if answer == END:
-            raise RefusedError(f"positions: ended at {gate.name} '{position}': the old positions hold")
+            raise EndedError(f"positions: ended at {gate.name} '{position}': the old positions hold")
         wanted_us = pulse_us + NUDGES_US[answer]
         pulse_us = _within(wanted_us)
         if pulse_us != wanted_us:

@@ -14,6 +14,7 @@ from calibration.confidence_batch import Batch, check_batch
 from calibration.confidence_curve import curve_lines
 from calibration.confidence_fit import Judge, Judged, Sharpness, curve, error_factor, fit_sharpness, working_point
 from calibration.confidence_watch import SeenPart
+from calibration.ended import EndedError
 from calibration.rig import Rig, Task
 from calibration.simulated import SimOperator, simulated_rig
 from calibration.step import RefusedError, run_step
@@ -343,6 +344,21 @@ def test_a_kind_that_was_refused_is_replaced_by_another(
     data = STEP.collect(rig)
     assert set(data.seen.kinds) == {plans_of(rig).catalogue.index("3001")}
     assert [task.kind for task in hands(rig).tasks].count("again-kind") == 1
+
+
+def test_who_ends_at_a_kind_is_not_asked_to_drop_it_again(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    do = SimOperator.do
+
+    def ending(self: SimOperator, task: Task) -> str:
+        if task.kind == "name-kind":
+            raise EndedError("ended at 'Which part were these?'")
+        return do(self, task)
+
+    monkeypatch.setattr(SimOperator, "do", ending)
+    hands(rig).kinds[:] = ["3001"]
+    with pytest.raises(EndedError, match="ended at 'Which part"):
+        STEP.collect(rig)
+    assert "again-kind" not in [task.kind for task in hands(rig).tasks]
 
 
 def test_a_purity_that_cannot_be_had_is_refused(rig: Rig, plans: Plans, reference: SeenParts) -> None:

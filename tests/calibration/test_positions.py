@@ -4,8 +4,9 @@ import cv2
 import fake_i2c
 import pytest
 
+from calibration.ended import END
 from calibration.live import live_rig
-from calibration.positions import END, LOOK_S, RIGHT, STEP, collect, fit
+from calibration.positions import LOOK_S, RIGHT, STEP, collect, fit
 from calibration.simulated import SimOperator, simulated_rig
 from calibration.step import RefusedError, check, run_step
 from edge.clock import VirtualClock
