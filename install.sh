@@ -126,7 +126,8 @@ pip_install() {
 }
 
 explain_pip() {
-  local venv="$1" words="$2" offline='NewConnectionError|NameResolutionError|name resolution|Max retries|timed out|unreachable'
+  local venv="$1" words="$2"
+  local offline='NewConnectionError|NameResolutionError|name resolution|Max retries|timed out|unreachable'
   if grep -q 'No space left on device' <<<"$words"; then
     die "no space left on the disk that holds $venv, or on that of ${TMPDIR:-/tmp}: free some, then run this again"
   elif grep -qE "$offline" <<<"$words"; then

@@ -20,7 +20,7 @@ current_version() { readlink -- "$OPT/current" 2>/dev/null || true; }
 # A system's upgrade to another Python leaves an environment that is all there and does not start.
 is_complete() {
   [[ -e "$OPT/$1/$COMPLETE" ]] && is_new_enough "$OPT/$1/bin/python" &&
-    timeout 60 "$OPT/$1/bin/brickgate" --help >/dev/null 2>>"$LOG" 9>&-
+    timeout 300 "$OPT/$1/bin/brickgate" --help >/dev/null 2>>"$LOG" 9>&-
 }
 
 # choose_version: the folder for this source, and whether it is BUILT. Where the current one does not work any more it is
@@ -304,7 +304,8 @@ switch_back() {
   ! is_systemd_running || stop_version
   (switch_to "$OLD") || true # What it says, it has said: the rest of the way back is still to be gone.
   end_trial
-  ! is_systemd_running || [[ -n "$STOPPED" ]] || start_version || say "WARNING: version $OLD does not start: journalctl -u brickgate"
+  ! is_systemd_running || [[ -n "$STOPPED" ]] || start_version ||
+    say "WARNING: version $OLD does not start: journalctl -u brickgate"
 }
 
 # Of the older versions the last one is kept.
