@@ -176,7 +176,8 @@ install_coral() {
 # coral_install WHAT PACKAGE: from an archive that apt knows, otherwise from Coral's.
 coral_install() {
   apt_install "$@" && return
-  [[ -z "$WHEELS" ]] && ! is_package_there "$2" && add_coral_archive && APT_UPDATED="" apt_install "$@"
+  [[ -z "$WHEELS" && ! -e "$CORAL_LIST" ]] && ! is_package_there "$2" && add_coral_archive &&
+    APT_UPDATED="" apt_install "$@"
 }
 
 # The PCIe card's kernel driver. It does not build for every kernel (https://github.com/raspberrypi/linux/issues/6799);
@@ -201,7 +202,8 @@ add_coral_archive() {
   say "Adding Coral's archive: $CORAL_LIST"
   mkdir -p -- "$(dirname -- "$CORAL_LIST")" "$(dirname -- "$CORAL_KEYRING")"
   run_logged "$OPT/$NEW/bin/python" -c 'import sys, urllib.request as r
-open(sys.argv[2], "wb").write(r.urlopen(sys.argv[1], timeout=20).read())' "$CORAL_KEY" "$CORAL_KEYRING" || return 1
+key = r.urlopen(sys.argv[1], timeout=20).read()
+open(sys.argv[2], "wb").write(key)' "$CORAL_KEY" "$CORAL_KEYRING" || return 1
   # apt tells an armoured key from a binary one by the name.
   if head -c 5 -- "$CORAL_KEYRING" | grep -q -- '-----'; then
     mv -- "$CORAL_KEYRING" "${CORAL_KEYRING%.gpg}.asc"

@@ -207,7 +207,7 @@ comes_back() {
       sorting) return 0 ;;
       safe-mode) [[ "$before" != sorting ]] && return 0 || return 1 ;;
     esac
-    sleep "${BRICKGATE_POLL_S:-1}"
+    sleep "${BRICKGATE_POLL_S:-1}" 9>&- # The lock is the installer's alone, even where that is killed.
     waited=$((waited + 1))
   done
   return 1
