@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from calibration.colour_fit import Correction, SeenBrick, fit_colours, lit, misnamed
+from calibration.colour_fit import GOOD, Correction, SeenBrick, fit_colours, lit, misnamed, swapped
 from calibration.parts_run import PartsRun
 from calibration.rig import Rig, Task
 from calibration.step import Fit, RefusedError, Step
@@ -31,7 +31,7 @@ EVERY_S, PATIENCE_S, QUIET_S = 2.0, 40.0, 4.0
 BARE_FRAMES = 12
 GRID = (6, 10)
 """Rows and columns of the flat field."""
-LIMITS = {"mean": 4.0, "worst": 15.0, "uneven": 80.0}
+LIMITS = {"mean": GOOD, "worst": 15.0, "uneven": 80.0}
 
 Doubles = NDArray[np.float64]
 
@@ -168,12 +168,7 @@ def fit(rig: Rig, data: ColourData) -> Fit[ColourCalibration]:
     colours = [find_colour(name, load_colours()) for name in data.names]
     bricks = [SeenBrick(brick.ratio, colour) for brick, colour in zip(data.bricks, colours, strict=True) if colour]
     _check_names(bricks)
-    if (wrong := misnamed(bricks, nameable())) is not None:
-        place, likely = wrong
-        raise RefusedError(
-            f"colour: brick {place + 1} was named {bricks[place].colour.name}, but beside the others it looks like"
-            f" {likely.name}: name it right, or take another one"
-        )
+    _check_each_name(bricks)
     found = fit_colours(bricks)
     flat = flat_field(data.bare)
     belt_rgb = _srgb(found.belt)
@@ -205,6 +200,23 @@ def _check_names(bricks: Sequence[SeenBrick]) -> None:
         raise RefusedError(f"colour: the bricks have {len(names)} different colours, {FEWEST} it takes: take others")
     if not names & NEUTRAL:
         raise RefusedError("colour: none of the bricks is white or gray, which the belt is measured by: add one")
+
+
+def _check_each_name(bricks: Sequence[SeenBrick]) -> None:
+    if (wrong := misnamed(bricks, nameable())) is None:
+        return
+    place, likely = wrong
+    if (pair := swapped(bricks, place, likely)) is not None:
+        one, other = pair
+        raise RefusedError(
+            f"colour: bricks {one + 1} and {other + 1} were named {bricks[one].colour.name} and"
+            f" {bricks[other].colour.name}, and look as if it were the other way round: name them in the order in which"
+            " they rode by"
+        )
+    raise RefusedError(
+        f"colour: brick {place + 1} was named {bricks[place].colour.name}, but beside the others it looks like"
+        f" {likely.name}: name it right (or were two swapped?), or take another one"
+    )
 
 
 def flat_field(bare: Sequence[ImageBgr]) -> Doubles:

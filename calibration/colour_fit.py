@@ -9,8 +9,9 @@ faces.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,8 @@ TINT_SIGMA, BRIGHT, BRIGHT_SIGMA = 0.25, 0.5, 0.7
 """Of the belt: ln of its channels against each other, its reflectance, and ln of that."""
 SHADE_SIGMA = 0.25
 DARKEST = 1e-4
+GOOD = 4.0
+"""CIE94: bricks that are named right lie so near their colours in the mean."""
 WRONG = 4.0
 """A named colour that lies so much further off than another one is wrong: on six simulated machines right ones lay at
 most 1 further off, Green that was named Dark Green 5 to 10, Red that was named Yellow 34 to 38."""
@@ -104,17 +107,46 @@ def fit_colours(bricks: Sequence[SeenBrick]) -> Correction:
 
 
 def misnamed(bricks: Sequence[SeenBrick], colours: Sequence[Colour]) -> tuple[int, Colour] | None:
-    """The brick that the others speak most against, and the colour that it has by them; None when none is far off."""
+    """The brick that the others speak against, and the colour that it has by them; None when none is far off. A wrong
+    name also makes right ones look wrong: of those spoken against it is the one without whose name all fit best."""
     worst: tuple[float, int, Colour] | None = None
     for place, brick in enumerate(bricks):
         others = [other for other in bricks if other is not brick]
         seen = fit_colours(others).corrected(brick.ratio)
         away = {colour.code: _difference(seen, SeenBrick(brick.ratio, colour)) for colour in colours}
         best = min(colours, key=lambda colour: away[colour.code])
-        excess = _difference(seen, brick) - away[best.code]
-        if excess > WRONG and (worst is None or excess > worst[0]):
-            worst = excess, place, best
+        if _difference(seen, brick) - away[best.code] <= WRONG:
+            continue
+        left = _mean_difference(_renamed(bricks, place, best))
+        if worst is None or left < worst[0]:
+            worst = left, place, best
     return (worst[1], worst[2]) if worst else None
+
+
+def _renamed(bricks: Sequence[SeenBrick], place: int, colour: Colour) -> list[SeenBrick]:
+    return [*bricks[:place], replace(bricks[place], colour=colour), *bricks[place + 1 :]]
+
+
+def swapped(bricks: Sequence[SeenBrick], place: int, likely: Colour) -> tuple[int, int] | None:
+    """The two bricks of which each seems to have got the other's name; None: none do.
+
+    Two wrong names pull the others' fit so far off that `misnamed` may blame a brick that is named right. So both
+    explanations are tried: two names are swapped when that fits well, and better than one brick named otherwise.
+
+    Args:
+        place: of the brick that `misnamed` tells, and
+        likely: the colour that it gives it.
+    """
+    least, found = min(GOOD, _mean_difference(_renamed(bricks, place, likely))), None
+    for one, other in itertools.combinations(range(len(bricks)), 2):
+        tried = _renamed(_renamed(bricks, one, bricks[other].colour), other, bricks[one].colour)
+        if tried[one].colour.code != bricks[one].colour.code and (mean := _mean_difference(tried)) < least:
+            least, found = mean, (one, other)
+    return found
+
+
+def _mean_difference(bricks: Sequence[SeenBrick]) -> float:
+    return float(fit_colours(bricks).differences.mean())
 
 
 def lit(colour: Colour) -> Doubles:

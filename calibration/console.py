@@ -36,9 +36,8 @@ class ConsoleOperator:
         while True:
             typed = self._typed(task)
             if typed.casefold() == END and END not in task.answers:
-                raise EndedError(
-                    f"ended at '{shorten(task.words, 60, placeholder='…')}': nothing was written, the old calibration stays"
-                )
+                where = shorten(task.words, 60, placeholder="…")
+                raise EndedError(f"ended at '{where}': nothing was written, the old calibration stays")
             if not task.answers:
                 return ""
             if (found := _meant(typed, task.answers)) is not None:

@@ -11,7 +11,7 @@ import pytest
 
 import calibration.simulated
 from calibration.colour import STEP, ColourData, RodeBy, collect, fit, flat_field, nameable
-from calibration.colour_fit import SeenBrick, fit_colours, misnamed
+from calibration.colour_fit import SeenBrick, fit_colours, misnamed, swapped
 from calibration.file import save_section
 from calibration.rig import Rig
 from calibration.simulated import simulated_rig
@@ -120,6 +120,31 @@ def test_a_brick_that_is_named_wrong_is_found_out(place: int, wrong: str) -> Non
     found = misnamed(given, nameable())
     assert found is not None
     assert found[0] == place
+    assert swapped(given, *found) is None
+
+
+@pytest.mark.parametrize(("place", "wrong", "innocent"), [(6, "Yellow", "Red"), (7, "Yellow", "White")])
+def test_a_wrong_name_is_not_put_down_to_a_brick_that_it_makes_look_wrong(
+    place: int, wrong: str, innocent: str
+) -> None:
+    given = bricks(4500, spread=0.15, seed=3)
+    given[place] = replace(given[place], colour=named(wrong))
+    found = misnamed(given, nameable())
+    assert found is not None
+    assert BRICKS[found[0]] != innocent
+    assert found[0] == place
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("Red", "Green"), ("White", "Red"), ("Blue", "Green"), ("Orange", "Tan"), ("Yellow", "Orange")]
+)
+def test_two_swapped_names_are_told_as_such(rig: Rig, data: ColourData, one: str, other: str) -> None:
+    turned = {one: other, other: one}
+    names = tuple(turned.get(name, name) for name in BRICKS)
+    first, second = sorted((BRICKS.index(one), BRICKS.index(other)))
+    words = rf"bricks {first + 1} and {second + 1} were named {names[first]} and {names[second]}, and look as if"
+    with pytest.raises(RefusedError, match=words):
+        fit(rig, replace(data, names=names))
 
 
 def test_fit_says_which_brick_and_what_it_looks_like(rig: Rig, data: ColourData) -> None:
