@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from typing import Protocol, TypeVar
 
+from calibration.recorded import RecordingOperator
 from calibration.rig import Operator, Rig
 from edge.clock import Clock, MonotonicClock
 from edge.config.bins import BinsConfig
@@ -44,7 +45,8 @@ def live_rig(
     clock: Clock | None = None,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Iterator[Rig]:
-    """Opens the machine's devices, at rest, and leaves them so, whatever happens.
+    """Opens the machine's devices, at rest, and leaves them so, whatever happens. Of a recording the operator is asked
+    only what can still be answered.
 
     Raises:
         ConfigError: the machine is simulated.
@@ -52,6 +54,8 @@ def live_rig(
     """
     if machine.camera.driver == "sim":
         raise ConfigError("this machine is simulated: give --simulate SEED to calibrate it")
+    recorded = machine.camera.driver == "frames"
+    operator = RecordingOperator(operator) if recorded else operator
     clock = clock or MonotonicClock()
     with ExitStack() as stack:
         belt_motor = _closing(stack, operator, make_belt_motor(machine, clock))
@@ -77,7 +81,7 @@ def live_rig(
             clock=clock,
             operator=operator,
             wait_until=clock.sleep_until,
-            source=f"recording {machine.camera.path}" if machine.camera.driver == "frames" else "the machine",
+            source=f"recording {machine.camera.path}" if recorded else "the machine",
             now=now,
             open_accelerator=lambda bundle: loaded_accelerator(machine.accelerator, bundle, operator.say),
         )

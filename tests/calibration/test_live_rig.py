@@ -5,7 +5,9 @@ import fake_picamera2
 import pytest
 from drawn_belt import HEIGHT_PX, PX_PER_MM, WIDTH_PX, DrawnPart, write_recording
 
+from calibration import plane
 from calibration.live import live_rig
+from calibration.rig import Task
 from edge.clock import VirtualClock
 from edge.config.calibration import Calibration
 from edge.config.load import load_bins
@@ -80,9 +82,10 @@ def test_a_device_that_is_missing_leaves_the_others_closed(monkeypatch, bins):
     assert gpio.pins == set()
 
 
-def test_a_recording_gives_its_frames_and_moves_nothing(tmp_path, bins):
-    frames = write_recording(tmp_path / "frames", (DrawnPart(40.0, "red"),), 5, 5.0)
-    machine = MachineConfig.model_validate(
+def recording(folder):
+    """A machine whose camera is a recording, and whose belt has no motor that could be switched."""
+    frames = write_recording(folder / "frames", (DrawnPart(40.0, "red"),), 5, 5.0)
+    return MachineConfig.model_validate(
         {
             "camera": {
                 "driver": "frames", "path": str(frames), "width_px": WIDTH_PX, "height_px": HEIGHT_PX,
@@ -92,10 +95,52 @@ def test_a_recording_gives_its_frames_and_moves_nothing(tmp_path, bins):
             "gates": [{"name": "g1", "driver": "sim", "x_mm": 900.0, "positions": ["pass", "push"]}],
         }
     )  # fmt: skip
+
+
+def test_a_recording_gives_its_frames_and_moves_nothing(tmp_path, bins):
+    machine = recording(tmp_path)
     with rig_of(machine, bins) as rig:
         assert rig.controls is None
-        assert rig.source == f"recording {frames}"
+        assert rig.source == f"recording {machine.camera.path}"
         assert len(list(rig.frames(99))) == 5
+
+
+class Measuring(Silent):
+    """Answers what can be answered of a recording, and nothing else."""
+
+    def __init__(self, **answers):
+        super().__init__()
+        self.answers = answers
+
+    def do(self, task):
+        return self.answers[task.kind] if task.kind in self.answers else super().do(task)
+
+
+@pytest.mark.parametrize(("measure", "assumed"), [("sheet", "its ruler is 100 mm long"), ("2x4", "lie on their tubes")])
+def test_nothing_is_to_be_laid_or_switched_in_a_recording(tmp_path, bins, measure, assumed):
+    operator = Measuring(**{"measure-with": measure})
+    with rig_of(recording(tmp_path), bins, operator) as rig:
+        data = plane.collect(rig)
+    assert (data.measured_with, len(data.pictures)) == (measure, 5)
+    told = [line for line in operator.said if line.startswith("assumed of the recording: ")]
+    assert assumed in told[0]
+    assert told[1:] == ["assumed of the recording: the belt runs"], "said once, and not that it is switched off"
+
+
+def test_what_rides_by_in_a_recording_is_still_named(tmp_path, bins):
+    operator = Measuring(name="Red")
+    with rig_of(recording(tmp_path), bins, operator) as rig:
+        assert rig.operator.do(Task("Which colour?", "name", answers=("Red", "Blue"))) == "Red"
+        assert rig.operator.do(Task("Press Enter, then lay 8 plates", "drop-bricks")) == ""
+    assert len(operator.said) == 1
+
+
+def test_on_a_machine_all_is_asked(monkeypatch, bins):
+    fake_gpio.install(monkeypatch)
+    fake_picamera2.install(monkeypatch)
+    operator = Silent()
+    with rig_of(real_machine(), bins, operator) as rig, pytest.raises(AssertionError, match="asked for"):
+        rig.operator.do(Task("Switch the belt on", "switch-belt", {"on": True}))
 
 
 def test_a_simulated_machine_has_no_devices_to_open(folder, bins):
