@@ -136,6 +136,8 @@ def status(config: Config, to: To = None) -> None:
     from edge.config.load import load_machine
 
     machine_yaml, _, file = _files(config, None, to)
+    if to is not None and not to.exists():
+        raise InputError(f"{to}: no such file: leave --to out for the one beside {config}")
     print_status(load_machine(machine_yaml), load_calibration(file), file, Console())
 
 

@@ -29,7 +29,7 @@ APART_US = 100
 """Two positions of a gate that are nearer, some ten degrees, are hardly two."""
 SETTLES_S = 0.2
 AWAY_US = 55
-"""From where each rest is found once more: a little more than a nudge, so that nobody just takes that back."""
+"""From where a rest is found once more: a little more than a nudge, so that nobody just takes that back."""
 MOST_OFF_US, MOST_APART_US, MOST_AGAIN_US = 400, 400, 40
 """What is let pass. A rest that is further off takes outer positions near a hobby servo's end stops; corrections that
 differ by more are of positions that machine.yaml hardly means; a rest that is not found again to 4° is no rest."""
@@ -37,7 +37,7 @@ differ by more are of positions that machine.yaml hardly means; a rest that is n
 
 @dataclass(frozen=True, slots=True)
 class PositionsData:
-    """By gate and position: the pulses that machine.yaml names, those that were found right, and the rest as it was
+    """By gate and position: the pulses that machine.yaml names, those that were found right, and a rest as it was
     found once more, in µs."""
 
     written_us: Mapping[str, Mapping[str, int]]
@@ -68,9 +68,9 @@ def collect(rig: Rig) -> PositionsData:
             found[gate.name] = _nudge_all(rig, gate, servos[gate.name])
         for gate in gates:
             _watch(rig, gate, found[gate.name])
-        rig.operator.say("Now each rest once more, from beside it: that tells how well it is found")
-        for gate in gates:
-            again[gate.name] = {gate.rest: _nudge(rig, gate, gate.rest, _beside(found[gate.name][gate.rest]))}
+        first = gates[0]  # It is the same eyes for all.
+        rig.operator.say(f"Now {first.name}'s rest once more, from beside it: that tells how well positions are found")
+        again[first.name] = {first.rest: _nudge(rig, first, first.rest, _beside(found[first.name][first.rest]))}
     finally:
         for gate in gates:
             _send(rig, gate.name, (found.get(gate.name) or servos[gate.name])[gate.rest])
@@ -88,17 +88,18 @@ def fit(rig: Rig, data: PositionsData) -> Fit[PositionsCalibration]:
     section = PositionsCalibration(
         made_at=rig.now(),
         measured_from=f"{rig.source}, {len(data.found_us)} servos nudged",
-        residuals=_residuals(data),
+        residuals=_residuals(rig, data),
         pulse_us={gate: dict(found_us) for gate, found_us in data.found_us.items()},
     )
     picture = draw_positions(data.written_us, data.found_us, data.again_us)
     return Fit(section, picture, tuple(_note(gate, data) for gate in data.found_us))
 
 
-def _residuals(data: PositionsData) -> dict[str, Residual]:
+def _residuals(rig: Rig, data: PositionsData) -> dict[str, Residual]:
     """Each of the gate for which it is worst."""
+    rests = {gate.name: gate.rest for gate in rig.machine.gates}
     off = {gate: _corrections(data.written_us[gate], found) for gate, found in data.found_us.items()}
-    rest = [abs(off[gate][position]) for gate, again in data.again_us.items() for position in again]
+    rest = [abs(own[rests[gate]]) for gate, own in off.items()]
     apart = [max(own.values()) - min(own.values()) for own in off.values()]
     again = [abs(us) for gate, once in data.again_us.items() for us in _corrections(data.found_us[gate], once).values()]
     return {

@@ -15,7 +15,7 @@ Pulses = Mapping[str, Mapping[str, int]]
 def draw_positions(written_us: Pulses, found_us: Pulses, again_us: Pulses) -> ImageBgr:
     """By gate and position in µs. The blue line is what machine.yaml says, red what was found, and green the rest as it
     was found once more; how far a dot is from the line is by how much the position was off."""
-    return stack(*(_gate(gate, written_us[gate], found_us[gate], again_us[gate]) for gate in found_us))
+    return stack(*(_gate(gate, written_us[gate], found_us[gate], again_us.get(gate, {})) for gate in found_us))
 
 
 def _gate(gate: str, written: Mapping[str, int], found: Mapping[str, int], again: Mapping[str, int]) -> ImageBgr:

@@ -71,7 +71,7 @@ class Outcome:
     """Of the last step alone."""
 
 
-def calibrate(name: str, seed: int, steps: Sequence[str] = STEPS) -> Outcome:
+def calibrate(name: str, seed: int, steps: Sequence[str] = STEPS, plane_with: str = "sheet") -> Outcome:
     """One machine through the steps."""
     folder, outcome = example(name), Outcome(seed)
     machine, bins = load_machine(folder / "machine.yaml"), load_bins(folder / "bins.yaml")
@@ -79,6 +79,7 @@ def calibrate(name: str, seed: int, steps: Sequence[str] = STEPS) -> Outcome:
         rig = started(machine, bins, seed, Path(file) / "calibration.yaml" if "gates" in steps else None)
         operator = rig.operator
         assert isinstance(operator, SimOperator)
+        operator.measures_with = plane_with
         for name_ in steps:
             begun_s, hands_s = rig.clock.now_s(), operator.took_s
             account = GatesAccount(rig) if name_ == "gates" else None
@@ -214,10 +215,12 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=1, help="the first machine's number")
     parser.add_argument("--config", default="west-18", help="a shipped example")
     parser.add_argument("--gates", action="store_true", help="the gates instead of the colours")
+    parser.add_argument("--plane-with", default="sheet", help="the sheet, or bricks: 2x4")
     options = parser.parse_args()
     outcomes: list[Outcome] = []
     for seed in range(options.first, options.first + options.machines):
-        outcomes.append(calibrate(options.config, seed, STEPS_TO_GATES if options.gates else STEPS))
+        steps = STEPS_TO_GATES if options.gates else STEPS
+        outcomes.append(calibrate(options.config, seed, steps, options.plane_with))
         print(outcomes[-1], flush=True)
     report(outcomes)
 
