@@ -33,7 +33,7 @@ works() {
 again_in_seconds() {
   local start_s="$SECONDS" before
   before="$(version)"
-  install && [[ "$(version)" == "$before" ]] && ((SECONDS - start_s < ${AGAIN_WITHIN_S:-30}))
+  install && [[ "$(version)" == "$before" ]] && ((SECONDS - start_s < ${AGAIN_WITHIN_S:-90}))
 }
 
 updates() {
