@@ -129,6 +129,8 @@ def test_a_command_that_fails_says_why_in_one_line(tmp_path: Path) -> None:
     assert taken.read_text() == "maker:x\n"
     assert run(["sh", "-c", "echo 'it is'; printf 'so and\nso\n' >&2; exit 1"], "") == "so and so"
     assert run(["sh", "-c", "exit 3"], "") == "sh ended with exit code 3"
-    assert run([str(tmp_path / "chpasswd")], "") == f"{tmp_path}/chpasswd: No such file or directory"
+    missing = tmp_path / "chpasswd"
+    # Emulated by qemu-user, a program that is not there begins and ends with a shell's code for it.
+    assert run([str(missing)], "") in (f"{missing}: No such file or directory", f"{missing} ended with exit code 127")
     # One that reads nothing of what it is given.
     assert run(["true"], "x" * 1_000_000) == ""
