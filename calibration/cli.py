@@ -83,7 +83,7 @@ def _one(name: str) -> Callable[..., None]:
         from calibration.steps import step
 
         with _rig(config, bins, to, simulate, pictures) as (rig, file):
-            run_step(step(name), rig, file, pictures)
+            run_step(step(name), rig, file)
         typer.echo(f"{name}: done, written to {file}")
 
     return command
@@ -109,7 +109,7 @@ def all_steps(
     from calibration.walk import steps_after, steps_of, walk
 
     with _rig(config, bins, to, simulate, pictures) as (rig, file):
-        walked = walk(rig, file, pictures, typer.echo, steps_of(rig.machine))
+        walked = walk(rig, file, typer.echo, steps_of(rig.machine))
         for name in steps_after(rig.machine):
             typer.echo(f"next, by itself: brickgate-calibrate {name} --config {config}")
     if not walked.whole:

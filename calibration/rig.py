@@ -72,7 +72,7 @@ class Rig:
         source: where measurements come from, in words, such as "the machine" or "simulated machine 7".
         now: the wall clock, for dates.
         open_accelerator: gives the machine's accelerator with a bundle's model loaded; whoever asks closes it.
-        pictures: folder for what an operator is to look at before answering; None: none are kept.
+        pictures: folder for the fits' pictures, and for what is to be looked at before answering; None: none are kept.
     """
 
     machine: MachineConfig

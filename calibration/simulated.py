@@ -18,7 +18,7 @@ from edge.bundle.manifest import Bundle
 from edge.catalogue.colours import load_colours
 from edge.config.bins import BinsConfig
 from edge.config.calibrated import calibrated
-from edge.config.calibration import ALONE, SIMULATED, STEPS, Calibration
+from edge.config.calibration import SIMULATED, Calibration
 from edge.config.schema import MachineConfig
 from edge.hardware.factory import make_accelerator, model_for
 from edge.hardware.interfaces import Accelerator
@@ -150,9 +150,7 @@ def simulated_rig(
 
 def _begun_s(calibration: Calibration) -> float:
     """When its world begins, in s since 1970: after what was measured in others before."""
-    sections = (getattr(calibration, name) for name in (*STEPS, *ALONE))
-    made_s = [section.made_at.timestamp() for section in sections if section is not None]
-    return max([EPOCH_S, *(made_s_ + 60.0 for made_s_ in made_s)])
+    return max([EPOCH_S, *(section.made_at.timestamp() + 60.0 for section in calibration.measured().values())])
 
 
 def _accelerator(machine: MachineConfig, bundle: Bundle, temperature: float) -> Accelerator:

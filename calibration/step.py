@@ -55,20 +55,19 @@ class Step(Generic[Data, Section]):
     needs: tuple[str, ...] = ()
 
 
-def run_step(step: Step[Data, Section], rig: Rig, file: Path, pictures: Path | None = None) -> Calibration:
+def run_step(step: Step[Data, Section], rig: Rig, file: Path) -> Calibration:
     """Collects, fits, checks and writes; gives the calibration with the new section.
 
     Args:
         file: calibration.yaml.
-        pictures: folder for the picture of the fit; None: it is not kept.
 
     Raises:
         RefusedError: a step before it is missing, or the measurement cannot be used; the old section stays.
     """
     _check_needs(step, rig)
     fit = step.fit(rig, step.collect(rig))
-    if pictures is not None and fit.picture is not None:
-        keep_picture(rig.operator, fit.picture, pictures / f"{step.name}.png")
+    if rig.pictures is not None and fit.picture is not None:
+        keep_picture(rig.operator, fit.picture, rig.pictures / f"{step.name}.png")
     check(step.name, fit.section)
     for note in fit.notes:
         rig.operator.say(note)

@@ -29,20 +29,17 @@ class Walked:
         return not self.left_out
 
 
-def walk(
-    rig: Rig, file: Path, pictures: Path | None, say: Callable[[str], None], names: Sequence[str] = STEPS
-) -> Walked:
+def walk(rig: Rig, file: Path, say: Callable[[str], None], names: Sequence[str] = STEPS) -> Walked:
     """Does one step after the other. One that is refused may be done again, left out, or end the walk.
 
     Args:
         file: calibration.yaml.
-        pictures: folder for the pictures of the fits.
         say: told each step's beginning and end.
     """
     done: list[str] = []
     for place, name in enumerate(names, start=1):
         say(f"step {place} of {len(names)}: {step(name).title}")
-        match _try(name, rig, file, pictures, say):
+        match _try(name, rig, file, say):
             case None:
                 done.append(name)
             case "end":
@@ -52,11 +49,11 @@ def walk(
     return Walked(tuple(done), tuple(name for name in names if name not in done))
 
 
-def _try(name: str, rig: Rig, file: Path, pictures: Path | None, say: Callable[[str], None]) -> str | None:
+def _try(name: str, rig: Rig, file: Path, say: Callable[[str], None]) -> str | None:
     """None once it is done, else what the operator wants instead."""
     while True:
         try:
-            run_step(step(name), rig, file, pictures)
+            run_step(step(name), rig, file)
         except BrickgateError as error:
             rest(rig)
             say(f"refused: {error}")

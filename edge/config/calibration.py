@@ -164,3 +164,7 @@ class Calibration(Section):
     positions: PositionsCalibration | None = None
     gates: GatesCalibration | None = None
     confidence: ConfidenceCalibration | None = None
+
+    def measured(self) -> dict[str, Measured]:
+        """The sections that there are, by their steps."""
+        return {step: section for step in (*STEPS, *ALONE) if (section := getattr(self, step)) is not None}

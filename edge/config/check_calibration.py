@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from edge.config.calibrated import confidence_of, is_nudged
-from edge.config.calibration import ALONE, SIMULATED, STEPS, Calibration, Measured
+from edge.config.calibration import ALONE, SIMULATED, STEPS, Calibration
 from edge.config.document import Document
 from edge.config.findings import Finding, Severity
 from edge.config.gates import MaybeServoBase
@@ -29,8 +29,7 @@ def check_calibration(machine: MachineConfig, calibration: Calibration, document
         *_gates_by_name(machine, calibration, document),
         *_servos(machine, calibration, document),
         *_simulated(machine, calibration, document),
-        *_older_than_camera(calibration, document),
-        *_older_than_plane(calibration, document),
+        *_too_old(calibration, document),
         *_settings_replaced(machine, calibration, document),
         *_failed(calibration, document),
     ]
@@ -56,9 +55,8 @@ def steps_alone(machine: MachineConfig) -> list[str]:
 def _simulated(machine: MachineConfig, calibration: Calibration, document: Document) -> Iterator[Finding]:
     if machine.camera.driver == "sim":
         return
-    for step in (*STEPS, *ALONE):
-        section: Measured | None = getattr(calibration, step)
-        if section and section.measured_from.startswith(SIMULATED):
+    for step, section in calibration.measured().items():
+        if section.measured_from.startswith(SIMULATED):
             yield document.finding(
                 (step, "measured_from"),
                 f"is a {SIMULATED}, and this machine is none: brickgate-calibrate {step}, or move this file away",
@@ -115,35 +113,28 @@ def _servos(machine: MachineConfig, calibration: Calibration, document: Document
                 " until brickgate-calibrate positions",
                 Severity.WARNING,
             )
-    if calibration.gates and calibration.gates.made_at < positions.made_at:
-        yield document.finding(
-            ("gates", "made_at"),
-            f"is older than the servos' positions of {positions.made_at:%Y-%m-%d %H:%M}: brickgate-calibrate gates",
-            Severity.WARNING,
-        )
 
 
-def _older_than_camera(calibration: Calibration, document: Document) -> Iterator[Finding]:
-    camera, belt = calibration.camera, calibration.belt
-    # Of the belt's, how sharp its edges were.
-    for step in (*SEEN, "belt") if belt and belt.edge_px else SEEN:
-        section: Measured | None = getattr(calibration, step)
-        if camera and section and section.made_at < camera.made_at:
+def _too_old(calibration: Calibration, document: Document) -> Iterator[Finding]:
+    """What rests on another section, and was measured before it."""
+    sharp = ("belt",) if calibration.belt and calibration.belt.edge_px else ()  # how sharp its edges were
+    for base, words, steps in (
+        ("camera", "the camera's settings", (*SEEN, *sharp)),
+        ("plane", "the plane", STRAIGHTENED),
+        ("positions", "the servos' positions", ("gates",)),
+    ):
+        yield from _older(calibration, base, words, steps, document)
+
+
+def _older(
+    calibration: Calibration, base: str, words: str, steps: Sequence[str], document: Document
+) -> Iterator[Finding]:
+    measured = calibration.measured()
+    for step in steps:
+        if base in measured and step in measured and measured[step].made_at < measured[base].made_at:
             yield document.finding(
                 (step, "made_at"),
-                f"is older than the camera's settings of {camera.made_at:%Y-%m-%d %H:%M}: brickgate-calibrate {step}",
-                Severity.WARNING,
-            )
-
-
-def _older_than_plane(calibration: Calibration, document: Document) -> Iterator[Finding]:
-    plane = calibration.plane
-    for step in STRAIGHTENED:
-        section: Measured | None = getattr(calibration, step)
-        if plane and section and section.made_at < plane.made_at:
-            yield document.finding(
-                (step, "made_at"),
-                f"is older than the plane of {plane.made_at:%Y-%m-%d %H:%M}: brickgate-calibrate {step}",
+                f"is older than {words} of {measured[base].made_at:%Y-%m-%d %H:%M}: brickgate-calibrate {step}",
                 Severity.WARNING,
             )
 
@@ -168,9 +159,8 @@ def _settings_replaced(machine: MachineConfig, calibration: Calibration, documen
 
 
 def _failed(calibration: Calibration, document: Document) -> Iterator[Finding]:
-    for step in (*STEPS, *ALONE):
-        section: Measured | None = getattr(calibration, step)
-        for what, residual in section.residuals.items() if section else ():
+    for step, section in calibration.measured().items():
+        for what, residual in section.residuals.items():
             if not residual.passes:
                 yield document.finding(
                     (step, "residuals", what),

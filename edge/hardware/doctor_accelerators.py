@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from edge.hardware.doctor_system import Check, System, listed
 from edge.hardware.hailo import MODULE as HAILO_MODULE
-from edge.hardware.tflite import EDGE_TPU_LIBRARY, RUNTIME_MODULES, Runtime
+from edge.hardware.tflite import EDGE_TPU_LIBRARY, RUNTIME_MODULES, RUNTIME_PACKAGES, Runtime
 
 CORAL_USB_IDS = {"1a6e:089a": "not used yet since it got power", "18d1:9302": "in use before"}
 """vendor:product of a Coral: before and after its firmware was loaded, which the first use does."""
@@ -15,7 +15,7 @@ def runtimes(system: System) -> Check:
     usable: set[Runtime] = set()
     told: list[str] = []
     for runtime, module in RUNTIME_MODULES.items():
-        distribution = _distribution(runtime)
+        distribution = RUNTIME_PACKAGES[runtime]
         trouble = system.trouble_importing(module)
         if trouble is None and runtime == "tflite-runtime" and not (system.version("numpy") or "").startswith("1."):
             trouble = "needs numpy < 2"
@@ -25,15 +25,11 @@ def runtimes(system: System) -> Check:
             told.append(f"{runtime} {trouble or system.version(distribution) or 'installed'}")
     wanted = system.machine.accelerator.runtime if system.machine else None
     ok = bool(usable) if wanted is None else wanted in usable
-    advice = system.to_get(f"pip install {_distribution(wanted or 'litert')}")
+    advice = system.to_get(f"pip install {RUNTIME_PACKAGES[wanted or 'litert']}")
     if wanted is not None and usable and not ok:
         told.append(f"machine.yaml says {wanted}")
         advice += f", or set accelerator.runtime: {next(iter(usable))}"
     return Check("TFLite runtime", ok, ", ".join(told) or "none", advice, needed=True)
-
-
-def _distribution(runtime: Runtime) -> str:
-    return "ai-edge-litert" if runtime == "litert" else runtime
 
 
 def coral(system: System) -> Check:

@@ -24,7 +24,7 @@ RUNTIME_MODULES: dict[Runtime, str] = {
     "tflite-runtime": "tflite_runtime.interpreter",
 }
 EDGE_TPU_LIBRARY = "libedgetpu.so.1"
-_PACKAGES: dict[Runtime, str] = {"litert": "ai-edge-litert", "tflite-runtime": "tflite-runtime"}
+RUNTIME_PACKAGES: dict[Runtime, str] = {"litert": "ai-edge-litert", "tflite-runtime": "tflite-runtime"}
 _FILE_IDENTIFIER = b"TFL3"
 _EDGE_TPU_OPERATOR = "edgetpu-custom-op"
 _ALTERNATIVE: dict[Runtime, Runtime] = {"litert": "tflite-runtime", "tflite-runtime": "litert"}
@@ -36,7 +36,7 @@ def import_runtime(runtime: Runtime) -> Any:
     Raises:
         HardwareError: the package is missing or does not fit the installed numpy.
     """
-    package, other = _PACKAGES[runtime], _ALTERNATIVE[runtime]
+    package, other = RUNTIME_PACKAGES[runtime], _ALTERNATIVE[runtime]
     try:
         return importlib.import_module(RUNTIME_MODULES[runtime])
     except ModuleNotFoundError as error:
@@ -188,8 +188,8 @@ def _open(module: Any, model: Path, threads: int, delegates: list[Any], runtime:
     except (AttributeError, ImportError, SystemError) as error:
         # tflite-runtime 2.14 was built for numpy 1; with numpy 2 it imports and fails here.
         raise HardwareError(
-            f"accelerator: {_PACKAGES[runtime]} fails with numpy {np.__version__}: `pip install 'numpy<2'`, or set"
-            f" accelerator.runtime: {_ALTERNATIVE[runtime]}"
+            f"accelerator: {RUNTIME_PACKAGES[runtime]} fails with numpy {np.__version__}: `pip install 'numpy<2'`, or"
+            f" set accelerator.runtime: {_ALTERNATIVE[runtime]}"
         ) from error
     except (ValueError, RuntimeError) as error:
         raise BundleError(_why_refused(model, str(error))) from error

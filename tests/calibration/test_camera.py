@@ -46,7 +46,8 @@ def test_a_dim_or_glaring_blurred_camera_comes_out_bright_and_sharp(lamp: float,
 
 def test_the_camera_stays_locked_and_the_section_is_written(tmp_path: Path) -> None:
     rig = _rig()
-    run_step(STEP, rig, tmp_path / "calibration.yaml", tmp_path)
+    rig.pictures = tmp_path
+    run_step(STEP, rig, tmp_path / "calibration.yaml")
     section = rig.calibration.camera
     assert section
     assert rig.controls

@@ -188,7 +188,8 @@ def test_a_belt_that_was_never_bare_is_refused() -> None:
 
 
 def test_bricks_on_the_simulated_belt_are_measured_and_written(rig: Rig, folder: Path) -> None:
-    calibration = run_step(STEP, rig, folder / "calibration.yaml", folder)
+    rig.pictures = folder
+    calibration = run_step(STEP, rig, folder / "calibration.yaml")
     section = calibration.colour
     assert section is not None
     # Its seed draws a mint belt of (176, 192, 185).

@@ -285,7 +285,8 @@ def hands(rig: Rig) -> SimOperator:
 def test_the_machine_is_as_sure_as_it_may_be(rig: Rig, tmp_path: Path) -> None:
     hands(rig).kinds[:] = ["3001"]
     file = tmp_path / "calibration.yaml"
-    run_step(STEP, rig, file, tmp_path)
+    rig.pictures = tmp_path
+    run_step(STEP, rig, file)
     found = load_calibration(file).confidence
     assert found is not None
     assert found.temperature == pytest.approx(1.3, rel=0.15)

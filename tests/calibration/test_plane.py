@@ -89,7 +89,8 @@ def test_a_straightened_picture_has_its_rails_along_its_edge() -> None:
 
 def test_it_writes_the_section_and_takes_little_of_the_users_time(tmp_path: Path) -> None:
     rig = _rig(4)
-    run_step(STEP, rig, tmp_path / "calibration.yaml", tmp_path)
+    rig.pictures = tmp_path
+    run_step(STEP, rig, tmp_path / "calibration.yaml")
     assert (tmp_path / "plane.png").stat().st_size > 10_000
     assert rig.calibration.plane
     assert rig.config.camera.px_per_mm == rig.calibration.plane.px_per_mm

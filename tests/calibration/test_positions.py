@@ -57,7 +57,8 @@ class Saying:
 def test_every_position_of_every_servo_is_found(folder):
     rig, file = rig_of(folder)
     assert isinstance(rig.operator, SimOperator)
-    found = run_step(STEP, rig, file, folder / "fits")
+    rig.pictures = folder / "fits"
+    found = run_step(STEP, rig, file)
     assert found.positions is not None
     check_told(found.positions, rig)
     assert cv2.imread(str(folder / "fits" / "positions.png")) is not None

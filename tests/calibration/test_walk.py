@@ -62,7 +62,7 @@ def steps(monkeypatch, belt_section, camera_section):
 def go(rig, folder, *answers):
     rig.operator.answers = list(answers)
     said = []
-    walked = walk(rig, folder / "calibration.yaml", None, said.append, ("camera", "belt"))
+    walked = walk(rig, folder / "calibration.yaml", said.append, ("camera", "belt"))
     return walked, said, load_calibration(folder / "calibration.yaml")
 
 
@@ -124,7 +124,7 @@ def test_a_walk_goes_on_when_something_else_is_missing(rig, steps, folder, monke
 def test_the_simulated_hands_know_what_to_do_about_a_refused_step(steps, folder):
     steps["refusals"] = 9
     rig = simulated_rig(load_machine(folder / "machine.yaml"), load_bins(folder / "bins.yaml"), 1)
-    walked = walk(rig, folder / "calibration.yaml", None, lambda line: None, ("camera", "belt"))
+    walked = walk(rig, folder / "calibration.yaml", lambda line: None, ("camera", "belt"))
     assert walked.left_out == ("belt",)
     assert steps["tries"] == 2
 
@@ -150,7 +150,8 @@ def test_a_picture_that_cannot_be_kept_loses_nothing(rig, folder, belt_section):
     file, blocked = folder / "calibration.yaml", folder / "pictures"
     blocked.write_text("a file")
     one = Step("belt", "the belt", lambda rig: None, lambda rig, _: Fit(belt_section, np.zeros((4, 4, 3), np.uint8)))
-    run_step(one, rig, file, blocked)
+    rig.pictures = blocked
+    run_step(one, rig, file)
     assert load_calibration(file).belt == belt_section
     assert rig.operator.said == [f"{blocked}/belt.png cannot be written: the picture is not kept"]
 
@@ -159,8 +160,9 @@ def test_a_residual_over_its_limit_is_refused_and_nothing_written(rig, folder, b
     bad = belt_section.model_copy(update={"residuals": {"speed": Residual(value=0.7, limit=0.5, unit="%")}})
     file = folder / "calibration.yaml"
     bad_step = Step("belt", "the belt", lambda rig: None, lambda rig, _: Fit(bad, np.zeros((4, 4, 3), np.uint8)))
+    rig.pictures = folder / "pictures"
     with pytest.raises(RefusedError, match=r"belt: speed is 0.7 %, at most 0.5 may be: the old calibration stays"):
-        run_step(bad_step, rig, file, folder / "pictures")
+        run_step(bad_step, rig, file)
     assert not file.exists()
     assert cv2.imread(str(folder / "pictures" / "belt.png")) is not None, "the picture shows what went wrong"
 

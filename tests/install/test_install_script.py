@@ -13,28 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from debian_tools import BARE
 
 REPOSITORY = Path(__file__).parents[2]
-DEBIAN_TOOLS = (
-    *(
-        "awk",
-        "basename",
-        "bash",
-        "cat",
-        "chmod",
-        "cp",
-        "cut",
-        "date",
-        "df",
-        "dirname",
-        "env",
-        "find",
-        "flock",
-        "grep",
-        "id",
-    ),
-    *("mkdir", "mktemp", "mv", "readlink", "rm", "sha256sum", "stat", "tail"),
-)
 FAKE_PYTHON = """#!/usr/bin/env bash
 # A Python as far as install.sh can tell: it makes environments whose pip writes down what it was asked for.
 case "$*" in
@@ -84,7 +65,7 @@ def machine(tmp_path: Path) -> Machine:
     folder.mkdir()
     for name in ("install.sh", "pyproject.toml"):
         shutil.copy(REPOSITORY / name, project / name)
-    for tool in DEBIAN_TOOLS:
+    for tool in (*BARE, "id"):
         where = shutil.which(tool)
         if where is None:
             pytest.skip(f"{tool} is not on this machine")
