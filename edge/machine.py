@@ -117,8 +117,7 @@ class Machine:
     def see(self, frame: Frame) -> Outcome:
         """One frame: straightened and judged, then through the pipeline, unless it shows something else than the
         belt on its way."""
-        if self.straightener is not None:
-            frame = self.straightener.frame_on_sight(frame)
+        frame = self.straight(frame)
         fit = self.lookout.admits(frame, self.devices.clock.now_s())
         forwards = self.turn_back is None or self.turn_back.before()
         if not (fit and forwards):
@@ -129,6 +128,14 @@ class Machine:
         if self.turn_back is not None:
             self.turn_back.after(outcome)
         return outcome
+
+    def straight(self, frame: Frame) -> Frame:
+        """The frame as the stages are to see it; it comes as the camera saw it.
+
+        Raises:
+            InputError: its picture is not of the size that was calibrated.
+        """
+        return frame if self.straightener is None else self.straightener.frame_on_sight(frame)
 
     def act(self, now_s: float) -> list[GateReport]:
         """Lets the gates do what is due, where no thread of their own does, and tells the pipeline."""

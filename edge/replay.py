@@ -65,7 +65,7 @@ def replay(
     try:
         while (frame := camera.next_frame(timeout_s=10.0)) is not None:
             _move_gates(machine, clock, frame.time_s)
-            outcome = machine.pipeline.process(frame)
+            outcome = machine.pipeline.process(machine.straight(frame))
             if writer:
                 writer.write(_drawn(outcome, plans))
             frames += 1

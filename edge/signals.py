@@ -1,4 +1,5 @@
-"""Ctrl-C and SIGTERM: they end any command with one line, and `brickgate run` in good order."""
+"""Ctrl-C, SIGTERM and SIGHUP (a terminal that is closed, an SSH line that breaks): they end any command with one line,
+and `brickgate run` in good order: a process that is killed leaves belt and feeder running."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Interrupted(BaseException):
@@ -59,15 +60,21 @@ def noted() -> Iterator[StopRequest]:
 
 def let_go() -> None:
     """From now on a further signal ends the process at once and without a word: it is on its way out already."""
-    for number in SIGNALS:
+    for number in _heard():
         signal.signal(number, signal.SIG_DFL)
 
 
 @contextmanager
 def _handled_by(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
-    before = {number: signal.signal(number, handler) for number in SIGNALS}
+    before = {number: signal.signal(number, handler) for number in _heard()}
     try:
         yield
     finally:
         for number, old in before.items():
             signal.signal(number, old)
+
+
+def _heard() -> list[signal.Signals]:
+    """All but a SIGHUP that is ignored: by `nohup`, so that the command outlives its terminal."""
+    outlives = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    return [number for number in SIGNALS if not (outlives and number is signal.SIGHUP)]

@@ -8,6 +8,7 @@ import sys
 import threading
 from pathlib import Path
 
+import cv2
 import pytest
 from lockstep import FrameClock, Lockstep
 
@@ -47,7 +48,7 @@ from lockstep import FrameClock, Lockstep
 number, deliver = int(sys.argv.pop()), FramesCamera.next_frame
 def next_frame(camera, timeout_s):
     frame = deliver(camera, timeout_s)
-    if frame.index == {SIGNAL_AT_FRAME}:
+    if frame is not None and frame.index == {SIGNAL_AT_FRAME}:
         os.kill(os.getpid(), number)
     return frame
 FramesCamera.next_frame = next_frame
@@ -56,7 +57,7 @@ main()
 """
 
 
-@pytest.mark.parametrize(("number", "name", "code"), [(2, "SIGINT", 130), (15, "SIGTERM", 143)])
+@pytest.mark.parametrize(("number", "name", "code"), [(2, "SIGINT", 130), (15, "SIGTERM", 143), (1, "SIGHUP", 129)])
 def test_a_signal_stops_the_run_in_good_order(machine, tmp_path, number, name, code):
     script = tmp_path / "interrupted.py"
     script.write_text(INTERRUPTED)
@@ -68,6 +69,16 @@ def test_a_signal_stops_the_run_in_good_order(machine, tmp_path, number, name, c
     assert "Traceback" not in result.stderr
     assert "2 parts, 2 pictures, recorded in" in result.stdout
     assert [bin_ for bin_, *_ in sorted_parts(tmp_path / "journal.jsonl")] == ["bricks", "plates"]
+
+
+def test_a_run_under_nohup_outlives_its_terminal(machine, tmp_path):
+    script = tmp_path / "interrupted.py"
+    script.write_text("import signal\nsignal.signal(signal.SIGHUP, signal.SIG_IGN)\n" + INTERRUPTED)
+    result = subprocess.run(
+        [sys.executable, script, "run", "--config", machine, "1"],
+        check=False, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert (result.returncode, result.stderr.splitlines()[-1]) == (0, "the recording has ended"), result.stderr
 
 
 def failing_at(frame_index, error):
@@ -155,6 +166,35 @@ def test_replay_finds_the_parts_also_those_still_in_view(brickgate, machine, rec
     assert (first["first_frame"], first["last_frame"], first["looks"]) == (9, 52, 3)
     assert first["top"][0]["name"] == "Brick 2 x 4"
     assert set(first["colour"][0]) == {"name", "ldraw_code", "score"}
+
+
+MIRRORED = """\
+version: 1
+plane:
+  made_at: 2026-11-30T00:00:00+00:00
+  measured_from: a test
+  residuals: {}
+  size_px: [800, 320]
+  px_per_mm: 4.0
+  homography: [[-1, 0, 799], [0, 1, 0], [0, 0, 1]]
+"""
+
+
+@pytest.mark.parametrize("command", ["run", "replay"])
+def test_a_recording_is_straightened_by_the_calibration(brickgate, machine, recording, tmp_path, lockstep, command):
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    for file in recording.iterdir():
+        cv2.imwrite(str(raw / file.name), cv2.flip(cv2.imread(str(file)), 1), [cv2.IMWRITE_PNG_COMPRESSION, 1])
+    machine.write_text(machine.read_text().replace(str(recording), str(raw)))
+    (tmp_path / "calibration.yaml").write_text(MIRRORED)
+    if command == "run":
+        assert brickgate("run", "--config", machine).code == 0
+        bins = [bin_ for bin_, *_ in sorted_parts(tmp_path / "journal.jsonl")]
+    else:
+        answer = json.loads(brickgate("replay", raw, "--config", machine, "--json").out)
+        bins = [part["bin"] for part in answer["parts"]]
+    assert bins == ["bricks", "plates"]
 
 
 def test_replay_draws_what_it_saw(brickgate, machine, recording, tmp_path):
