@@ -96,7 +96,9 @@ class Granting:
                 continue
             if not bookings.serves(gate, position):
                 return Obstacle(f"gate {gate} is out of service")
-            conflicts = bookings.conflicts(gate, window, position, moment, (part.track_id,))
+            # At a gate that it has passed nobody can make way for it any more.
+            passed = window[1] <= moment.belt_mm
+            conflicts = () if passed else bookings.conflicts(gate, window, position, moment, (part.track_id,))
             if conflicts:
                 other = conflicts[0]
                 return Obstacle(f"{gate} holds {other.position} for track {other.track_id}", other.track_id)
@@ -144,7 +146,7 @@ class Granting:
         bookings = self._bookings
         for gate, position in steps:
             stands, window = bookings.fixed_at(gate, part, moment), bookings.window(gate, part)
-            if stands == position or (stands is None and window[1] <= moment.belt_mm):
+            if stands == position:
                 continue
             if stands is not None or not bookings.serves(gate, position):
                 return False

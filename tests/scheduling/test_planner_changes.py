@@ -173,3 +173,12 @@ def test_load_is_the_share_of_the_belt_that_the_busiest_gate_is_taken_for(plan, 
     for track_id in range(2, 14):
         plan(track_id, 200 - 40 * track_id)
     assert 0.4 < planner.load(*now) < 1
+
+
+def test_a_part_decided_behind_all_gates_is_refused_though_its_neighbour_is_still_booked(scheduling, plan):
+    """The control loop stood still for seconds: the planner has forgotten the part, its neighbour not yet."""
+    planner = scheduling.planner(scheduling.line(1))
+    plan(1, 200, of=planner)
+    plan(2, 150, of=planner)
+    answer = plan(1, 200, "l1", of=planner, now_mm=NOW_MM + 360)
+    assert (answer.bin, answer.refused, answer.commands, answer.revised) == ("rest", True, (), ())
