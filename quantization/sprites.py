@@ -104,8 +104,6 @@ def make_sprites(
 def _choose(family: StarterPart, seed: int, mesh_cache: Path) -> _Chosen:
     rng = sample_rng(seed, family.number, 0)
     mould = str(rng.choice(family.ldraw_moulds))
-    # The cache rounds normals: what was just built differs from what is read back, so always take the latter.
-    load_part(mould, mesh_cache)
     part = load_part(mould, mesh_cache)
     mesh = part.mesh
     if rng.random() < 0.75:

@@ -62,14 +62,19 @@ def build_part(part: str, library: Library | None = None) -> Part:
 
 
 def load_part(part: str, cache_dir: Path, library: Library | None = None) -> Part:
-    """Return a part from the cache folder, building and keeping it first where it is missing or broken."""
+    """Return a part from the cache folder, building and keeping it first where it is missing or broken.
+
+    It is read back even then: what is kept is rounded, and a render must not depend on who built the mesh.
+    """
     path = cache_dir / f"{part}.npz"
     kept = _read(part, path)
     if kept is not None:
         return kept
-    built = build_part(part, library)
-    _write(built, path)
-    return built
+    _write(build_part(part, library), path)
+    kept = _read(part, path)
+    if kept is None:
+        raise BrickgateError(f"{path} cannot be read back: run the same command again")
+    return kept
 
 
 def _write(part: Part, path: Path) -> None:

@@ -15,6 +15,7 @@ from quantization.render.plan import ShardPlan
 from quantization.render.renderer import Renderer
 from quantization.render.sampler import RECESS_SHARE, sample_rng, sample_scene
 from quantization.render.scene import RenderedLook
+from quantization.render.view import outside
 
 KEPT_PARTS = 8
 
@@ -41,7 +42,7 @@ class SampleMaker:
         mould = moulds[int(rng.integers(len(moulds)))]
         part, with_recess = self._part(mould)
         recessed = bool(rng.random() < RECESS_SHARE) and len(part.recesses_mm) > 0
-        scene = sample_scene(rng, part.poses)
+        scene = outside(sample_scene(rng, part.poses), part.mesh.vertices_mm)
         look = self._renderer.look(with_recess if recessed else part.mesh, scene)
         label = _label(plan, name, look) | {
             "distance_mm": round(scene.distance_mm, 1),

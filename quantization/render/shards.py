@@ -66,9 +66,11 @@ def render_shards(
     for _ in _shown(_rendered(jobs, workers, cluster), len(missing), len(mine), progress):
         if not (out_dir / CONTACT_FILE).exists():
             write_contact(open_shards([out_dir]), out_dir / CONTACT_FILE)
-    if missing or not (out_dir / CONTACT_FILE).exists():
+    finished = sorted(out_dir.glob("[!.]*.tar"))
+    # One of many machines may have no shard of a small set to render.
+    if finished and (missing or not (out_dir / CONTACT_FILE).exists()):
         write_contact(open_shards([out_dir]), out_dir / CONTACT_FILE)
-    return sorted(out_dir.glob("[!.]*.tar"))
+    return finished
 
 
 Job = tuple[ShardPlan, int, Path, Path]

@@ -4,13 +4,17 @@ Camera axes are x right, y down, z ahead; a pixel (u, v) covers [u, u+1] × [v, 
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge.errors import BrickgateError
 from quantization.render.scene import Fill, Scale, Scene
+
+CLEAR_MM = 2.0
+"""Between the camera and the sphere round the part, at least."""
+FAR_RADII = 2.0
 
 Doubles = NDArray[np.float64]
 
@@ -79,13 +83,8 @@ def frame_view(vertices_mm: NDArray[np.float32], scene: Scene, size_px: int) -> 
     Raises:
         BrickgateError: the camera is inside the part, or a sprite is larger than `size_px`.
     """
-    points = vertices_mm.astype(np.float64) @ scene.rotation.T.astype(np.float64)
-    low, high = points.min(axis=0), points.max(axis=0)
-    shift = np.array([-(low[0] + high[0]) / 2, -(low[1] + high[1]) / 2, -low[2]])
-    points += shift
-    middle = np.array([0.0, 0.0, (high[2] - low[2]) / 2])
-    radius = float(np.sqrt(((points - middle) ** 2).sum(axis=1).max()))
-    if scene.distance_mm < radius + 2:
+    points, shift, middle, radius = _placed(vertices_mm, scene)
+    if scene.distance_mm < radius + CLEAR_MM:
         raise BrickgateError(f"camera at {scene.distance_mm:.0f} mm is inside a part of radius {radius:.0f} mm")
     axes = camera_axes(scene.elevation_deg, scene.azimuth_deg, scene.roll_deg)
     eye = middle - axes[2] * scene.distance_mm
@@ -110,6 +109,22 @@ def frame_view(vertices_mm: NDArray[np.float32], scene: Scene, size_px: int) -> 
         anchor_px=(float(au), float(av)),
         mm_per_px=float(anchor[2]) / focal,
     )
+
+
+def outside(scene: Scene, vertices_mm: NDArray[np.float32]) -> Scene:
+    """The scene; where its camera would stand within a large part, with the camera `FAR_RADII` away."""
+    *_, radius = _placed(vertices_mm, scene)
+    return scene if scene.distance_mm >= radius + CLEAR_MM else replace(scene, distance_mm=FAR_RADII * radius)
+
+
+def _placed(vertices_mm: NDArray[np.float32], scene: Scene) -> tuple[Doubles, Doubles, Doubles, float]:
+    """(N, 3) points of the part on the belt plane, the shift that set them there, and the sphere round them."""
+    points = vertices_mm.astype(np.float64) @ scene.rotation.T.astype(np.float64)
+    low, high = points.min(axis=0), points.max(axis=0)
+    shift = np.array([-(low[0] + high[0]) / 2, -(low[1] + high[1]) / 2, -low[2]])
+    points += shift
+    middle = np.array([0.0, 0.0, (high[2] - low[2]) / 2])
+    return points, shift, middle, float(np.sqrt(((points - middle) ** 2).sum(axis=1).max()))
 
 
 def _cut_out(

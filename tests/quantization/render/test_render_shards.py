@@ -17,6 +17,7 @@ from edge.catalogue.colours import load_colours
 from edge.errors import BrickgateError
 from quantization.data.layers import hull_of, open_layers
 from quantization.data.shards import open_shards
+from quantization.ldraw.store import load_part
 from quantization.render.plan import ShardPlan, make_plan
 from quantization.render.samples import SampleMaker
 from quantization.render.shards import each, render_shards
@@ -88,6 +89,39 @@ def test_a_sample_does_not_depend_on_shards_or_workers(tmp_path):
     for other in ("processes", "machines"):
         for tar in sorted((tmp_path / "few").glob("*.tar")):
             assert (tmp_path / other / tar.name).read_bytes() == tar.read_bytes()
+
+
+@pytest.mark.usefixtures("library")
+def test_a_machine_without_a_shard_of_a_small_set_has_nothing_to_do(tmp_path):
+    assert plan(samples_a_shard=100).shards == 1
+    assert render(tmp_path / "set", plan(samples_a_shard=100), part_of=(3, 4)) == []
+    assert not (tmp_path / "set" / "contact.png").exists()
+    assert len(render(tmp_path / "set", plan(samples_a_shard=100), part_of=(0, 4))) == 1
+    assert (tmp_path / "set" / "contact.png").exists()
+
+
+def test_a_sample_does_not_depend_on_who_built_the_mesh(tmp_path, library):
+    tilted = "1 16 0 0 0 0.8 0 -0.6 0 1 0 0.6 0 0.8 two.dat"
+    (library / "parts" / "tilted.dat").write_text(f"0 Box on edge\n0 BFC CERTIFY CCW\n{tilted}")
+    built, kept = (load_part("tilted", tmp_path / "cache").mesh for _ in range(2))
+    assert np.array_equal(built.normals, kept.normals)
+    assert np.array_equal(built.edge_normals, kept.edge_normals)
+
+
+def test_a_part_larger_than_the_cameras_distance_is_seen_from_further_away(tmp_path, library):
+    times, longest_mm = 15, 15 * 16
+    title, winding, *faces = [line.split() for line in (library / "parts" / "one.dat").read_text().splitlines()]
+    larger = [[*face[:2], *(f"{times * float(value):g}" for value in face[2:])] for face in faces]
+    (library / "parts" / "huge.dat").write_text("\n".join(map(" ".join, (title, winding, *larger))))
+    asked = make_plan({"a": ("one",), "huge": ("huge",)}, 8, 48, 1)
+    render(tmp_path / "set", asked)
+    distances = [label["distance_mm"] for (part, _), (_, label) in samples(tmp_path / "set").items() if part == "huge"]
+    assert len(distances) == 8
+    assert min(distances) > longest_mm / 2
+    usual = samples(tmp_path / "set")
+    render(tmp_path / "usual", plan(looks=8))
+    ours = {key: value for key, value in usual.items() if key[0] == "a"}
+    assert {key: samples(tmp_path / "usual")[key] for key in ours} == ours, "others stay as they are"
 
 
 @pytest.mark.usefixtures("library")
