@@ -15,6 +15,7 @@ from edge.errors import InputError
 from quantization.evaluate.scores import PARTS
 from quantization.evaluate.unknown import FALSE_REJECTION
 from quantization.factory.export_step import Export, exported
+from quantization.factory.train_step import ORIGIN
 from quantization.factory.workshop import Workshop
 from quantization.recipe import Family
 from quantization.sizes import size_table, upright_size_mm
@@ -52,7 +53,7 @@ def bundle(shop: Workshop, out: Path) -> Path:
     (new / "parts.json").write_text(json.dumps(parts, indent=0, ensure_ascii=False), encoding="utf-8")
     sides_mm, weights = size_table(shop.families, shop.meshes)
     np.savez_compressed(new / "size.npz", sides_mm=sides_mm, weights=weights)
-    started = shop.folder / "weights.txt"
+    started = shop.folder / ORIGIN
     origin = started.read_text(encoding="utf-8") if started.is_file() else "none"
     (new / "ATTRIBUTION.txt").write_text(ATTRIBUTION.format(weights=origin), encoding="utf-8")
     files = [*(made.file for made in served), "parts.json", "size.npz", "ATTRIBUTION.txt"]

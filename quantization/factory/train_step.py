@@ -20,7 +20,7 @@ from quantization.train.checkpoint import Subject, load_trained
 from quantization.train.discriminant import begin_classifier
 from quantization.train.kinds import make_network
 from quantization.train.layers import Network, to_input
-from quantization.train.loop import Training
+from quantization.train.loop import BEFORE_INT8, Training
 from quantization.train.network import MobileNetV2
 from quantization.train.objective import Labels, Objective
 from quantization.train.parallel import Crew, joined
@@ -30,6 +30,8 @@ from quantization.train.start import load_start, unfold_batch_norms
 SHIPPED_WEIGHTS = Path(__file__).parents[1] / "weights" / "starter-float16.npz"
 """The float network behind the shipped starter bundle, averaged weights in half precision."""
 SHIPPED_WIDTH = 1.0
+ORIGIN = "weights.txt"
+"""In the work folder: the name of the file of starting weights, for the bundle to tell."""
 FROM_NOTHING = Path("none")
 """Given in place of a file of weights."""
 PICTURES_FOR_NORMS, FITTING_BATCH = 512, 64
@@ -98,29 +100,43 @@ def log_shares(mix: Mix, shop: Workshop) -> Tensor:
 
 
 def start(shop: Workshop, training: Training, weights: Path | None, mix: Mix) -> None:
-    """Gives a new training its starting weights; the leading process's become everybody's.
+    """Gives a new training its starting weights; the leading process's become everybody's. What an earlier training
+    left in the work folder is not taken for this one's.
 
     Raises:
         InputError: weights that do not fit.
     """
-    network = training.network
+    network, origin = training.network, shop.folder / ORIGIN
     if weights is None and (network.kind, network.width) == (MobileNetV2.kind, SHIPPED_WIDTH):
         weights = SHIPPED_WEIGHTS
         shop.report("no starting weights given: starting from those of the shipped starter model")
     if weights in {None, FROM_NOTHING}:
         shop.report("no starting weights: training from nothing takes far longer (--weights)")
+        if training.crew.leads:
+            origin.unlink(missing_ok=True)
+            _put_by(shop)
         return
     assert weights is not None
 
     def load() -> None:
-        knows_all = load_start(network, weights)
-        (shop.folder / "weights.txt").write_text(weights.name, encoding="utf-8")
+        knows_all = load_start(network, weights, [family.number for family in shop.families])
+        origin.write_text(weights.name, encoding="utf-8")
+        _put_by(shop)
         if not knows_all:
             _fit(shop, training, mix)
 
     training.crew.shared(load)
     training.crew.alike(network)
     training.restart_average()
+
+
+def _put_by(shop: Workshop) -> None:
+    """Moves away what int8 after training would start from: it is of the training whose checkpoint is gone."""
+    left_over = shop.folder / BEFORE_INT8
+    if left_over.is_file():
+        aside = left_over.with_stem(f"{left_over.stem}-of-earlier")
+        left_over.replace(aside)
+        shop.report(f"{left_over} is of an earlier training: it is {aside.name} now")
 
 
 def _fit(shop: Workshop, training: Training, mix: Mix) -> None:

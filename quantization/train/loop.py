@@ -138,9 +138,11 @@ class Training:
                 return False
             self.progress.stage += 1
             self.progress.pictures_in_stage = 0
-            self.save_together()
+            self.crew.average_buffers(self.network)
             if self.crew.leads and not stage.int8 and self._left() and self.stages[self.progress.stage].int8:
-                self.save(self.folder / BEFORE_INT8)
+                self.save(self.folder / BEFORE_INT8)  # first: a kill after the checkpoint would leave it out for good
+            if self.crew.leads:
+                self.save()
         return True
 
     def _left(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -21,15 +21,19 @@ TORCHVISION = Path("torchvision")
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """torchvision's networks see (RGB / 255 − mean) / std, ours (RGB − 127.5) / 127.5."""
 
+CLASSIFIER = ("classifier.1.weight", "classifier.1.bias")
+
 State = dict[str, Tensor]
 
 
-def load_start(network: Network, weights: Path) -> bool:
-    """Loads the feature layers; of a network trained before on as many classes, the classifier too.
+def load_start(network: Network, weights: Path, families: Sequence[str] = ()) -> bool:
+    """Loads the feature layers; of a network trained before on all of these families, the classifier too.
 
     Args:
         network: is given the weights.
         weights: an .npz file, a file of torch (a state with torchvision's names, or a checkpoint), or "torchvision".
+        families: the network's classes, in their order. A checkpoint may know them in another one, and others besides.
+            One that names none is taken for one of these families where it has as many.
 
     Returns:
         Whether the classifier was loaded.
@@ -37,9 +41,14 @@ def load_start(network: Network, weights: Path) -> bool:
     Raises:
         InputError: no such file, or weights of another network or width.
     """
-    state, trained_before = _read(network, weights)
+    state, known = _read(network, weights)
     state = {_own_name(network, name): value for name, value in state.items()}
-    fitting = trained_before and len(state.get("classifier.1.bias", ())) == network.classes
+    if known and families and set(families) <= set(known):
+        rows = [known.index(family) for family in families]
+        state |= {key: state[key][rows] for key in CLASSIFIER}
+    elif known and families:
+        known = None  # as many as these families, maybe, but not these
+    fitting = known is not None and len(state.get(CLASSIFIER[1], ())) == network.classes
     wanted = ("features.", "classifier.") if fitting else ("features.",)
     try:
         missing, _ = network.load_state_dict({k: v for k, v in state.items() if k.startswith(wanted)}, strict=False)
@@ -54,16 +63,19 @@ def load_start(network: Network, weights: Path) -> bool:
     return fitting
 
 
-def _read(network: Network, weights: Path) -> tuple[State, bool]:
-    """The state in a file, and whether it is a checkpoint of ours."""
+def _read(network: Network, weights: Path) -> tuple[State, Sequence[str] | None]:
+    """The state in a file, and the families that a checkpoint of ours knows: none where it does not say; None for other
+    files."""
     if weights == TORCHVISION:
-        return _adapted(_from_torchvision(network.kind)), False
+        return _adapted(_from_torchvision(network.kind)), None
     try:
         if weights.suffix in {".pt", ".pth"}:
             held: Mapping[str, Any] = torch.load(weights, map_location="cpu", weights_only=True)
-            return (held["average"], True) if "average" in held else (_adapted(held), False)
+            if "average" not in held:
+                return _adapted(held), None
+            return held["average"], list(held.get("recipe", {}).get("families", ()))
         with np.load(weights) as arrays:
-            return {k: torch.from_numpy(arrays[k]) for k in arrays.files}, False
+            return {k: torch.from_numpy(arrays[k]) for k in arrays.files}, None
     except (OSError, ValueError, BadZipFile, EOFError, RuntimeError, TypeError, UnpicklingError) as error:
         why = " ".join(str(error).split())[:160]
         raise InputError(f"{weights} holds no starting weights ({why}): give an .npz file or a checkpoint") from error

@@ -19,6 +19,7 @@ from quantization.factory import Workshop, train_step
 from quantization.factory.training_data import read_share, training_mix
 from quantization.recipe import DataRecipe, NetworkRecipe, ShardsRecipe, StageRecipe, TeacherRecipe, load_recipe
 from quantization.train import running
+from quantization.train.loop import BEFORE_INT8
 from quantization.train.parallel import ALONE, Crew
 
 NONE = Path("none")
@@ -126,6 +127,24 @@ def test_a_network_may_start_from_a_checkpoint(shop, tmp_path, said, monkeypatch
     assert len(given) == 1, "every process begins with the leading one's weights"
 
 
+def test_what_an_earlier_training_left_is_not_taken_for_this_ones(shop, tmp_path, said):
+    factory.train(shop, NONE, 0)
+    (shop.folder / BEFORE_INT8).write_bytes(b"of this training")
+    factory.train(shop, NONE, 0)
+    assert (shop.folder / BEFORE_INT8).read_bytes() == b"of this training"
+    kept = (shop.folder / "checkpoint.pt").replace(tmp_path / "kept.pt")
+    factory.train(shop, kept, 0, minutes=0)
+    assert not (shop.folder / BEFORE_INT8).exists()
+    assert (shop.folder / "before-int8-of-earlier.pt").read_bytes() == b"of this training"
+    assert f"{shop.folder / BEFORE_INT8} is of an earlier training: it is before-int8-of-earlier.pt now" in said
+    assert (shop.folder / "weights.txt").read_text() == "kept.pt"
+    (shop.folder / "checkpoint.pt").unlink()
+    (shop.folder / BEFORE_INT8).write_bytes(b"of this training")
+    factory.train(shop, NONE, 0, minutes=0)
+    assert not (shop.folder / BEFORE_INT8).exists()
+    assert not (shop.folder / "weights.txt").exists()
+
+
 def test_shards_have_their_share_and_renders_the_rest(shop, tmp_path):
     tiles = write_tiles(tmp_path / "tiles", ["3001", "3024"])
     mix = training_mix(with_data(shop, shards=[ShardsRecipe(folder=str(tiles), share=0.2)]))
@@ -145,7 +164,7 @@ def test_a_family_without_a_sample_is_named(shop, tmp_path, said):
     assert said[-1] == "no sample shows 3647, 4740 of the 4 families: the model will not know them"
 
 
-@pytest.mark.parametrize("text", ["tiles", "tiles=", "=0.5", "tiles=2", "tiles=0", "tiles=x"])
+@pytest.mark.parametrize("text", ["tiles", "tiles=", "=0.5", "tiles=2", "tiles=0", "tiles=x", "tiles=0.0004"])
 def test_a_share_that_is_none_is_refused(text):
     assert read_share("a=b=0.25") == (Path("a=b"), 0.25)
     with pytest.raises(InputError, match=f"--shards is '{text}': give DIR=SHARE with a share from"):

@@ -15,7 +15,7 @@ from quantization.data.opening import open_any
 from quantization.data.stream import Mix, stream
 from quantization.train import running
 from quantization.train.checkpoint import Progress, Subject
-from quantization.train.loop import Training
+from quantization.train.loop import BEFORE_INT8, Training
 from quantization.train.network import MobileNetV2
 from quantization.train.stages import Stage, precision, rate_at
 
@@ -104,6 +104,27 @@ def test_a_kill_while_saving_leaves_the_older_checkpoint(tmp_path, monkeypatch):
     resumed = training(tmp_path)
     assert resumed.resume()
     assert resumed.progress.pictures == 7
+
+
+def test_a_kill_between_stages_does_not_lose_what_int8_is_compared_with(renders, tmp_path, monkeypatch):
+    killed, save = training(tmp_path), Training.save
+    saved = []
+
+    def until_the_power_cut(made, path=None):
+        if saved:
+            raise KilledError
+        saved.append(path)
+        save(made, path)
+
+    monkeypatch.setattr(Training, "save", until_the_power_cut)
+    with pytest.raises(KilledError):
+        killed.run(mixed(renders), 0, lambda line: None)
+    monkeypatch.setattr(Training, "save", save)
+    again = training(tmp_path)
+    again.resume()
+    again.run(mixed(renders), 0, lambda line: None)
+    before = torch.load(tmp_path / BEFORE_INT8, weights_only=True)
+    assert before["progress"]["pictures"] == STAGES[0].pictures
 
 
 def test_without_a_checkpoint_there_is_nothing_to_go_on_with(tmp_path):
