@@ -70,7 +70,11 @@ def pack_captures(
         raise InputError(f"no look of {len(left_out) + unnamed} has a usable label: fill in the column 'part'")
     request = asdict(options) | {
         "captures": [
-            [f"{look.file.parent.name}/{look.file.name}", look.part, look.group, look.colour] for look in looks
+            [
+                *(f"{look.file.parent.name}/{look.file.name}", look.file.stat().st_size),
+                *(look.part, look.group, look.colour, look.mm_per_px, look.box_px),
+            ]
+            for look in looks
         ]
     }
     made = made_already(out, request)

@@ -21,10 +21,11 @@ THUMB_PX = 32
 MOST_BARE = 0.5
 SEARCH_PX, MOST_TIMES = 4000, 8
 """Parts are looked for in the picture shrunk to about SEARCH_PX on its longer side, at most by MOST_TIMES."""
-BAND_ROWS, HALO_ROWS = 256, 3
-"""Rows of the shrunk picture that are searched at once, and those around that gaps are closed with."""
-LEAST_SEARCHED = 32
 CLOSING = np.ones((5, 5), np.uint8)
+BAND_ROWS, HALO_ROWS = 256, len(CLOSING) - 1
+"""Rows of the shrunk picture that are searched at once, and those around that gaps are closed with: closing looks as
+far as its window twice."""
+LEAST_SEARCHED = 32
 MARGIN = 0.15
 """Free space around a part, as a share of its longer side."""
 HEAP = 4.0

@@ -14,7 +14,7 @@ from quantization.tiles.cut import BORDER, Cut, Losses, Tell, cut_parts, cut_til
 from quantization.tiles.find_background import find_background
 from quantization.tiles.labels import Labelling, Tray
 from quantization.tiles.packing import Packer, Summary, made_already
-from quantization.tiles.picture import BigPicture, open_picture
+from quantization.tiles.picture import BigPicture, fingerprint, open_picture
 from quantization.tiles.split import TEST, TRAIN, split_groups
 
 Say = Callable[[str], None]
@@ -63,7 +63,7 @@ def make_tiles(labelling: Labelling, options: TileOptions, folder: Path, say: Sa
     if not trays:
         raise InputError("no picture has a usable label: correct the labels")
     request = asdict(options) | {
-        "pictures": [[t.file.name, t.file.stat().st_size, t.part, t.group, t.colour, t.mm_per_px] for t in trays]
+        "pictures": [[t.file.name, *fingerprint(t.file), t.part, t.group, t.colour, t.mm_per_px] for t in trays]
     }
     made = made_already(folder, request)
     if made is not None:

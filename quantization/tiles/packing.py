@@ -122,11 +122,19 @@ def claim(folder: Path, request: dict[str, Any]) -> None:
 
 
 def made_already(folder: Path, request: dict[str, Any]) -> Summary | None:
-    """What a finished set came to; None where it is not there, not finished, or another one."""
-    found, summary = _read_json(folder / SET_FILE), _read_json(folder / SUMMARY_FILE)
-    if found != json.loads(json.dumps(request)) or not isinstance(summary, dict):
+    """What a finished set came to; None where it is not there, not finished, no longer whole, or another one."""
+    found, content = _read_json(folder / SET_FILE), _read_json(folder / SUMMARY_FILE)
+    if found != json.loads(json.dumps(request)) or not isinstance(content, dict):
         return None
-    return Summary(summary["samples"], summary["left_out"], summary["counts"])
+    summary = Summary(content["samples"], content["left_out"], content["counts"])
+    whole = all(_packed(folder, split) == summary.total(split) for split in (TRAIN, TEST))
+    return summary if whole else None
+
+
+def _packed(folder: Path, split: str) -> int:
+    """Samples in the undamaged shards of a split."""
+    shards = [load_rows(path) for path in folder.glob(f"{split}-*.tar")]
+    return sum(len(rows) for rows, damage in shards if not damage)
 
 
 def _finished(folder: Path, split: str, samples_a_shard: int) -> int:

@@ -12,7 +12,7 @@ from edge.errors import InputError
 from quantization.tiles import cut as cutting
 from quantization.tiles.background import named_background
 from quantization.tiles.blobs import BlobFinder
-from quantization.tiles.cut import BARE, BORDER, CUT_OFF, SPECK, TOUCHING, Losses, cut_parts, cut_tiles
+from quantization.tiles.cut import BARE, BORDER, CUT_OFF, SPECK, TOUCHING, Losses, cut_parts, cut_tiles, find_blobs
 from quantization.tiles.find_background import find_background
 from quantization.tiles.picture import WholePicture, open_picture
 
@@ -161,6 +161,17 @@ def test_parts_are_cut_out_whole_across_window_borders(opened, tray, monkeypatch
         assert part.image.shape == (104, 104, 3)
         assert np.array_equal(part.image[27:77, 12:92], image[top:bottom, left:right])
     assert losses.counts == {SPECK: 1, CUT_OFF: 1, TOUCHING: 1}
+
+
+@pytest.mark.parametrize("gap", range(248, 260))
+def test_a_gap_that_is_closed_is_closed_across_bands_too(opened, gap):
+    """Four bare rows in a part, above, on and below the border of two bands."""
+    image = np.full((600, 80, 3), 210, np.uint8)
+    image[200:300, 20:40] = (30, 30, 200)
+    image[gap : gap + 4] = 210
+    picture = opened(image)
+    (blob,) = find_blobs(picture, named_background("D2D2D2", picture), 8, Losses())
+    assert (blob.top, blob.bottom) == (200, 300)
 
 
 def test_a_large_picture_is_searched_shrunk_and_cut_in_full(tmp_path, tray, write_tiff, monkeypatch):

@@ -110,6 +110,29 @@ def test_the_same_request_is_the_same_set_and_another_is_refused(brickgate_model
     assert contents(tmp_path / "set") == before
 
 
+def test_a_shard_that_was_taken_away_or_cut_off_is_made_anew(brickgate_model, trays, tmp_path):
+    options = ("--samples-a-shard", 7)
+    assert brickgate_model(*tile(trays, *options)).code == 0
+    whole = contents(tmp_path / "set")
+    first, *_, last = sorted((tmp_path / "set").glob("train-*.tar"))
+    first.unlink()
+    last.write_bytes(last.read_bytes()[:2000])
+    assert brickgate_model(*tile(trays, *options)).code == 0
+    assert contents(tmp_path / "set") == whole
+
+
+def test_a_picture_that_was_taken_anew_is_another_request(brickgate_model, trays, tmp_path):
+    plain = trays / "0.bmp"
+    cv2.imwrite(str(plain), cv2.imread(str(next(trays.glob("*.png")))))
+    arguments = ("tile", plain, "--label", 3001, "--tile-px", 32, "--out", tmp_path / "set")
+    assert brickgate_model(*arguments).code == 0
+    image = cv2.imread(str(plain))
+    cv2.imwrite(str(plain), image[:, ::-1])
+    assert brickgate_model(*arguments).err.startswith(f"error: {tmp_path}/set holds another set: ")
+    cv2.imwrite(str(plain), image)
+    assert brickgate_model(*arguments).err == f"{tmp_path}/set holds this set already\n"
+
+
 def test_a_killed_run_goes_on_and_ends_the_same(brickgate_model, trays, tmp_path, monkeypatch):
     options = ("--samples-a-shard", 7)
     assert brickgate_model(*tile(trays, *options)).code == 0
@@ -286,6 +309,16 @@ def test_captures_come_in_by_the_same_door(brickgate_model, captures, tmp_path):
     assert cv2.imdecode(np.frombuffer(whole, np.uint8), cv2.IMREAD_COLOR).shape == (100, 120, 3)
     for group in set(shards.labels["group"]):
         assert len(set(shards.labels["split"][shards.labels["group"] == group])) == 1
+
+
+def test_captures_with_another_box_are_another_request(brickgate_model, captures, tmp_path):
+    arguments = ("capture", captures, "--out", tmp_path / "set")
+    assert brickgate_model(*arguments).code == 0
+    assert "holds this set already" in brickgate_model(*arguments).err
+    rows = read_rows(captures)
+    rows[1][6] = "20 30 70 70"
+    write_rows(captures, rows)
+    assert brickgate_model(*arguments).err.startswith(f"error: {tmp_path}/set holds another set: ")
 
 
 def test_captures_without_labels_are_one_line(brickgate_model, captures, tmp_path):
