@@ -118,6 +118,12 @@ def _for_hailo(shop: Workshop, onnx_file: Path, parity: Parity | None) -> Iterat
     pictures = next(stream(shop.renders, shop.recipe.input_px, wanted, shop.recipe.seed + 4, 0))[0].numpy()
     hailo.prepare_for_hailo(pictures, onnx_file, folder)
     compiler = hailo.find_compiler()
+    if compiler is not None and parity is None:
+        shop.report(
+            "Hailo: without onnxruntime nothing tells whether the network answers as it should, so nothing was"
+            " compiled: `pip install 'brickgate[onnx]'` and run 'brickgate-model export' again"
+        )
+        return
     if compiler is None:
         shop.report(f"Hailo: its compiler is not installed here; {folder / hailo.README} says what to run where it is")
         return

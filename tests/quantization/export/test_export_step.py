@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 
 import numpy as np
@@ -101,6 +102,17 @@ def test_where_compilers_are_installed_their_files_are_served(shop, install, tmp
     assert set(served) == {"cpu", "edgetpu", "hailo8", "hailo8l", None}
     assert served["edgetpu"].note.startswith("1 of 1 operators on the Edge TPU; the file it was compiled from was")
     assert (shop.exports / served["hailo8l"].file).read_text() == "hailo8l\n"
+
+
+def test_a_hailo_is_not_served_with_what_nobody_compared(shop, install, said, monkeypatch):
+    pytest.importorskip("onnx", reason="onnx is not installed: pip install 'brickgate[onnx]'")
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        export_step.importlib.util, "find_spec", lambda name: None if name == "onnxruntime" else find(name)
+    )
+    install("hailo", 'test "$1" = compiler || exit 0; mkdir "$6"; echo "$4" > "$6/network.hef"')
+    assert {one.file: one.parity is None for one in export(shop)} == {"model.tflite": False, "model.onnx": True}
+    assert any(line.startswith("Hailo: without onnxruntime nothing tells") for line in said)
 
 
 def test_a_file_that_answers_otherwise_is_refused(shop, monkeypatch):
