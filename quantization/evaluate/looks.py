@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.errors import InputError
 from quantization.data.augment import Augmenter
 from quantization.data.layers import LayerSet
+from quantization.data.opening import listed
 
 Bytes = NDArray[np.uint8]
 
@@ -37,10 +39,20 @@ class UnseenLooks:
 
 def make_test_looks(looks: LayerSet, size_px: int, parts: int, looks_a_part: int, seed: int) -> UnseenLooks:
     """Looks at `parts` simulated parts. Those of one part share the augmentation's random draws, so that what goes
-    wrong in one look tends to go wrong in the others, as on a machine; the renders differ in pose and view."""
+    wrong in one look tends to go wrong in the others, as on a machine; the renders differ in pose and view.
+
+    Raises:
+        InputError: a family without a render: the set is not finished.
+    """
     augmenter = Augmenter(looks, size_px, seed + 1)
     rng = np.random.default_rng([seed, 4])
     by_family = [np.flatnonzero(looks.family == k) for k in range(len(looks.families))]
+    empty = [looks.families[k] for k, renders in enumerate(by_family) if not len(renders)]
+    if empty:
+        raise InputError(
+            f"the test's renders show nothing of {listed(empty)} of {len(by_family)} families: run"
+            " 'brickgate-model render' to its end"
+        )
     family_of = np.arange(parts) % len(by_family)
     chosen = np.concatenate([_drawn(by_family[family], looks_a_part, rng) for family in family_of])
 

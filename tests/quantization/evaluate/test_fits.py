@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from edge.bundle.dequantize import log_softmax
+from edge.errors import InputError
 from edge.fusion.evidence import Method
 from quantization.data import augment
 from quantization.data.belts import make_belts
@@ -90,6 +93,13 @@ def test_the_reliability_of_a_known_case():
 def test_the_best_few_hold_the_right_one():
     scores = np.array([[5, 4, 3, 2, 1, 0]] * 2, np.float32)
     assert [top(scores, np.array([0, 4]), count) for count in (1, 4, 5, 6)] == [0.5, 0.5, 1.0, 1.0]
+
+
+def test_a_family_without_test_renders_is_named(renders):
+    looks = open_layers(renders)
+    fewer = replace(looks, families=(*looks.families, "3024", "3005"))
+    with pytest.raises(InputError, match="show nothing of 3024, 3005 of 4 families: run 'brickgate-model render' to"):
+        make_test_looks(fewer, 32, 4, 1, seed=3)
 
 
 def test_test_looks_come_in_runs_of_one_family(renders, monkeypatch):
