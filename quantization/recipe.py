@@ -81,10 +81,10 @@ class DistillRecipe(Strict):
 
 
 class ShardsRecipe(Strict):
-    """A folder of tar shards and its share of what is trained on."""
+    """A folder of tar shards and its share of what is trained on; shares are kept to a thousandth."""
 
     folder: str
-    share: Annotated[float, Field(gt=0, le=1)]
+    share: Annotated[float, Field(ge=0.001, le=1)]
 
 
 class DataRecipe(Strict):

@@ -81,5 +81,5 @@ def feature_distance(adapted: Tensor, shown: Tensor) -> Tensor:
 
     Relative to the size of the teacher's features: its weight then means the same for any teacher.
     """
-    size = shown.square().mean().clamp_min(1e-6)
-    return 0.5 * (adapted - shown).square().mean((1, 2, 3)).sum() / size
+    size = shown.square().sum() / max(shown.numel(), 1)  # of no sample at all, a mean would be no number
+    return 0.5 * (adapted - shown).square().mean((1, 2, 3)).sum() / size.clamp_min(1e-6)

@@ -67,6 +67,6 @@ def read_share(text: str) -> tuple[Path, float]:
         value = float(share)
     except ValueError:
         value = 0.0
-    if not folder or not 0 < value <= 1:
+    if not folder or not SMALLEST_SHARE <= value <= 1:
         raise InputError(f"--shards is '{text}': give DIR=SHARE with a share from 0.001 to 1, such as tiles=0.2")
     return Path(folder), value

@@ -78,6 +78,14 @@ def test_a_damaged_sample_teaches_nothing():
     assert torch.allclose(with_one, without, rtol=1e-4)
 
 
+def test_a_batch_of_damaged_samples_alone_teaches_nothing_and_breaks_nothing():
+    lesson = Lesson(MobileNetV2(3, 0.25), MobileNetV2(3, 0.25), DistillRecipe(feature_weight=1.0))
+    loss, _ = lesson(torch.zeros(2, 3, 32, 32), torch.tensor([DAMAGED, DAMAGED]))
+    assert loss.item() == 0
+    loss.backward()
+    assert all(bool(p.grad.isfinite().all()) for p in lesson.parameters() if p.grad is not None)
+
+
 def test_the_teacher_is_neither_trained_nor_saved():
     taught = lesson(feature_weight=1.0)
     names = set(dict(taught.named_parameters()))
