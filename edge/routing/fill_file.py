@@ -60,12 +60,14 @@ class FillFile:
             ) from error
 
     def read(self) -> dict[str, tuple[int, float]]:
-        """(parts, litres) of each bin by the last run's word; empty where there is none that can be read."""
+        """(parts, litres) of each bin by the last run's word, 0 in those that were emptied since; empty where there is
+        no word that can be read."""
         try:
             content = json.loads(self._file.read_text(encoding="utf-8"))
-            return {str(name): (int(count), float(litres)) for name, (count, litres) in content.items()}
-        except (OSError, ValueError, TypeError, AttributeError):
+            kept = {str(name): (int(count), float(litres)) for name, (count, litres) in content.items()}
+        except (OSError, ValueError, TypeError, AttributeError, OverflowError):
             return {}
+        return kept | {name: (0, 0.0) for name in self._emptied_since() if name in kept}
 
     def check_kept(self) -> None:
         """Raises InputError where no run keeps its counts: word that is left there would reach nobody."""
@@ -79,6 +81,13 @@ class FillFile:
             raise InputError(
                 f"{self._journal}: no run keeps its counts there: name the run's own journal with --journal"
             ) from error
+
+    def _emptied_since(self) -> list[str]:
+        """Word that no run has taken yet: there may be none for days."""
+        try:
+            return self._emptied.read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError):
+            return []
 
     def _take_emptied(self) -> list[str]:
         # Renamed first: what is noted from now on goes to a new file.

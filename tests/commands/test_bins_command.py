@@ -22,6 +22,16 @@ def test_an_emptied_bin_is_noted_for_the_run_and_shown(brickgate, tmp_path):
     emptied = brickgate("bins", "--config", "pushers-4", "--journal", journal, "--emptied", "bricks-a")
     assert "bricks-a: 0 parts, about 0 l, 0% full" in emptied.out
     assert (tmp_path / "j.jsonl.emptied").read_text(encoding="utf-8") == "bricks-a\n"
+    # No run has heard of it yet: whoever asks again must not read that it is full.
+    again = brickgate("bins", "--config", "pushers-4", "--journal", journal)
+    assert again.out == emptied.out
+
+
+def test_counts_that_are_no_numbers_are_left_out(brickgate, tmp_path):
+    (tmp_path / "j.jsonl.bins").write_text('{"bricks-a": [Infinity, 0.5]}', encoding="utf-8")
+    shown = brickgate("bins", "--config", "pushers-4", "--journal", tmp_path / "j.jsonl")
+    assert (shown.code, shown.err) == (0, "")
+    assert "bricks-a: 0 parts, about 0 l, 0% full" in shown.out
 
 
 def test_a_bin_that_is_not_there_is_named_with_the_nearest(brickgate, tmp_path):
