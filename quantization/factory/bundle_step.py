@@ -15,6 +15,7 @@ from edge.errors import InputError
 from quantization.evaluate.scores import PARTS
 from quantization.evaluate.unknown import FALSE_REJECTION
 from quantization.factory.export_step import Export, exported
+from quantization.factory.quantize_step import converted_model
 from quantization.factory.train_step import ORIGIN
 from quantization.factory.workshop import Workshop
 from quantization.recipe import Family
@@ -35,10 +36,8 @@ def bundle(shop: Workshop, out: Path) -> Path:
         InputError: the model has not been evaluated or exported yet, or another one was; or `out` holds other things.
     """
     _check_place(out)
-    if not shop.evaluation.is_file():
-        raise InputError(f"{shop.evaluation} is missing: run 'brickgate-model evaluate' first")
-    result = json.loads(shop.evaluation.read_text(encoding="utf-8"))
-    if result.get("model_sha256") != sha256(shop.converted / "model.tflite"):
+    result = shop.read_evaluation()
+    if result.get("model_sha256") != sha256(converted_model(shop)):
         raise InputError(
             f"{shop.evaluation} is of another model than the converted one: run 'brickgate-model evaluate'"
         )

@@ -27,7 +27,7 @@ from quantization.evaluate.pictures import write_pictures
 from quantization.evaluate.scores import PICTURES, LookScores, ModelScores, save_scores
 from quantization.evaluate.tracks import make_track_looks
 from quantization.factory.bundle_step import part_entry
-from quantization.factory.quantize_step import quantized_from
+from quantization.factory.quantize_step import converted_model, quantized_from
 from quantization.factory.render_step import TEST_SEED
 from quantization.factory.workshop import Workshop
 from quantization.quantize.convert import TfliteModel
@@ -65,16 +65,13 @@ def evaluate(shop: Workshop, photos: list[Path]) -> dict[str, Any]:
     `evaluation.json` gets the figures; the scores behind them and the pictures for the report go into `evaluation/`.
 
     Raises:
-        InputError: nothing has been trained or converted yet.
+        InputError: nothing has been trained or converted yet, or for pictures of another size.
         BrickgateError: int8 and float disagree too often for the model to be of use.
     """
-    model = shop.converted / "model.tflite"
-    if not model.is_file():
-        raise InputError(f"{model} is missing: run 'brickgate-model quantize' first")
+    model = converted_model(shop)
     photographs = _read_photo_sets(shop, photos)
     network, int8 = quantized_from(shop), TfliteModel(model)
     photos_of = {name: score_photos(kept, int8.logits, shop.recipe.input_px) for name, kept in photographs.items()}
-    shop.evaluation.unlink(missing_ok=True)
     sets = _make_sets(shop)
     fitting = score_looks(sets.fitting, int8)
     temperature = fit_temperature(fitting.logits, fitting.families)
@@ -114,9 +111,12 @@ def evaluate(shop: Workshop, photos: list[Path]) -> dict[str, Any]:
         },
         "categories": figures.categories(scores),
     }
+    shop.evaluation.unlink(missing_ok=True)  # not earlier: one that is stopped leaves what was measured before
     _check_agreement(shop, result["accuracy"])
     _keep(shop, scores, sets)
-    shop.evaluation.write_text(json.dumps(result, indent=1), encoding="utf-8")
+    new = shop.evaluation.with_name(f".{shop.evaluation.name}.new")
+    new.write_text(json.dumps(result, indent=1), encoding="utf-8")
+    new.replace(shop.evaluation)
     return result
 
 

@@ -17,7 +17,7 @@ from quantization.export import edgetpu, hailo
 from quantization.export.flatbuffer import obstacles, read_contents
 from quantization.export.onnx_graph import OnnxModel, write_onnx
 from quantization.export.parity import Parity, check, compare
-from quantization.factory.quantize_step import quantized_from, unseen_looks
+from quantization.factory.quantize_step import converted_model, quantized_from, unseen_looks
 from quantization.factory.workshop import Workshop
 from quantization.quantize.compare import logits_of
 from quantization.quantize.convert import TfliteModel
@@ -52,11 +52,11 @@ def export(shop: Workshop) -> list[Export]:
     Leaves the files and `exports.json` in the folder of exports; a bundle takes only what is listed there.
 
     Raises:
-        InputError: nothing has been converted yet.
+        InputError: nothing has been converted yet, or for pictures of another size.
         BrickgateError: a compiler failed, or a file does not answer as the float network does.
     """
     record = shop.exports / RECORD
-    network = quantized_from(shop)
+    network, int8 = quantized_from(shop), converted_model(shop)
     shop.exports.mkdir(exist_ok=True)
     record.unlink(missing_ok=True)
     pictures = unseen_looks(shop, PICTURES, shop.recipe.seed + 3).pictures
@@ -68,7 +68,7 @@ def export(shop: Workshop) -> list[Export]:
         return parity
 
     model = shop.exports / "model.tflite"
-    shutil.copyfile(shop.converted / "model.tflite", model)
+    shutil.copyfile(int8, model)
     on_cpu = gate(model.name, TfliteModel(model).logits, shop.recipe.least_agreement)
     exports = [Export("cpu", model.name, on_cpu, "full-integer TFLite, run on the CPU")]
     exports += _for_edge_tpu(shop, model, on_cpu)

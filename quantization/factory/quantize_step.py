@@ -20,7 +20,7 @@ from quantization.evaluate.looks import make_test_looks
 from quantization.factory.train_step import subject_of, trained
 from quantization.factory.workshop import Workshop
 from quantization.quantize.compare import Trial, Way, choose, logits_of, measure, table
-from quantization.quantize.convert import convert
+from quantization.quantize.convert import TfliteModel, convert
 from quantization.quantize.settle import settled
 from quantization.train.checkpoint import load_trained
 from quantization.train.layers import Network
@@ -75,6 +75,27 @@ def unseen_looks(shop: Workshop, count: int, seed: int) -> Unseen:
     parts = -(-count // families) * families
     looks = make_test_looks(open_layers(shop.test_renders), shop.recipe.input_px, parts, 1, seed)
     return Unseen(np.concatenate(list(looks.batches())), looks.families)
+
+
+def converted_model(shop: Workshop) -> Path:
+    """The int8 model, made for the pictures that the recipe asks for.
+
+    Raises:
+        InputError: nothing has been converted yet, it is damaged, or it was made for pictures of another size.
+    """
+    model = shop.converted / "model.tflite"
+    if not model.is_file():
+        raise InputError(f"{model} is missing: run 'brickgate-model quantize' first")
+    try:
+        made_for_px, wanted_px = TfliteModel(model).input_px, shop.recipe.input_px
+    except (ValueError, RuntimeError) as error:
+        raise InputError(f"{model} is damaged: run 'brickgate-model quantize' again") from error
+    if made_for_px != wanted_px:
+        raise InputError(
+            f"{model} was made for pictures of {made_for_px} px, and input_px of recipe {shop.recipe.name} is"
+            f" {wanted_px}: run 'brickgate-model quantize' again, or give the recipe that it was made by"
+        )
+    return model
 
 
 def quantized_from(shop: Workshop) -> Network:

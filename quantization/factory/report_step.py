@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from edge.bundle.manifest import sha256
 from edge.catalogue.lookalikes import groups, load_look_alikes
-from edge.errors import InputError
 from quantization.evaluate.report import Subject, render_report
 from quantization.evaluate.scores import PICTURES, load_scores
 from quantization.evaluate.speed import THREADS, computer, measure_speed
+from quantization.factory.quantize_step import converted_model
 from quantization.factory.workshop import Workshop
 
 FILES = {"int8": "model.tflite", "float": "float.tflite"}
@@ -30,15 +29,8 @@ def write_report(shop: Workshop, out: Path, layout: str, look_alikes: Path | Non
         InputError: not evaluated yet, or something else was.
         ConfigError: no such layout.
     """
-    model = shop.converted / FILES["int8"]
-    if not model.is_file():
-        raise InputError(f"{model} is missing: run 'brickgate-model quantize' first")
-    try:
-        evaluation = json.loads(shop.evaluation.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{shop.evaluation} is missing: run 'brickgate-model evaluate' first") from error
-    except ValueError as error:
-        raise InputError(f"{shop.evaluation} is no JSON ({error}): run 'brickgate-model evaluate' again") from error
+    model = converted_model(shop)
+    evaluation = shop.read_evaluation()
     numbers = [family.number for family in shop.families]
     scores = load_scores(shop.scores, shop.recipe.name, numbers, sha256(model))
     files = {name: file for name, it in FILES.items() if (file := shop.converted / it).is_file()}

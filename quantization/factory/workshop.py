@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from edge.errors import InputError
 from quantization.recipe import Family, Recipe, load_families
 
 
@@ -46,6 +49,19 @@ class Workshop:
     @property
     def evaluation(self) -> Path:
         return self.folder / "evaluation.json"
+
+    def read_evaluation(self) -> dict[str, Any]:
+        """What the evaluation found.
+
+        Raises:
+            InputError: there is none, or it is damaged.
+        """
+        try:
+            return json.loads(self.evaluation.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise InputError(f"{self.evaluation} is missing: run 'brickgate-model evaluate' first") from error
+        except ValueError as error:
+            raise InputError(f"{self.evaluation} is no JSON ({error}): run 'brickgate-model evaluate' again") from error
 
     @property
     def scores(self) -> Path:

@@ -101,6 +101,11 @@ class TfliteModel:
         self._table = quantization_table(scale, zero_point, name)  # type: ignore[arg-type]
 
     @property
+    def input_px(self) -> int:
+        """Side of the pictures that it takes."""
+        return int(self._input["shape"][1])
+
+    @property
     def quantization(self) -> dict[str, dict[str, float]]:
         """Scale and zero point of input and output."""
         both = {"input": self._input, "output": self._output}

@@ -261,3 +261,40 @@ def test_the_report_is_of_the_model_at_hand(shop, measured, tmp_path):
     (shop.converted / "model.tflite").unlink()
     with pytest.raises(InputError, match=r"model\.tflite is missing: run 'brickgate-model quantize' first"):
         write_report(shop, page, "beginner-4", None, speed=False)
+
+
+def test_a_model_for_pictures_of_another_size_is_named_by_each_step(evaluated, tmp_path):
+    """A network that takes pictures of any size would not say so itself: the bundle would be of a model that fails."""
+    larger = Workshop.open(evaluated.recipe.model_copy(update={"input_px": 96}), evaluated.folder, evaluated.report)
+    says = r"model\.tflite was made for pictures of 64 px, and input_px of recipe tiny is 96: run 'brickgate-model qua"
+    before = evaluated.evaluation.read_bytes()
+    for step in (
+        lambda: factory.evaluate(larger, []),
+        lambda: factory.bundle(larger, tmp_path / "made"),
+        lambda: write_report(larger, tmp_path / "report.html", "beginner-4", None, speed=True),
+    ):
+        with pytest.raises(InputError, match=says):
+            step()
+    assert evaluated.evaluation.read_bytes() == before
+    assert not (tmp_path / "made").exists()
+    (evaluated.converted / "model.tflite").write_bytes(b"TFL3, or not")
+    with pytest.raises(InputError, match=r"model\.tflite is damaged: run 'brickgate-model quantize' again"):
+        factory.bundle(evaluated, tmp_path / "made")
+
+
+def test_an_evaluation_that_is_stopped_leaves_the_one_before(shop, measured, monkeypatch):
+    result = measured(+1)
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(evaluate_step, "fit_temperature", stop)
+    with pytest.raises(KeyboardInterrupt):
+        measured(+1)
+    assert json.loads(shop.evaluation.read_text()) == result
+
+
+def test_a_damaged_evaluation_is_not_bundled(evaluated, tmp_path):
+    evaluated.evaluation.write_text("{")
+    with pytest.raises(InputError, match=r"evaluation\.json is no JSON .*: run 'brickgate-model evaluate' again"):
+        factory.bundle(evaluated, tmp_path / "made")

@@ -154,3 +154,12 @@ def test_missing_and_damaged_exports_are_named(shop, monkeypatch):
     record.write_text(json.dumps({"exports": [{}]}))
     with pytest.raises(InputError, match=r"exports\.json is damaged: run 'brickgate-model export' again"):
         exported(shop)
+
+
+def test_a_model_for_pictures_of_another_size_leaves_what_was_exported(shop):
+    export(shop)
+    record = (shop.exports / "exports.json").read_bytes()
+    larger = Workshop.open(shop.recipe.model_copy(update={"input_px": 96}), shop.folder, shop.report)
+    with pytest.raises(InputError, match=r"was made for pictures of 64 px, and input_px of recipe tiny is 96"):
+        export(larger)
+    assert (shop.exports / "exports.json").read_bytes() == record
