@@ -268,7 +268,9 @@ def _dispatch(drive: Drive, stopping: threading.Event) -> None:
     machine = drive.machine
     drive.priority.raise_own()
     if notice := drive.priority.notice():
-        drive.say(notice)
+        # Whoever listened may be gone: no reason for the gates to stand still under a belt that runs.
+        with suppress(OSError, ValueError):
+            drive.say(notice)
     with suppress(Exception):
         machine.dispatcher.run_forever(machine.devices.clock, stopping, machine.pipeline.report)
 

@@ -132,6 +132,33 @@ def test_a_gate_that_fails_stops_the_machine(brickgate, machine, lockstep, monke
     assert (result.code, result.err) == (1, "error: gate g1: no answer: check its cable\n")
 
 
+def test_gates_move_though_nobody_reads_what_is_said_of_their_priority(brickgate, machine, lockstep, monkeypatch):
+    machine.write_text(
+        machine.read_text().replace("x_mm: 30000", "x_mm: 300")
+        + "safety: {max_lateness_s: 1}\nfusion: {min_looks: 1}\n"
+    )
+    moved, deliver = threading.Event(), FramesCamera.next_frame
+    read, notice = [], "the gates' threads run as any other"
+
+    def say(line):
+        if line == notice:
+            raise BrokenPipeError(32, "Broken pipe")
+        read.append(line)
+
+    def wait_for_the_gate(camera, timeout_s):
+        frame = deliver(camera, timeout_s)
+        if frame is None:
+            moved.wait(10)
+        return frame
+
+    monkeypatch.setattr("edge.cli._warn", say)
+    monkeypatch.setattr("edge.run.GatePriority.notice", lambda _priority: notice)
+    monkeypatch.setattr(IdleGate, "move_to", lambda gate, position: position != gate.rest and moved.set())
+    monkeypatch.setattr(FramesCamera, "next_frame", wait_for_the_gate)
+    assert brickgate("run", "--config", machine).code == 0
+    assert (moved.is_set(), read) == (True, ["the recording has ended"])
+
+
 def test_a_damaged_picture_in_a_recording_ends_the_run(brickgate, machine, recording, tmp_path, lockstep):
     folder = tmp_path / "damaged"
     folder.mkdir()
