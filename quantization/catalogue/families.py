@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
 
@@ -56,8 +56,16 @@ def group(kept: Sequence[Header], everything: Iterable[Header], starter: Sequenc
         taken.update(mould.number for mould in moulds)
         if moulds:
             types.append(PartType(part.number, moulds, part.title))
-    rest = [header for header in kept if header.number not in taken]
-    types += (_part_type(number, moulds, stands_for) for number, moulds in _by_letter(rest).items())
+    family_of = {part_type.number: part_type for part_type in types}
+    rest: list[Header] = []
+    for header in kept:
+        if header.number in taken:
+            continue
+        if header.number in family_of:  # LDraw draws it under the family's very number now
+            family_of[header.number].moulds.append(header)
+        else:
+            rest.append(header)
+    types += (_part_type(number, moulds, stands_for) for number, moulds in _by_letter(rest, family_of).items())
     types.sort(key=lambda part_type: _natural(part_type.number))
     _name_apart(types)
     _add_aliases(types, stands_for)
@@ -76,15 +84,16 @@ def followed(number: str, stands_for: Mapping[str, str]) -> str:
     return now
 
 
-def _by_letter(headers: Sequence[Header]) -> dict[str, list[Header]]:
-    """3062a and 3062b under 3062; 55707a, a pistol, and 55707d, shackles, each under its own number."""
+def _by_letter(headers: Sequence[Header], given: Collection[str]) -> dict[str, list[Header]]:
+    """3062a and 3062b under 3062, where that number is not given to a part already; 55707a, a pistol, and 55707d,
+    shackles, each under its own number."""
     same: defaultdict[str, list[Header]] = defaultdict(list)
     for header in headers:
         letter = LETTER.match(header.number)
         same[letter[1] if letter else header.number].append(header)
     found: dict[str, list[Header]] = {}
     for number, moulds in same.items():
-        if len({_kind_of(mould.name) for mould in moulds}) == 1:
+        if number not in given and len({_kind_of(mould.name) for mould in moulds}) == 1:
             found[number] = moulds
         else:
             found.update((mould.number, [mould]) for mould in moulds)

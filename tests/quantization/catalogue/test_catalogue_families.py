@@ -56,6 +56,16 @@ def test_a_starter_family_keeps_its_number_and_takes_in_its_aliases() -> None:
     assert found["4073"].aliases == []  # 6141 is its mould, 4073 its own number
 
 
+def test_a_new_letter_of_a_starter_family_does_not_take_its_number() -> None:
+    starter = StarterPart("2412", "Tile 1 x 2 Grille", ("2412a", "2412b"), ())
+    files = [header(number, "Tile 1 x 2 Grille") for number in ("2412a", "2412b", "2412c", "2412")]
+    made = group(files, files, [starter])
+    assert [(part.number, [mould.number for mould in part.moulds]) for part in made] == [
+        ("2412", ["2412a", "2412b", "2412"]),
+        ("2412c", ["2412c"]),
+    ]
+
+
 def test_two_merged_parts_never_share_a_title() -> None:
     found = types(
         header("1a", "Tile 2 x 2 with Groove"),
