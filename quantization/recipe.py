@@ -103,7 +103,7 @@ class Recipe(Strict):
     kept_out: Annotated[int, Field(ge=0)] = 0
     """So many families, spread evenly over the list's rarer ones, are never trained on: the evaluation tells whether
     the model notices them. 0: the shipped unknown-parts.csv serves, less what the recipe knows."""
-    seed: int
+    seed: Annotated[int, Field(ge=0)]
     render: RenderRecipe
     network: NetworkRecipe
     stages: Annotated[list[StageRecipe], Field(min_length=1)]

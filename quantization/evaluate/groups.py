@@ -6,7 +6,6 @@ A tray is what shares a group and a part, so that groups of several parts (a ses
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,35 +59,6 @@ def score_tray(group: str, truth: int, log_scores: NDArray[np.floating]) -> Tray
         by_vote=int(np.where(winners, mean, -1.0).argmax()),
         by_product=int(log_scores.astype(np.float64).sum(axis=0).argmax()),
     )
-
-
-def score_trays(log_scores: NDArray[np.floating], truth: NDArray[np.integer], groups: NDArray[Any]) -> list[Tray]:
-    """Fuse the tiles of each tray.
-
-    Args:
-        log_scores: (N, K) log-probabilities of N tiles.
-        truth: (N,) the right class of each.
-        groups: (N,) what belongs together.
-
-    Returns:
-        The trays, in order of their groups, then classes.
-
-    Raises:
-        ValueError: arrays that do not fit together.
-    """
-    if log_scores.ndim != 2 or not len(log_scores) == len(truth) == len(groups):
-        raise ValueError(
-            f"{log_scores.shape} scores, {len(truth)} classes and {len(groups)} groups do not fit together"
-        )
-    named, group_of = np.unique(groups, return_inverse=True)
-    keys = np.stack([group_of.reshape(-1), truth], axis=1)
-    distinct, tray_of = np.unique(keys, axis=0, return_inverse=True)
-    order = np.argsort(tray_of.reshape(-1), kind="stable")
-    starts = np.searchsorted(tray_of.reshape(-1)[order], np.arange(len(distinct) + 1))
-    return [
-        score_tray(str(named[group]), int(part), log_scores[order[starts[k] : starts[k + 1]]])
-        for k, (group, part) in enumerate(distinct.tolist())
-    ]
 
 
 def accuracy(trays: list[Tray]) -> GroupAccuracy:

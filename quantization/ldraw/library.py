@@ -60,28 +60,6 @@ class Library:
         except OSError as error:
             raise BrickgateError(f"LDraw file {path} cannot be read: {error.strerror}") from error
 
-    def header(self, name: str) -> list[str]:
-        """Return the leading comment lines of a file, without their "0 "."""
-        lines: list[str] = []
-        for line in self.read_lines(name):
-            text = line.strip()
-            if text and not text.startswith("0"):
-                break
-            lines.append(text[1:].strip())
-        return lines
-
-    def current_name(self, part: str) -> str:
-        """Follow "~Moved to" from a part number to the number that the part has today."""
-        seen = {part}
-        while True:
-            title = self.header(f"{part}.dat")[0]
-            if not title.startswith(MOVED_PREFIX):
-                return part
-            part = title.removeprefix(MOVED_PREFIX).strip().lower().removesuffix(".dat")
-            if part in seen:
-                raise BrickgateError(f"LDraw part {part} is moved in a circle")
-            seen.add(part)
-
 
 @lru_cache(maxsize=4)
 def _open(folder: Path) -> Library:

@@ -25,10 +25,13 @@ class Curves:
         """Takes out what lies behind the checkpoint that a killed training goes on from."""
         if not self._file.is_file():
             return
-        header, *points = self._file.read_text(encoding="utf-8").splitlines(keepends=True)
-        kept = [point for point in points if int(point.split(",")[0]) <= pictures]
-        if len(kept) < len(points):
-            self._file.write_text(header + "".join(kept), encoding="utf-8")
+        lines = self._file.read_text(encoding="utf-8").splitlines(keepends=True)
+        whole = [line for line in lines if line.endswith("\n")]  # a full disk cuts the last one short
+        kept = whole[:1] + [point for point in whole[1:] if int(point.split(",")[0]) <= pictures]
+        if not kept:
+            self._file.unlink()
+        elif len(kept) < len(lines):
+            self._file.write_text("".join(kept), encoding="utf-8")
 
     def add(self, progress: Progress, size_px: int, loss: float, accuracy: float, speed: float, rate: float) -> None:
         """Adds a point."""

@@ -44,6 +44,12 @@ def test_a_recipe_of_ones_own(tmp_path):
     ("old", "new", "message"),
     [
         ("seed: 1\n", "", "seed: Field required"),
+        ("seed: 1\n", "seed: -1\n", "seed: Input should be greater than or equal to 0 (found -1)"),
+        (
+            "seed: 1\n",
+            "seed: 1\ndata: {shards: [{folder: tiles, share: 0.0004}]}\n",
+            "data.shards.0.share: Input should be greater than or equal to 0.001 (found 0.0004)",
+        ),
         ("margin: 0.1", "margin: 0.1\nmagin: 0.2", "magin: Extra inputs are not permitted (found 0.2)"),
         ("width: 0.5", "width: 9", "network.width: Input should be less than or equal to 1.4 (found 9)"),
         ("size_px: 64,", "size_px: 65,", "stages.0.size_px: Input should be a multiple of 32 (found 65)"),

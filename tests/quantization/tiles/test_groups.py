@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from quantization.evaluate.groups import accuracy, score_trays
+from quantization.evaluate.groups import accuracy, score_tray
 from quantization.tiles.split import TEST, TRAIN, split_groups
 
 members = st.lists(st.tuples(st.sampled_from("abcdefghijkl"), st.sampled_from(["3001", "3003", "3023"])), min_size=1)
@@ -56,33 +56,26 @@ def tray_of(*rows):
 def test_mean_and_vote_and_product_can_disagree():
     """Class 0 is sure once, class 1 has the votes, class 2 is never first but never unlikely."""
     scores = tray_of((0.90, 0.02, 0.08), (0.01, 0.55, 0.44), (0.01, 0.55, 0.44), (0.30, 0.36, 0.34))
-    (tray,) = score_trays(scores, np.zeros(4, np.int64), np.array(["a"] * 4))
+    tray = score_tray("a", 0, scores)
     assert (tray.by_mean, tray.by_vote, tray.by_product) == (1, 1, 2)
     assert (tray.right, tray.tiles) == (1, 4)
 
 
 def test_a_tied_vote_goes_to_the_better_mean():
     scores = tray_of((0.6, 0.4, 0.0001), (0.05, 0.95, 0.0001), (0.1, 0.2, 0.7), (0.1, 0.2, 0.7))
-    tied = scores[[0, 1]]
-    (tray,) = score_trays(tied, np.zeros(2, np.int64), np.array(["a", "a"]))
-    assert tray.by_vote == 1
-    (tray,) = score_trays(scores, np.zeros(4, np.int64), np.array(["a"] * 4))
-    assert tray.by_vote == 2
+    assert score_tray("a", 0, scores[[0, 1]]).by_vote == 1
+    assert score_tray("a", 0, scores).by_vote == 2
 
 
 def test_shares_count_trays_and_tiles_each_once():
     right, wrong = (0.9, 0.1), (0.2, 0.8)
     scores = tray_of(right, right, wrong, wrong, wrong, right)
-    truth, groups = np.array([0, 0, 0, 0, 0, 1]), np.array(["a", "a", "a", "b", "b", "b"])
-    trays = score_trays(scores, truth, groups)
-    assert [(tray.group, tray.truth, tray.tiles) for tray in trays] == [("a", 0, 3), ("b", 0, 2), ("b", 1, 1)]
+    trays = [score_tray("a", 0, scores[:3]), score_tray("b", 0, scores[3:5]), score_tray("b", 1, scores[5:])]
     found = accuracy(trays)
     assert (found.tiles, found.trays, found.single) == (6, 3, pytest.approx(2 / 6))
     assert found.mean == found.vote == found.product == pytest.approx(1 / 3)
 
 
-def test_arrays_that_do_not_fit_are_refused():
-    with pytest.raises(ValueError, match="do not fit together"):
-        score_trays(np.zeros((3, 2)), np.zeros(2, np.int64), np.array(["a", "b", "c"]))
+def test_no_tray_has_no_share():
     with pytest.raises(ValueError, match="no tray"):
         accuracy([])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import resource
 import signal
 import sys
@@ -142,6 +143,19 @@ def test_the_curve_goes_back_to_where_the_checkpoint_is(tmp_path):
     rows = (tmp_path / "curve.csv").read_text().splitlines()
     assert rows[0] == ",".join(curves.COLUMNS)
     assert [row.split(",")[0] for row in rows[1:]] == ["100", "200", "250"]
+
+
+@pytest.mark.parametrize(("left", "kept"), [("", []), ("pictures,sec", []), ("LINE300,1", ["100"])])
+def test_a_curve_that_a_full_disk_cut_short_goes_on(tmp_path, left, kept):
+    drawn = Curves(tmp_path, lambda line: None)
+    drawn.add(Progress(pictures=100), 32, 1.5, 0.25, 99.0, 1e-3)
+    file = tmp_path / "curve.csv"
+    file.write_text(left.replace("LINE", file.read_text()))
+    drawn.rewind(400)
+    drawn.add(Progress(pictures=500), 32, 1.25, 0.5, 99.0, 1e-3)
+    rows = list(csv.DictReader(file.open()))
+    assert [row["pictures"] for row in rows] == [*kept, "500"]
+    assert {row["loss"] for row in rows} <= {"1.5", "1.25"}
 
 
 def test_tensorboard_is_not_needed(tmp_path, monkeypatch):
