@@ -42,6 +42,8 @@ LINGER_MM = 450.0
 """Belt that passes after the last part has ended, until the sensors have told what they know of it."""
 PATIENT_INTERVALS = 10
 """Mean intervals between two parts in which nothing may happen before a run counts as over."""
+PATIENT_WAYS = 2
+"""The same in rides down the whole belt."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,6 +124,10 @@ def sim_settings(
         wanted = replace(wanted, feed_mm=feed_mm, **shares)
     fed = replace(wanted, **feed)
     interval_s = 60 / fed.parts_per_min if fed.parts_per_min > 0 else 0.0
+    reversal = machine.belt.reversal
+    end_mm = max(*(gate.x_mm for gate in machine.gates), reversal.end_mm if reversal else 0.0)
+    # Nothing is news while the last part rides down a long belt, or a slow one.
+    patience_s = max(PATIENCE_S, PATIENT_INTERVALS * interval_s, PATIENT_WAYS * end_mm / machine.belt.belt_mm_per_s)
     return SimSettings(
         gates=tuple(_gate(gate, machine.belt.belt_mm_per_s) for gate in machine.gates),
         layout=Layout(bins.layout.gate, _exits(bins.layout), bins.default_bin),
@@ -130,8 +136,8 @@ def sim_settings(
         camera=camera,
         linger_s=LINGER_MM / machine.belt.belt_mm_per_s if machine.sensors else 0.0,
         returns=ReturnSettings() if bins.recirculates else None,
-        ends_mm=(reversal.start_mm, reversal.end_mm) if (reversal := machine.belt.reversal) else None,
-        patience_s=max(PATIENCE_S, PATIENT_INTERVALS * interval_s),
+        ends_mm=(reversal.start_mm, reversal.end_mm) if reversal else None,
+        patience_s=patience_s,
     )
 
 

@@ -8,7 +8,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from edge.catalogue.colours import load_colours
+from edge.config.bins import BinsConfig
+from edge.config.schema import MachineConfig
 from edge.errors import HardwareError, InputError
+from edge.sim.build import build_world
 from edge.sim.gates import GateFault
 from edge.sim.parts import Wanted
 from edge.sim.settings import BeltSettings, Layout
@@ -33,6 +37,24 @@ def test_a_gate_in_position_takes_the_part_to_its_bin(make_world, gate, position
     world.run()
     assert (part.bin, part.struck) == (bin_, ())
     assert f"{gate}={position}" in part.why
+
+
+def test_the_last_part_is_waited_for_down_a_slow_belt():
+    machine = MachineConfig.model_validate({
+        "camera": {"driver": "sim", "width_px": 160, "height_px": 90, "frames_per_s": 12, "px_per_mm": 0.625,
+                   "belt_region_px": [0, 8, 160, 82]},
+        "belt": {"belt_mm_per_s": 10, "motor": {"driver": "sim"}, "encoder": {"driver": "sim"}},
+        "gates": [{"name": "g1", "driver": "sim", "x_mm": 1500, "positions": ["left", "pass"]}],
+    })  # fmt: skip
+    bins = BinsConfig.model_validate({
+        "default_bin": "rest", "layout": {"gate": "g1", "left": "a", "pass": "rest"},
+        "bins": [{"name": "a", "accept": [{"parts": ["3001"]}]}],
+    })  # fmt: skip
+    world = build_world(machine, bins, load_colours(), seed=1, parts=1, parts_per_min=60).world
+    world.belt_motor.start()
+    world.feeder.set_rate(60)
+    world.run()
+    assert [part.bin for part in world.truth] == ["rest"]
 
 
 def test_gates_at_rest_let_a_part_ride_to_the_default_bin(make_world):
