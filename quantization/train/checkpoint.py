@@ -40,9 +40,11 @@ class Progress:
     place: int = 0
     """Samples of the global order that were seen."""
     key: int = 0
-    """Counts the orders: another one begins when the sources are others than before."""
+    """Counts the orders: another one begins when the sources, or their shares, are others than before."""
     sources: list[int] = field(default_factory=list[int])
     """Samples in each source when `place` was counted."""
+    shares: list[float] = field(default_factory=list[float])
+    """The shares of these; none where an older checkpoint does not say."""
 
 
 def write(state: State, path: Path) -> None:

@@ -155,12 +155,15 @@ class Training:
             self.save()
 
     def _placed(self, mix: Mix) -> Mix:
-        """The mix in the order that the training is in: with other sources than before, a new order begins."""
-        counts = [len(source) for source in mix.sources]
-        if self.progress.sources not in ([], counts):
+        """The mix in the order that the training is in: with other sources or shares than before, a new order begins.
+
+        In the old one, other shares would lead back to pictures that were just shown, drawn alike to the pixel.
+        """
+        counts, shares = [len(source) for source in mix.sources], list(mix.shares)
+        if self.progress.sources not in ([], counts) or self.progress.shares not in ([], shares):
             self.progress.key += 1
             self.progress.place = 0
-        self.progress.sources = counts
+        self.progress.sources, self.progress.shares = counts, shares
         return replace(mix, key=self.progress.key)
 
     def step(self, objective: nn.Module, pictures: Tensor, families: Tensor, stage: Stage) -> tuple[Tensor, Tensor]:

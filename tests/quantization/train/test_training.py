@@ -106,6 +106,18 @@ def test_a_kill_while_saving_leaves_the_older_checkpoint(tmp_path, monkeypatch):
     assert resumed.progress.pictures == 7
 
 
+def test_other_shares_begin_another_order(renders, tmp_path, monkeypatch):
+    monkeypatch.setattr(running, "CHECK_EVERY", 1)
+
+    def goes_on(shares):
+        going = training(tmp_path)
+        going.resume()
+        going.run(Mix([open_any(renders), open_any(renders)], shares, 4), 0, lambda line: None, minutes=0)
+        return going.progress.key, going.progress.place
+
+    assert [goes_on(shares) for shares in ((0.5, 0.5), (0.5, 0.5), (0.6, 0.4))] == [(0, 16), (0, 32), (1, 16)]
+
+
 def test_a_kill_between_stages_does_not_lose_what_int8_is_compared_with(renders, tmp_path, monkeypatch):
     killed, save = training(tmp_path), Training.save
     saved = []
