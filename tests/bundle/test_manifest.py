@@ -138,7 +138,7 @@ def test_a_bundle_says_how_common_its_parts_are(tiny_bundle: Path) -> None:
     assert load_bundle(tiny_bundle).prior == "uniform"
     edit(tiny_bundle, prior="common")
     assert load_bundle(tiny_bundle).prior == "common"
-    assert (load_bundle("universal").prior, load_bundle("starter").prior) == ("common", "uniform")
+    assert (load_bundle("universal").prior, load_bundle("starter").prior) == ("common", "common")
 
 
 TABLE = {

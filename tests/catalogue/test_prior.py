@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from edge.bundle.manifest import load_bundle
+from edge.catalogue import prior
 from edge.catalogue.parts import PartCatalogue, load_starter_parts
 from edge.catalogue.prior import COMMON, UNIFORM, Prior, in_words, read_prior, shares, unknown_names
 from edge.errors import InputError
@@ -38,19 +39,40 @@ def written(folder: Path, text: str) -> Prior:
     return read_prior("ours.csv", folder)
 
 
-def test_the_shipped_assumption_is_the_starter_list_at_one_weight() -> None:
-    common = read_prior(COMMON)
-    assert set(common.weights) == {part.number for part in load_starter_parts()}
-    assert set(common.weights.values()) == {30.0}
+def counted() -> dict[str, int]:
+    """Pieces of each part that the shipped file names, from the remark that ends its line; 0 where none is given."""
+    rows = (Path(prior.__file__).parent / "common-parts.csv").read_text(encoding="utf-8").splitlines()
+    named = [row.split("#") for row in rows if row.split("#")[0].strip() and not row.startswith("part,")]
+    return {cells.split(",")[0]: int(remark.strip() or 0) for cells, remark in named}
 
 
-def test_half_of_what_comes_is_common_to_the_universal_model_and_all_to_the_starter() -> None:
+def test_the_shipped_assumption_is_half_what_was_counted_in_sets_and_half_the_starter_list() -> None:
+    pieces, weights = counted(), read_prior(COMMON).weights
+    universal = [part.number for part in load_bundle("universal").parts]
+    starter = {part.number for part in load_starter_parts()}
+    assert starter <= set(weights) <= set(universal)
+    even = {True: 0.25 / len(starter), False: 0.25 / (len(universal) - len(starter))}
+    total = sum(pieces.values())
+    expected = {n: (0.5 * pieces[n] / total + even[n in starter]) / even[False] for n in weights}
+    assert weights == pytest.approx(expected, rel=0.005)  # three digits are kept
+
+
+def test_the_shipped_counts_are_those_of_the_source() -> None:
+    # 3001 is the sum of moulds 3001 (48,210) and 3001a (10,521); 4073 is counted as 6141.
+    assert {n: counted()[n] for n in ("3023", "3001", "4073", "3039")} == {
+        "3023": 169_052,
+        "3001": 58_731,
+        "4073": 138_861,
+        "3039": 20_254,
+    }
+
+
+def test_a_part_that_no_line_names_is_as_likely_as_a_rare_one() -> None:
     universal = PartCatalogue(load_bundle("universal").parts)
     likely = shares(read_prior(COMMON), universal)
-    common = [place for part in load_starter_parts() if (place := universal.index(part.number)) is not None]
-    assert likely[common].sum() == pytest.approx(0.5, abs=0.01)
-    starter = shares(read_prior(COMMON), PartCatalogue(load_bundle("starter").parts))
-    assert np.ptp(starter) == 0
+    rare = [place for place, part in enumerate(universal.parts) if part.number not in read_prior(COMMON).weights]
+    assert np.ptp(likely[rare]) == 0
+    assert likely[rare].sum() == pytest.approx(0.25 * len(rare) / 3026, rel=0.01)
 
 
 def test_uniform_is_uniform() -> None:

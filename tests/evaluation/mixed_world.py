@@ -1,10 +1,14 @@
-"""Sorts a world in which half of what comes is common and half is not, as nobody's shipped sprites show it.
+"""Sorts worlds in which not every part is as likely, as `brickgate simulate` has it.
 
     python tests/evaluation/mixed_world.py --work FOLDER [--bundle universal] [--prior common] [--parts 600] [--seed 1]
+    python tests/evaluation/mixed_world.py --counted [--bundle starter] [--prior uniform] [--parts 1000] [--seed 1]
 
-The simulated machine ships sprites of the starter's 102 families only, which are those that the prior `common` favours.
-This one renders as many others as are asked for (about 6 s of a core each, once, into FOLDER), drawn at random from the
-universal model's, and lets common and other parts come equally often. LDRAWDIR names LDraw's library.
+Half of what comes is common and half is not: the simulated machine ships sprites of the starter's 102 families only,
+which are among those that the prior `common` favours. This one renders as many others as are asked for (about 6 s of a
+core each, once, into FOLDER), drawn at random from the universal model's, and lets common and other parts come equally
+often. LDRAWDIR names LDraw's library.
+
+--counted: the starter's families alone, each as often as the prior `common` says it is among them.
 """
 
 from __future__ import annotations
@@ -13,6 +17,7 @@ import argparse
 import json
 import random
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +25,7 @@ from typing import Any
 
 from edge.bundle.manifest import BundlePart, load_bundle
 from edge.catalogue.parts import StarterPart, load_starter_parts
-from edge.catalogue.prior import read_prior
+from edge.catalogue.prior import COMMON, read_prior
 from edge.config import example
 from edge.machine import Plans, read_plans
 from edge.sim.sprites import ASSETS, SpriteAtlas
@@ -78,6 +83,17 @@ def half_and_half(folder: Path) -> SpriteAtlas:
     return atlas
 
 
+def as_counted() -> SpriteAtlas:
+    """An atlas of the shipped shapes, each drawn as often as the prior `common` says, to a tenth of the rarest."""
+    atlas = SpriteAtlas(ASSETS)
+    weights = read_prior(COMMON).weights
+    moulds = Counter(shape.family for shape in atlas.shapes)
+    often = [weights[shape.family] / moulds[shape.family] for shape in atlas.shapes]
+    times = [max(1, round(weight / min(often) * 10)) for weight in often]
+    atlas.shapes = tuple(s for shape, count in zip(atlas.shapes, times, strict=True) for s in [shape] * count)
+    return atlas
+
+
 def plans_with(bundle: str, **fusion: Any) -> Plans:
     """The plans of west-18 with another `fusion` than its machine.yaml has."""
     folder = example("west-18")
@@ -93,15 +109,18 @@ def run(plans: Plans, atlas: SpriteAtlas, parts: int, seed: int) -> SimulateResu
 
 def main() -> None:
     """Prints the figures of one run as JSON."""
-    parser = argparse.ArgumentParser(description="Sort a world in which half of what comes is not common.")
-    parser.add_argument("--work", type=Path, required=True)
+    parser = argparse.ArgumentParser(description="Sort worlds in which not every part is as likely.")
+    parser.add_argument("--work", type=Path)
+    parser.add_argument("--counted", action="store_true")
     parser.add_argument("--bundle", default="universal")
     parser.add_argument("--prior", default="common")
     parser.add_argument("--others", type=int, default=51)
     parser.add_argument("--parts", type=int, default=600)
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
-    atlas = half_and_half(mixed_sprites(args.work, args.others))
+    if not args.counted and args.work is None:
+        parser.error("--work names the folder for the sprites of the other half")
+    atlas = as_counted() if args.counted else half_and_half(mixed_sprites(args.work, args.others))
     result = run(plans_with(args.bundle, prior=read_prior(args.prior)), atlas, args.parts, args.seed)
     print(json.dumps(result.to_json()))
 
