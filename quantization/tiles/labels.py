@@ -12,7 +12,7 @@ from edge.catalogue.parts import PartCatalogue
 from edge.errors import InputError
 from quantization.csv_rows import read_csv
 from quantization.recipe import Family
-from quantization.tiles.picture import SUFFIXES
+from quantization.tiles.picture import CAMERA_SUFFIXES, SUFFIXES
 
 BY_PICTURE, BY_FOLDER = "file", "folder"
 """Groupings that need no column."""
@@ -45,7 +45,8 @@ def known_parts(families: Sequence[Family]) -> PartCatalogue:
 
 
 def find_pictures(paths: Iterable[Path]) -> list[Path]:
-    """The pictures named, and those in the folders named, sorted within each folder and its own.
+    """The pictures named, and those in the folders named, sorted within each folder and its own; also those of kinds
+    that cannot be read, to be named when they are opened.
 
     Raises:
         InputError: a path that is not there, or a folder without a picture.
@@ -53,7 +54,8 @@ def find_pictures(paths: Iterable[Path]) -> list[Path]:
     found: list[Path] = []
     for path in paths:
         if path.is_dir():
-            inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+            pictures = (*SUFFIXES, *CAMERA_SUFFIXES)
+            inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in pictures and p.is_file())
             if not inside:
                 raise InputError(f"{path} holds no picture: give JPEG, PNG, WebP, BMP, TIFF or SVS")
             found += inside

@@ -126,6 +126,8 @@ def _pack_tray(
     if not number and not losses.damaged:
         bare_tiles = set(losses.counts) - {BORDER}
         hint = "is it the background that --background should name?" if bare_tiles else "is it smaller than a tile?"
+        if options.tile_px is None and not losses.counts:
+            hint = "nothing in it stands out from the background"
         lines.append(f"{tray.file} gave nothing: {hint}")
     return lines
 

@@ -20,7 +20,9 @@ ImageBgr = NDArray[np.uint8]
 MOST_WHOLE_PX = 220_000_000
 """A JPEG or PNG is decoded as a whole; one of so many pixels needs about 0.9 GB meanwhile."""
 TIFF_SUFFIXES = (".tif", ".tiff", ".btf", ".svs")
-SUFFIXES = (*TIFF_SUFFIXES, ".jpg", ".jpeg", ".png", ".webp", ".bmp")
+SUFFIXES = (*TIFF_SUFFIXES, ".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".avif")
+CAMERA_SUFFIXES = (".heic", ".heif", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".raf", ".rw2")
+"""What phones and cameras also write, and what is not read here: of a raw file, Pillow would take the preview."""
 BLOCK_PX = 2048
 """A window that is to be shrunk is read in blocks of this side at most."""
 
@@ -91,6 +93,8 @@ def open_picture(file: Path) -> BigPicture:
     Raises:
         InputError: it cannot be read, is cut short, or is too large to be decoded as a whole.
     """
+    if file.suffix.lower() in CAMERA_SUFFIXES:
+        raise InputError(f"{file} cannot be decoded: {file.suffix} is not read, save it as a JPEG")
     if file.suffix.lower() in TIFF_SUFFIXES:
         from quantization.tiles.tiff import TiffPicture
 
@@ -115,7 +119,18 @@ def _decode(file: Path) -> ImageBgr:
                     f"{file} has {opened.width}×{opened.height} px, and a {opened.format} is decoded as a whole:"
                     " save it as a tiled TIFF"
                 )
-            rgb = np.asarray(ImageOps.exif_transpose(opened).convert("RGB"))
-    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
+            rgb = np.asarray(_in_8_bits(ImageOps.exif_transpose(opened)).convert("RGB"))
+    except UnidentifiedImageError as error:
+        raise InputError(
+            f"{file} cannot be decoded: it is damaged, or no JPEG, PNG, WebP or BMP: save it as one, or as a TIFF"
+        ) from error
+    except (Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
         raise InputError(f"{file} cannot be decoded: {' '.join(str(error).split())}") from error
     return np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), np.uint8)
+
+
+def _in_8_bits(picture: Image.Image) -> Image.Image:
+    """Grey of 16 bits, which Pillow would cut off at 255 instead: all but the darkest would be white."""
+    if not picture.mode.startswith("I"):
+        return picture
+    return Image.fromarray((np.asarray(picture).clip(0, 0xFFFF) >> 8).astype(np.uint8))

@@ -52,6 +52,14 @@ def test_grey_sixteen_bits_and_alpha_become_blue_green_red(tmp_path, image, writ
         assert np.array_equal(picture.read(0, 0, *SIZE), image)
 
 
+def test_grey_of_sixteen_bits_in_a_png_keeps_its_shades(tmp_path, image):
+    """Pillow itself would make all of it white that is brighter than 1 in 256."""
+    grey = image[..., 0]
+    cv2.imwrite(str(tmp_path / "g.png"), grey.astype(np.uint16) * 257)
+    with open_picture(tmp_path / "g.png") as picture:
+        assert np.array_equal(picture.read(0, 0, *SIZE), np.repeat(grey[..., None], 3, axis=2))
+
+
 def test_a_pyramid_is_used_where_it_serves(tmp_path, image, write_tiff, monkeypatch):
     """The levels hold other pictures here, so that what was read tells the level."""
     tifffile = pytest.importorskip("tifffile")

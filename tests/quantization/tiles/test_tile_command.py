@@ -206,6 +206,26 @@ def test_what_is_wrong_is_named_left_out_and_counted(brickgate_model, trays, tmp
     assert len(json.loads((tmp_path / "set" / "summary.json").read_text())["left_out"]) == 10
 
 
+def test_what_a_phone_or_camera_writes_in_its_own_way_is_named_and_not_passed_over(brickgate_model, trays, tmp_path):
+    (trays / "IMG_1.HEIC").write_bytes(b"\0\0\0\x18ftypheic")
+    (trays / "2.nef").write_bytes((trays / "2.png").read_bytes())
+    rows = read_rows(trays)
+    rows[1][0] = "IMG_1.HEIC"
+    write_rows(trays, rows)
+    said = brickgate_model(*tile(trays))
+    lines = said.err.splitlines()
+    assert f"{trays}/IMG_1.HEIC cannot be decoded: .HEIC is not read, save it as a JPEG: left out" in lines
+    assert f"{trays}/2.nef has no row in {trays}/labels.csv: left out" in lines
+    assert "1 pictures left out" in said.out
+
+
+def test_a_picture_of_nothing_is_not_said_to_be_smaller_than_a_tile(brickgate_model, tmp_path):
+    file = tmp_path / "white.png"
+    cv2.imwrite(str(file), np.full((400, 600, 3), 240, np.uint8))
+    said = brickgate_model("tile", file, "--label", 3001, "--parts", "--out", tmp_path / "set")
+    assert f"{file} gave nothing: nothing in it stands out from the background" in said.err.splitlines()
+
+
 @pytest.mark.parametrize("text", ["red", "-1", "²", "99999999999"])
 def test_a_colour_is_a_code_that_shards_can_keep(text):
     with pytest.raises(InputError, match="give LDraw's code, such as 4 for red"):
