@@ -130,7 +130,9 @@ class ShardWriter:
             save_rows(as_array(self._rows, temporary.stat().st_size), index_path(path))
             temporary.replace(path)
         except OSError as error:
-            raise self._failed(error) from error
+            # Another run of the same command may have finished this very shard, and taken ours for a left-over.
+            if not (isinstance(error, FileNotFoundError) and path.is_file()):
+                raise self._failed(error) from error
         self._tar, self._rows, self._keys = None, [], set()
         for left_over in self._folder.glob(f".{path.name}.*.part"):
             left_over.unlink(missing_ok=True)  # of a run that was killed while it wrote this shard

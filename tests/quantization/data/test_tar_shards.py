@@ -239,3 +239,18 @@ def test_what_readers_could_not_use_is_not_written(tmp_path, key, extra, says):
 def test_an_empty_folder_is_an_error(tmp_path):
     with pytest.raises(InputError, match=r"holds no finished shard \(\.tar\)"):
         open_shards([tmp_path])
+
+
+def test_two_runs_that_write_the_same_shard_both_end_well(tmp_path, monkeypatch):
+    """Each takes the other's unfinished tar for what a killed run left, once it has finished the shard itself."""
+    write(tmp_path / "alone")
+    slow = ShardWriter(tmp_path / "both", "train", 4)
+    for k in range(3):
+        slow.add(f"s{k:04d}", picture(k), "jpg", label(k, mm_per_px=0.1 * k, group=f"Träger {k % 2}"))
+    with monkeypatch.context() as other_process:
+        other_process.setattr("os.getpid", lambda: 1)
+        write(tmp_path / "both")
+    slow.add("s0003", picture(3), "jpg", label(3, mm_per_px=0.1 * 3, group="Träger 1"))
+    assert slow.finished == [tmp_path / "both" / "train-00000.tar"]
+    made, alone = (sorted((tmp_path / folder).iterdir()) for folder in ("both", "alone"))
+    assert [(p.name, p.read_bytes()) for p in made] == [(p.name, p.read_bytes()) for p in alone]
