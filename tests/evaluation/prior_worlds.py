@@ -3,8 +3,8 @@
     python tests/evaluation/prior_worlds.py --work data/universal [--bundle universal] [--prior common] [--looks 3]
 
 --work is a folder in which `brickgate-model render --recipe universal` has made the test renders. The looks of each
-part are fused as the machine fuses them. A world is drawn from the parts at hand: common families, those of the
-starter's list, have the share that it says, all others the rest.
+part are fused as the machine fuses them. A world is drawn from the parts at hand: as the prior `common` says; or the
+families of the starter's list, evenly, have the share that it says, and all others the rest.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from edge.bundle.dequantize import log_softmax
 from edge.bundle.manifest import Bundle, load_bundle
 from edge.catalogue.parts import PartCatalogue, load_starter_parts
-from edge.catalogue.prior import read_prior, shares
+from edge.catalogue.prior import COMMON, read_prior, shares
 from quantization.data.layers import open_layers
 from quantization.evaluate.fits import expected_calibration_error
 from quantization.evaluate.fusions import Method, collect
@@ -27,7 +27,7 @@ from quantization.evaluate.looks import make_test_looks
 from quantization.quantize.convert import TfliteModel
 
 SHARES = (1.0, 0.5, 0.03, 0.0)
-"""Of common families: all, as `common` assumes, as in the catalogue, none."""
+"""Of the starter's families: all, half, as in the catalogue, none."""
 PARTS = 6000
 SEED = 31
 
@@ -64,6 +64,12 @@ def world(seen: Seen, common: NDArray[np.bool_], share: float) -> NDArray[np.int
     return np.concatenate([rng.choice(often, of_common), rng.choice(rare, PARTS - of_common)])
 
 
+def counted_world(seen: Seen, likely: Floats) -> NDArray[np.int64]:
+    """Places of parts as they would come where the prior `likely` (K,) holds."""
+    often = likely[seen.families].astype(np.float64)
+    return np.random.default_rng(SEED).choice(len(often), PARTS, p=often / often.sum())
+
+
 def main() -> None:
     """Prints a line for each world."""
     parser = argparse.ArgumentParser(description="A prior in worlds that follow it and in others.")
@@ -78,8 +84,9 @@ def main() -> None:
     common = np.array([part.number in listed for part in bundle.parts])
     for looks in sorted({1, args.looks}):
         seen = seen_parts(bundle, args.work, looks)
-        for share in SHARES:
-            chosen = world(seen, common, share)
+        worlds = {f"common share {share:.0%}": world(seen, common, share) for share in SHARES}
+        worlds["as common says"] = counted_world(seen, shares(read_prior(COMMON), catalogue))
+        for told, chosen in worlds.items():
             truth = seen.families[chosen]
             figures = []
             for name in ("uniform", args.prior):
@@ -87,7 +94,7 @@ def main() -> None:
                 scores = log_softmax(seen.fused[chosen] + log_prior)
                 right = float((scores.argmax(1) == truth).mean())
                 figures.append(f"{name}: right {right:.1%}, ECE {expected_calibration_error(scores, truth):.1%}")
-            print(f"looks {looks}, common share {share:.0%}: {'; '.join(figures)}", flush=True)
+            print(f"looks {looks}, {told}: {'; '.join(figures)}", flush=True)
 
 
 if __name__ == "__main__":

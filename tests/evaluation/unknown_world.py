@@ -52,8 +52,7 @@ def main() -> None:
         "--largest",
         type=float,
         default=LONGEST_MM,
-        help="mm, in any direction; a belt of nothing but"
-        " higher parts seems to run faster than its encoder says, and the machine stops",
+        help="mm, in any direction",
     )
     parser.add_argument("--parts", type=int, default=400)
     parser.add_argument("--seed", type=int, default=1)
