@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.errors import InputError
-from quantization.data.layers import families_of_set
+from quantization.data.layers import families_of_set, gap_of_set
 from quantization.data.shards import open_shards
 from quantization.data.sources import ShardSource, Source
 from quantization.recipe import Family
@@ -36,8 +36,7 @@ class Opening:
             InputError: the folder holds no finished shard, or shows other families than the recipe has.
         """
         _check_renders(folder)
-        if families_of_set(folder) != tuple(family.number for family in self.families):
-            raise InputError(f"{folder} shows other families than the recipe: render anew, or give another --work")
+        check_families(folder, families_of_set(folder), self.families)
         return self.shards(folder, test)
 
     def shards(self, folder: Path, test: bool = False) -> Source:
@@ -48,6 +47,9 @@ class Opening:
             InputError: no shard, a damaged one that is to be refused, or no sample of any class.
         """
         index = open_shards([folder], self.damaged)
+        gap = gap_of_set(folder, len(index))
+        if gap is not None:
+            self.report(gap)
         for line in index.damage:
             self.report(f"{line}: left out")
         if not test:
@@ -100,6 +102,29 @@ def listed(names: Sequence[str]) -> str:
     """The first few names, and how many more there are."""
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     return ", ".join(names[:NAMED]) + more
+
+
+def check_families(folder: Path, shown: Sequence[str], families: Sequence[Family]) -> None:
+    """Refuse renders of other families: each would be taken for another by its place in the list.
+
+    Raises:
+        InputError: they are others, or in another order.
+    """
+    wanted = [family.number for family in families]
+    if list(shown) != wanted:
+        raise InputError(
+            f"{folder} shows other families than the recipe ({difference(shown, wanted)}): empty it and render"
+            " anew, or give another --work"
+        )
+
+
+def difference(shown: Sequence[str], wanted: Sequence[str]) -> str:
+    """How two lists of families differ."""
+    added, gone = (
+        [number for number in these if number not in set(those)] for these, those in ((wanted, shown), (shown, wanted))
+    )
+    lines = [f"{what} {listed(numbers)}" for what, numbers in (("it lacks", added), ("it has", gone)) if numbers]
+    return ", ".join(lines) or "in another order"
 
 
 def _unknown(folder: Path, parts: NDArray[np.str_], of: int) -> str:

@@ -27,7 +27,7 @@ from quantization.evaluate.pictures import write_pictures
 from quantization.evaluate.scores import PICTURES, LookScores, ModelScores, save_scores
 from quantization.evaluate.tracks import make_track_looks
 from quantization.factory.bundle_step import part_entry
-from quantization.factory.quantize_step import converted_model, quantized_from
+from quantization.factory.quantize_step import converted_model, quantized_from, test_layers
 from quantization.factory.render_step import TEST_SEED
 from quantization.factory.workshop import Workshop
 from quantization.quantize.convert import TfliteModel
@@ -122,7 +122,7 @@ def evaluate(shop: Workshop, photos: list[Path]) -> dict[str, Any]:
 
 def _make_sets(shop: Workshop) -> TestSets:
     recipe, size_px = shop.recipe, shop.recipe.input_px
-    renders = open_layers(shop.test_renders)
+    renders = test_layers(shop)
     families = len(shop.families)
     parts = min(PARTS_A_FAMILY * families, max(MOST_PARTS, families))
     strange = load_unknown_families(recipe)

@@ -14,7 +14,8 @@ import torch
 from numpy.typing import NDArray
 
 from edge.errors import InputError
-from quantization.data.layers import open_layers
+from quantization.data.layers import LayerSet, gap_of_set, open_layers
+from quantization.data.opening import check_families
 from quantization.data.stream import stream
 from quantization.evaluate.looks import make_test_looks
 from quantization.factory.train_step import subject_of, trained
@@ -73,8 +74,22 @@ def unseen_looks(shop: Workshop, count: int, seed: int) -> Unseen:
     """At least `count` looks at the test's renders, all families alike, and each at least once."""
     families = len(shop.families)
     parts = -(-count // families) * families
-    looks = make_test_looks(open_layers(shop.test_renders), shop.recipe.input_px, parts, 1, seed)
+    looks = make_test_looks(test_layers(shop), shop.recipe.input_px, parts, 1, seed)
     return Unseen(np.concatenate(list(looks.batches())), looks.families)
+
+
+def test_layers(shop: Workshop) -> LayerSet:
+    """The test's renders; says where some are missing.
+
+    Raises:
+        InputError: as in `open_layers`, or they show other families than the recipe has.
+    """
+    layers = open_layers(shop.test_renders)
+    check_families(shop.test_renders, layers.families, shop.families)
+    gap = gap_of_set(shop.test_renders, len(layers))
+    if gap is not None:
+        shop.report(gap)
+    return layers
 
 
 def converted_model(shop: Workshop) -> Path:

@@ -7,9 +7,10 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from edge.errors import BrickgateError
+from quantization.data.opening import difference
 from quantization.data.shard_rows import load_rows
 from quantization.data.shard_writer import SHARD_NAME
 
@@ -115,12 +116,29 @@ def claim(plan: ShardPlan, out_dir: Path) -> None:
     path = out_dir / SET_FILE
     wanted = json.loads(json.dumps(asdict(plan)))
     if path.exists():
-        if _read_set(path) != wanted:
-            raise BrickgateError(f"{out_dir} holds another set of renders: name another folder, or empty this one")
+        found = _read_set(path)
+        if found != wanted:
+            raise BrickgateError(
+                f"{out_dir} holds another set of renders ({_difference(found, wanted)}): give another --work, or empty"
+                " this folder"
+            )
         return
     temporary = path.with_name(f".set-{os.getpid()}.json")
     temporary.write_text(json.dumps(wanted, indent=1), encoding="utf-8")
     temporary.replace(path)
+
+
+def _difference(found: object, wanted: dict[str, Any]) -> str:
+    """What was asked for differently, the families first: other numbers follow from theirs."""
+    if not isinstance(found, dict):
+        return "its set.json is of another kind"
+    if found.get("families") != wanted["families"]:
+        return f"of other families: {difference(list(found.get('families', ())), wanted['families'])}"
+    if found.get("moulds") != wanted["moulds"]:
+        pairs = zip(wanted["families"], found.get("moulds", ()), wanted["moulds"], strict=False)
+        return f"{next((number for number, old, new in pairs if old != new), 'a family')} has other moulds"
+    key = next((key for key in wanted if found.get(key) != wanted[key]), None)
+    return f"its {key} was {found.get(key)} and is {wanted[key]}" if key else "of an older kind"
 
 
 def _read_set(path: Path) -> object:

@@ -17,7 +17,7 @@ from edge.bundle.unknown import FamiliarityTable
 from edge.errors import BrickgateError, InputError
 from quantization import factory
 from quantization.evaluate import looks as synthetic
-from quantization.factory import Workshop, bundle_step, evaluate_step
+from quantization.factory import Workshop, bundle_step, evaluate_step, quantize_step, training_data
 from quantization.factory.report_step import write_report
 from quantization.recipe import load_recipe
 
@@ -92,8 +92,38 @@ def test_steps_say_what_must_come_before_them(shop, write_renders):
 
 def test_renders_of_other_families_are_not_trained_on(shop, write_renders):
     write_renders(shop.renders, ("3001", "3003"))
-    with pytest.raises(InputError, match=r"renders shows other families than the recipe: render anew, or give another"):
+    says = (
+        r"renders shows other families than the recipe \(it lacks 3024, 3647, 4740, it has 3003\): empty it and render"
+    )
+    with pytest.raises(InputError, match=says):
         factory.train(shop, None, 0)
+
+
+def test_test_renders_of_other_families_are_not_judged_by(shop, write_renders):
+    """They would be taken for the recipe's own by their place in the list."""
+    numbers = tuple(family.number for family in shop.families)
+    write_renders(shop.test_renders, (*numbers[:-1], "9999"))
+    says = rf"renders-test shows other families than the recipe \(it lacks {numbers[-1]}, it has 9999\): empty it"
+    with pytest.raises(InputError, match=says):
+        quantize_step.unseen_looks(shop, 8, 1)
+
+
+def test_looks_that_are_missing_of_a_set_are_said(shop, write_renders):
+    said = []
+    saying = replace(shop, report=said.append)
+    numbers = tuple(family.number for family in shop.families)
+    for folder in (shop.renders, shop.test_renders):
+        write_renders(folder, numbers)
+        (folder / "set.json").write_text(json.dumps({"families": numbers, "per_family": 3}))
+    training_data.training_mix(saying)
+    quantize_step.test_layers(saying)
+    assert said == []
+    for folder in (shop.renders, shop.test_renders):
+        (folder / "layers-00001.tar").unlink()
+    training_data.training_mix(saying)
+    quantize_step.test_layers(saying)
+    ending = "holds 6 of the 12 looks that it was asked for: 'brickgate-model render' makes the rest"
+    assert said == [f"{shop.renders} {ending}", f"{shop.test_renders} {ending}"]
 
 
 def test_a_bundle_holds_all_that_the_machine_needs(evaluated, tmp_path):

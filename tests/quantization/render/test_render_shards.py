@@ -7,6 +7,7 @@ import resource
 import shutil
 import signal
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -186,9 +187,21 @@ def test_a_pictures_colour_is_its_labels(tmp_path):
 @pytest.mark.usefixtures("library")
 def test_a_folder_of_another_set_is_refused(tmp_path):
     render(tmp_path / "set", plan(looks=2))
-    for other in (plan(seed=2, looks=2), plan(looks=3), plan(looks=2, kind="pictures")):
-        with pytest.raises(BrickgateError, match="set holds another set of renders: name another folder, or empty"):
+    first = plan(looks=2)
+    mistaken = replace(first, moulds=(("nowhere",), *first.moulds[1:]))
+    for other, how in (
+        (plan(seed=2, looks=2), "its seed was 1 and is 2"),
+        (plan(looks=3), "its per_family was 2 and is 3"),
+        (plan(looks=2, kind="pictures"), "its kind was layers and is pictures"),
+        (
+            replace(first, families=(*first.families[:-1], "new")),
+            f"of other families: it lacks new, it has {first.families[-1]}",
+        ),
+        (mistaken, f"{first.families[0]} has other moulds"),
+    ):
+        with pytest.raises(BrickgateError) as caught:
             render(tmp_path / "set", other)
+        assert f"set holds another set of renders ({how}): give another --work, or empty this" in str(caught.value)
 
 
 @pytest.mark.usefixtures("library")
