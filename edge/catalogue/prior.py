@@ -114,7 +114,7 @@ def in_words(prior: Prior, catalogue: PartCatalogue) -> str:
     if least == most:
         return f"{prior.name}: all {len(weights)} parts are as likely"
     above = weights > least
-    span = f"{most / least:g} times" if (weights[above] == most).all() else f"up to {most / least:g} times"
+    span = f"{most / least:.3g} times" if (weights[above] == most).all() else f"up to {most / least:.3g} times"
     return f"{prior.name}: {above.sum()} of {len(weights)} parts are {span} as likely as the rarest"
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from edge.bundle.manifest import load_bundle
 from edge.bundle.unknown import FamiliarityTable
 from edge.catalogue.parts import PartCatalogue
-from edge.catalogue.prior import Prior, in_words, read_prior, unknown_names
+from edge.catalogue.prior import COMMON, Prior, in_words, read_prior, unknown_names
 from edge.config.calibrated import calibration_of
 from edge.config.calibration import NAME as CALIBRATION
 from edge.config.document import read_document
@@ -99,7 +99,9 @@ def _model(machine: Path, bundle: str | None, say: Callable[[str], None]) -> _Mo
 
 
 def _of_prior(model: _Model) -> Iterator[Finding]:
-    """A file of weights may name more than the model knows: no reason not to start."""
+    """A file of weights may name more than the model knows: no reason not to start. The shipped one does for most."""
+    if model.prior.name == COMMON:
+        return
     for name in unknown_names(model.prior, model.catalogue):
         meant = model.catalogue.suggest(name)
         message = f"the model knows no part or category '{name}'" + (f"; did you mean '{meant}'?" if meant else "")
