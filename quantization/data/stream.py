@@ -158,9 +158,17 @@ def _no_second_word() -> Iterator[None]:
 
 
 def _has_a_maker_died() -> bool:
-    """Whether a process that makes pictures has ended by a fault; a connection breaks just before its end shows."""
-    connection.wait([maker.sentinel for maker in _makers if maker.exitcode is None], timeout=1.0)
-    return any(maker.exitcode for maker in _makers)
+    """Whether a process that makes pictures has ended by a fault; a connection breaks just before its end shows.
+
+    One that is dying closes its connections, its sentinel among them, before the system tells how it ended: that is
+    waited for.
+    """
+    makers = list(_makers)
+    ending = connection.wait([maker.sentinel for maker in makers if maker.exitcode is None], timeout=1.0)
+    for maker in makers:
+        if maker.sentinel in ending:
+            maker.join()
+    return any(maker.exitcode for maker in makers)
 
 
 _makers: weakref.WeakSet[BaseProcess] = weakref.WeakSet()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import subprocess
 import sys
 from itertools import islice
@@ -10,12 +11,12 @@ import cv2
 import numpy as np
 import pytest
 
-from edge.errors import InputError
+from edge.errors import BrickgateError, InputError
 from quantization.data import augment
 from quantization.data.belts import make_belts
 from quantization.data.opening import Opening, listed, open_any
 from quantization.data.shards import ShardWriter
-from quantization.data.stream import DAMAGED, Mix, batches, stream
+from quantization.data.stream import DAMAGED, Mix, batches, stream, told_of_killed_makers
 from quantization.recipe import Family
 
 FAMILIES = [Family("3001", ("3001", "3001a"), (), "Brick 2 x 4"), Family("3003", ("3003",), ("6223",), "Brick 2 x 2")]
@@ -188,6 +189,26 @@ def test_a_killed_process_that_makes_pictures_is_one_line(renders):
     result = subprocess.run(command, check=True, capture_output=True, text=True, timeout=300)
     assert result.stdout.startswith("a process that makes pictures was killed: run the same command")
     assert result.stdout.count("\n") == 1
+
+
+def test_a_maker_that_is_still_dying_is_told_of(monkeypatch):
+    """Its connections are closed, its sentinel among them, and the system does not say yet how it ended."""
+
+    class Dying:
+        exitcode = None
+
+        def __init__(self, end):
+            self.sentinel = end
+
+        def join(self):
+            self.exitcode = -9
+
+    ours, its = multiprocessing.Pipe(duplex=False)
+    its.close()
+    monkeypatch.setattr("quantization.data.stream._makers", [Dying(ours)])
+    told = "a process that makes pictures was killed: run the same command"
+    with pytest.raises(BrickgateError, match=told), told_of_killed_makers():
+        raise ConnectionResetError
 
 
 def test_ctrl_c_which_a_terminal_sends_to_all_is_for_the_training_to_hear(renders):
