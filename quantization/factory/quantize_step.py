@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import shutil
 from dataclasses import asdict, dataclass
+from io import BytesIO
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -145,11 +145,18 @@ def _networks(shop: Workshop) -> dict[Way, Network]:
 
 
 def _keep(shop: Workshop, network: Network, chosen: Trial, trials: list[Trial], why: str) -> None:
-    torch.save(network.state_dict(), shop.converted / "network.pt")
-    for source, name in ((chosen.file.with_name("float.tflite"), "float.tflite"), (chosen.file, "model.tflite")):
-        temporary = shop.converted / f".{name}.new"
-        shutil.copyfile(source, temporary)
-        temporary.replace(shop.converted / name)
+    weights = BytesIO()
+    torch.save(network.state_dict(), weights)
+    made = {
+        "network.pt": weights.getvalue(),
+        "float.tflite": chosen.file.with_name("float.tflite").read_bytes(),
+        "model.tflite": chosen.file.read_bytes(),
+    }
+    # All are written before any is replaced: on a full disk the model before stays with its own network.
+    for name, content in made.items():
+        (shop.converted / f".{name}.new").write_bytes(content)
+    for name in made:
+        (shop.converted / f".{name}.new").replace(shop.converted / name)
     record = {"chosen": _row(chosen), "why": why, "trials": [_row(trial) for trial in trials]}
     (shop.converted / "quantization.json").write_text(json.dumps(record, indent=1), encoding="utf-8")
     model = shop.converted / "model.tflite"

@@ -111,3 +111,17 @@ def test_damaged_networks_are_named(shop):
     (shop.folder / BEFORE_INT8).write_bytes(b"cut short")
     with pytest.raises(BrickgateError, match=r"before-int8\.pt is of another recipe or damaged"):
         quantize(shop)
+
+
+def test_a_disk_that_fills_up_leaves_the_model_before_with_its_own_network(shop):
+    write_checkpoint(shop)
+    quantize(shop)
+    before = {name: (shop.converted / name).read_bytes() for name in ("network.pt", "float.tflite", "model.tflite")}
+    write_checkpoint(shop, seed=2)
+    (shop.converted / ".model.tflite.new").mkdir()  # what cannot be written
+    with pytest.raises(OSError, match=r"\.model\.tflite\.new"):
+        quantize(shop)
+    assert {name: (shop.converted / name).read_bytes() for name in before} == before
+    (shop.converted / ".model.tflite.new").rmdir()
+    quantize(shop)
+    assert (shop.converted / "network.pt").read_bytes() != before["network.pt"]
