@@ -25,9 +25,8 @@ CAMERA_SUFFIXES = (".heic", ".heif", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".o
 """What phones and cameras also write, and what is not read here: of a raw file, Pillow would take the preview."""
 BLOCK_PX = 2048
 """A window that is to be shrunk is read in blocks of this side at most."""
-
-
 PRINTED_BLOCKS, PRINTED_BYTES = 64, 4096
+"""A file is told from another by so many blocks of so many bytes each."""
 
 
 class BigPicture(AbstractContextManager["BigPicture"], Protocol):
