@@ -10,7 +10,7 @@ from edge.errors import HardwareError
 from edge.hardware.interfaces import Gate
 from edge.records import CommandStatus, GateCommand, GateReport
 from edge.scheduling.gate_worker import GateBusyError, GateWorker
-from edge.scheduling.topology import GateSettings
+from edge.scheduling.topology import Action, GateSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +103,8 @@ class GateLane:
             command = self._pending[0]
             if command.from_belt_mm - self._lead_mm(belt.mm_per_s) > belt.belt_mm:
                 break
+            if self._must_come_back(command, belt):
+                break
             report = self._act(command, belt)
             if report is None:
                 break
@@ -162,6 +164,13 @@ class GateLane:
                 return self._report(command, CommandStatus.FAILED, belt, late_s, str(error))
         self._holds.append(command)
         return self._report(command, CommandStatus.DONE, belt, late_s)
+
+    def _must_come_back(self, command: GateCommand, belt: BeltState) -> bool:
+        """Whether a pusher that is to strike is still out, for its driver was busy or the dispatcher got no processor:
+        by staying there it strikes nothing."""
+        strikes = self._settings.action is Action.STROKE and command.position != self.gate.rest
+        back = self.position == self.gate.rest and belt.now_s >= self._still_at_s - self._settings.latency_s
+        return strikes and not back and command.to_belt_mm > belt.belt_mm
 
     def _late(self, command: GateCommand, belt: BeltState, late_s: float, *, hold: bool) -> GateReport:
         """Drops a command: the gate stays as it is until the part has passed, rather than move under it."""

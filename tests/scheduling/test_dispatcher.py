@@ -6,8 +6,11 @@ import threading
 
 import pytest
 
+from edge.clock import VirtualClock
 from edge.errors import HardwareError
 from edge.records import CommandStatus, GateCommand, Plan
+from edge.scheduling.gate_worker import GateBusyError
+from edge.scheduling.topology import Action, Fork, GateSettings, Topology
 
 MOVE_S = 0.19
 
@@ -153,6 +156,67 @@ class BrokenGate:
         raise HardwareError("gate g1: the servo board does not answer: check its cable")
 
     def close(self) -> None: ...
+
+
+class TiredPusher:
+    """A pusher whose driver is busy until a moment when it is to come back."""
+
+    name, positions, rest = "p", ("pass", "push"), "pass"
+
+    def __init__(self, busy_until_s):
+        self._busy_until_s = busy_until_s
+        self.clock = VirtualClock()
+        self.moves = []
+
+    def move_to(self, position):
+        if position == self.rest and self.clock.now_s() < self._busy_until_s:
+            raise GateBusyError("gate p: its driver is still moving it")
+        self.moves.append(position)
+
+    def close(self): ...
+
+
+@pytest.fixture
+def pushed(scheduling):
+    """A bench with one pusher, which is to strike at 60 and at 120 mm: its driver is busy until a moment."""
+
+    def make(busy_until_s=0.0):
+        own = GateSettings("p", 400.0, ("pass", "push"), "pass", 0.02, 0.08, 0.0, action=Action.STROKE)
+        topology = Topology(Fork("p", {"pass": "rest", "push": "one"}), [own], "rest")
+        pusher = TiredPusher(busy_until_s)
+        bench = scheduling.bench(topology, step_s=0.001, broken={"p": pusher})
+        pusher.clock = bench.clock
+        for track_id, at_mm in ((1, 60.0), (2, 120.0)):
+            bench.take(Plan(track_id, "one", False, (GateCommand(track_id, "p", "push", at_mm, at_mm + 1),)))
+        return bench, pusher
+
+    return make
+
+
+def test_a_pusher_that_comes_back_late_strikes_the_next_part_when_there_is_time(pushed):
+    bench, pusher = pushed(busy_until_s=0.55)
+    bench.run(1.0)
+    assert pusher.moves == ["push", "pass", "push", "pass"]
+    assert [report.status for report in bench.reports] == [CommandStatus.DONE, CommandStatus.DONE]
+
+
+def test_a_pusher_that_is_not_back_in_time_is_late_for_the_next_part(pushed):
+    bench, pusher = pushed(busy_until_s=0.75)
+    bench.run(1.0)
+    assert pusher.moves == ["push", "pass"]
+    assert [(report.status, report.held) for report in bench.reports] == [
+        (CommandStatus.DONE, "push"),
+        (CommandStatus.LATE, "pass"),
+    ]
+
+
+def test_a_pusher_that_nobody_called_back_has_not_struck_the_next_part(pushed):
+    bench, pusher = pushed()
+    bench.run(0.3)
+    bench.belt.advance(0.4)  # No processor for the dispatcher, until the next command is due.
+    bench.run(0.3)
+    assert pusher.moves == ["push", "pass"]
+    assert [report.status for report in bench.reports] == [CommandStatus.DONE, CommandStatus.LATE]
 
 
 def test_a_gate_that_fails_is_reported_and_stops_the_machine(scheduling):
