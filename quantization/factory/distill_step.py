@@ -12,7 +12,7 @@ from quantization.data.opening import Opening
 from quantization.data.stream import Mix, batches
 from quantization.distill.gap import gap, write_gap
 from quantization.distill.lesson import Lesson
-from quantization.factory.train_step import go_on, labels, log_shares, muted, new_training, start, subject_of
+from quantization.factory.train_step import carry_out, labels, log_shares, muted, new_training, subject_of
 from quantization.factory.training_data import Shares, open_mix
 from quantization.factory.workshop import Workshop
 from quantization.recipe import Recipe, TeacherRecipe
@@ -41,9 +41,7 @@ def train_teacher(
         teachers = replace(shop, folder=shop.folder / "teacher")
         teachers.folder.mkdir(exist_ok=True)
         training = new_training(teachers, recipe.network, recipe.stages, crew, objective=labels(mix, shop))
-        if not training.resume():
-            start(teachers, training, weights, mix)
-        return go_on(teachers, training, mix, workers, minutes)
+        return carry_out(teachers, training, weights, mix, workers, minutes)
 
 
 def distill(
@@ -90,9 +88,7 @@ def distill(
                 teacher_px(shop.recipe) / shop.recipe.input_px,
             ),
         )
-        if not training.resume():
-            start(shop, training, weights, mix)
-        done = go_on(shop, training, mix, workers, minutes)
+        done = carry_out(shop, training, weights, mix, workers, minutes)
         if done and crew.leads:
             report_gap(shop, taught_by.cpu(), training.averaged())
         return done

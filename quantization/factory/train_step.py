@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -16,6 +17,7 @@ from quantization.factory.training_data import Shares, open_mix
 from quantization.factory.workshop import Workshop
 from quantization.recipe import NetworkRecipe, StageRecipe
 from quantization.train import checkpoint
+from quantization.train.alone import only_training
 from quantization.train.checkpoint import Subject, load_trained
 from quantization.train.discriminant import begin_classifier
 from quantization.train.kinds import make_network
@@ -61,9 +63,7 @@ def train(
         shop = muted(shop, crew)
         mix = open_mix(shop, crew, shards)
         training = new_training(shop, shop.recipe.network, shop.recipe.stages, crew, objective=labels(mix, shop))
-        if not training.resume():
-            start(shop, training, weights, mix)
-        return go_on(shop, training, mix, workers, minutes)
+        return carry_out(shop, training, weights, mix, workers, minutes)
 
 
 def new_training(
@@ -97,6 +97,22 @@ def labels(mix: Mix, shop: Workshop) -> Callable[[Network], Objective]:
 def log_shares(mix: Mix, shop: Workshop) -> Tensor:
     """(classes,) logarithm of each family's share in what is shown, see `Labels`."""
     return torch.from_numpy(np.log(mix.family_shares(len(shop.families)))).float()
+
+
+def carry_out(
+    shop: Workshop, training: Training, weights: Path | None, mix: Mix, workers: int | None, minutes: float | None
+) -> bool:
+    """Begins a training, or goes on with the one in the work folder, as `train` does; returns whether all is done.
+
+    Raises:
+        InputError: another run trains in this folder.
+        BrickgateError: as in `train`.
+    """
+    with ExitStack() as stack:
+        training.crew.shared(lambda: stack.enter_context(only_training(training.folder)))
+        if not training.resume():
+            start(shop, training, weights, mix)
+        return go_on(shop, training, mix, workers, minutes)
 
 
 def start(shop: Workshop, training: Training, weights: Path | None, mix: Mix) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -143,6 +145,31 @@ def test_what_an_earlier_training_left_is_not_taken_for_this_ones(shop, tmp_path
     factory.train(shop, NONE, 0, minutes=0)
     assert not (shop.folder / BEFORE_INT8).exists()
     assert not (shop.folder / "weights.txt").exists()
+
+
+HOLD = """
+import sys
+from pathlib import Path
+from quantization.train.alone import only_training
+with only_training(Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_of_two_trainings_in_one_folder_the_second_is_refused(shop):
+    """They would write over each other's checkpoint."""
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(shop.folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"held\n"
+        with pytest.raises(InputError, match=r"another training runs in .*work: wait until it is done, stop it, or"):
+            factory.train(shop, NONE, 0)
+        assert not (shop.folder / "checkpoint.pt").exists()
+        assert factory.train_teacher(shop, NONE, 0), "a teacher has a folder of its own"
+        other.kill()
+    assert factory.train(shop, NONE, 0)
 
 
 def test_shards_have_their_share_and_renders_the_rest(shop, tmp_path):
