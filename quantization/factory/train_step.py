@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from edge.errors import InputError
 from quantization.data.stream import Mix, batches, told_of_killed_makers
 from quantization.factory.training_data import Shares, open_mix
 from quantization.factory.workshop import Workshop
@@ -105,12 +106,14 @@ def carry_out(
     """Begins a training, or goes on with the one in the work folder, as `train` does; returns whether all is done.
 
     Raises:
-        InputError: another run trains in this folder.
+        InputError: another run trains in this folder, or its checkpoint began with other weights.
         BrickgateError: as in `train`.
     """
     with ExitStack() as stack:
         training.crew.shared(lambda: stack.enter_context(only_training(training.folder)))
-        if not training.resume():
+        if training.resume():
+            training.crew.shared(lambda: _told_of_weights(shop, training.checkpoint, weights))
+        else:
             start(shop, training, weights, mix)
         return go_on(shop, training, mix, workers, minutes)
 
@@ -144,6 +147,26 @@ def start(shop: Workshop, training: Training, weights: Path | None, mix: Mix) ->
     training.crew.shared(load)
     training.crew.alike(network)
     training.restart_average()
+
+
+def _told_of_weights(shop: Workshop, there: Path, weights: Path | None) -> None:
+    """Says that weights which are named beside a checkpoint are not read, and refuses others than it began with: who
+    names them wants a new training. The same command goes on.
+
+    Raises:
+        InputError: they are others.
+    """
+    if weights is None:
+        return
+    file = shop.folder / ORIGIN
+    began = " ".join(file.read_text(encoding="utf-8").split()) if file.is_file() else str(FROM_NOTHING)
+    if weights.name not in began:  # what the file tells may be a whole history
+        raise InputError(
+            f"{there} is there, which began with --weights {began}: leave --weights {weights} out to go on with it, or"
+            " move it away to begin anew"
+        )
+    if weights != FROM_NOTHING:
+        shop.report(f"going on with {there}, which began with {weights.name}: move it away to begin anew")
 
 
 def _put_by(shop: Workshop) -> None:

@@ -147,6 +147,34 @@ def test_what_an_earlier_training_left_is_not_taken_for_this_ones(shop, tmp_path
     assert not (shop.folder / "weights.txt").exists()
 
 
+def test_weights_that_are_named_beside_a_checkpoint_are_not_passed_over(shop, tmp_path, said):
+    """Who names others wants a new training; who gives the same command again wants to go on."""
+    factory.train(shop, NONE, 0, minutes=0)
+    kept = (shop.folder / "checkpoint.pt").replace(tmp_path / "kept.pt")
+    factory.train(shop, kept, 0, minutes=0)
+    before = (shop.folder / "checkpoint.pt").read_bytes()
+    says = r"checkpoint\.pt is there, which began with --weights kept\.pt: leave --weights .* out to go on with it, or"
+    for other in (tmp_path / "other.npz", NONE):
+        with pytest.raises(InputError, match=says):
+            factory.train(shop, other, 0, minutes=0)
+    assert (shop.folder / "checkpoint.pt").read_bytes() == before
+    said.clear()
+    factory.train(shop, kept, 0, minutes=0)
+    assert said[0] == (
+        f"going on with {shop.folder / 'checkpoint.pt'}, which began with kept.pt: move it away to begin anew"
+    )
+    assert "at 32 of 48 pictures" in said[-1]
+    (shop.folder / "weights.txt").write_text("kept.pt of an earlier training,\nwhich began from others.npz")
+    assert factory.train(shop, kept, 0)
+
+
+def test_a_training_from_nothing_does_not_go_on_with_weights(shop, tmp_path):
+    factory.train(shop, NONE, 0, minutes=0)
+    with pytest.raises(InputError, match=r"which began with --weights none: leave --weights .*mine\.npz out to go on"):
+        factory.train(shop, tmp_path / "mine.npz", 0, minutes=0)
+    factory.train(shop, NONE, 0, minutes=0)
+
+
 HOLD = """
 import sys
 from pathlib import Path
