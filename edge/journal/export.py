@@ -91,7 +91,11 @@ def _objects(out: TextIO) -> Callable[[PartRecord, str], object]:
 
 
 def _time(record: PartRecord) -> str:
-    return datetime.fromtimestamp(record.time_s, UTC).isoformat(timespec="milliseconds")
+    """When it was decided; "" where that is no time."""
+    try:
+        return datetime.fromtimestamp(record.time_s, UTC).isoformat(timespec="milliseconds")
+    except (ValueError, OverflowError, OSError):
+        return ""
 
 
 def _picture(journal: Path, part_id: int, folder: Path | None) -> str:

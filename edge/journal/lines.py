@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import zlib
 from collections.abc import Callable
 from dataclasses import MISSING, fields
@@ -18,9 +19,11 @@ from edge.records import PartRecord
 
 _CHECK = b',"crc32":"'
 _START = b'{"part_id":'
+_BEGIN = re.compile(_START + rb"-?\d{1,18},")
 _FIELDS = {f.name: f for f in fields(PartRecord)}
 _REQUIRED = {name for name, f in _FIELDS.items() if f.default is MISSING and f.default_factory is MISSING}
 _PAIRS = {"top", "colour"}
+_KINDS: dict[Any, Any] = {"int": int, "float": (int, float), "str": str, "bool": bool, "list": list}
 
 
 def encode(record: PartRecord) -> bytes:
@@ -37,7 +40,7 @@ def encode(record: PartRecord) -> bytes:
 def is_intact(line: bytes) -> bool:
     """True for a complete line with the right checksum."""
     split = len(line) - len(_CHECK) - 11
-    if split < 0 or not line.startswith(_START) or line[split : split + len(_CHECK)] != _CHECK:
+    if split < 0 or not _BEGIN.match(line) or line[split : split + len(_CHECK)] != _CHECK:
         return False
     return line[split + len(_CHECK) :] == b'%08x"}\n' % zlib.crc32(line[:split] + b"}")
 
@@ -59,30 +62,44 @@ def decode(line: bytes) -> PartRecord:
     Raises:
         JournalError: a field is missing, or not of its kind.
     """
-    values: dict[str, Any] = json.loads(line)
+    try:
+        values: dict[str, Any] = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise JournalError(f"a record is no JSON: {error}") from error
     missing = sorted(_REQUIRED - values.keys())
     if missing:
         raise JournalError(f"record of part {values.get('part_id')}: {missing[0]} is missing")
     try:
         known = {name: _value(name, values[name]) for name in _FIELDS if name in values}
     except (TypeError, ValueError) as error:
-        raise JournalError(f"record of part {values.get('part_id')}: {error}") from error
+        raise JournalError(f"record of part {values['part_id']}: {error}") from error
     return PartRecord(**known)
 
 
 def _value(name: str, value: Any) -> Any:
     """A field as it was before it was JSON."""
     if name in _PAIRS:
-        return tuple((str(what), _number(score)) for what, score in value)
+        return tuple((_of_kind("str", what), _number(score)) for what, score in value)
     if name == "gate_reports":
-        return tuple((gate, held, status, _number(late_s)) for gate, held, status, late_s in value)
-    if isinstance(value, list):
-        return tuple(value)
-    return math.nan if value is None else value
+        return tuple((*_texts([gate, held, status]), _number(late_s)) for gate, held, status, late_s in value)
+    if name == "gates":
+        return _texts(value)
+    kind = _FIELDS[name].type
+    return _number(value) if kind == "float" else _of_kind(kind, value)
 
 
-def _number(value: float | None) -> float:
-    return math.nan if value is None else value
+def _texts(value: Any) -> tuple[str, ...]:
+    return tuple(_of_kind("str", each) for each in _of_kind("list", value))
+
+
+def _number(value: Any) -> float:
+    return math.nan if value is None else _of_kind("float", value)
+
+
+def _of_kind(kind: Any, value: Any) -> Any:
+    if not isinstance(value, _KINDS[kind]):
+        raise TypeError(f"{value!r} is no {kind}")
+    return value
 
 
 def _dump(values: dict[str, Any]) -> bytes:

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+import zlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -443,6 +444,47 @@ def test_the_table_has_a_row_a_part(path):
     assert rows[0] == ",".join(COLUMNS)
     assert rows[1].startswith("1,1970-01-01T00:00:00.000+00:00,rest,l1,refused,g1 holds pass for track 2,3001,0.97,Red")
     assert len(rows) == 3
+
+
+def with_checksum(body: bytes) -> bytes:
+    return body[:-1] + b',"crc32":"%08x"}\n' % zlib.crc32(body)
+
+
+@pytest.mark.parametrize("time_s", [float("nan"), 1e300, float("inf")])
+@pytest.mark.parametrize("output_format", ["csv", "jsonl"])
+def test_a_part_whose_time_is_none_is_in_the_table_without_it(path, time_s, output_format):
+    path.write_bytes(encode(part(1, time_s=time_s)))
+    out = io.StringIO()
+    assert export_journal(path, output_format, out) == 1
+    assert out.getvalue().splitlines()[-1].startswith(("1,,rest", '{"part_id": 1, "time_s": '))
+
+
+STRANGE = [
+    *({key: value} for key in json.loads(encode(part(1))) for value in ([["a"]], {"a": 1}) if key != "crc32"),
+    *({key: "x"} for key in ("part_id", "time_s", "looks", "length_mm", "again", "top", "gate_reports")),
+    {"part_id": None}, {"gates": None}, {"bin": None}, {"gate_reports": [["g1", "left", "done", "late"]]},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("values", STRANGE, ids=str)
+@pytest.mark.parametrize("output_format", ["csv", "jsonl"])
+def test_a_line_of_another_program_is_left_out_though_its_checksum_is_right(path, values, output_format):
+    strange = {**json.loads(encode(part(2))), **values}
+    del strange["crc32"]
+    path.write_bytes(encode(part(1)) + with_checksum(json.dumps(strange, separators=(",", ":")).encode()))
+    out, said = io.StringIO(), []
+    assert export_journal(path, output_format, out, warn=said.append) == 1
+    assert len(said) == 1
+    with Journal.open(path, threaded=False) as journal:
+        assert journal.append(part()) > 1
+
+
+@pytest.mark.parametrize(
+    "body", [b'{"part_id":5,,}', b'{"part_id":5,"a":"\xff"}', b'{"part_id":5,"a":' + b"[" * 99999 + b"}"]
+)
+def test_a_line_that_is_no_json_is_left_out_though_its_checksum_is_right(path, body):
+    path.write_bytes(encode(part(1)) + with_checksum(body))
+    assert ids(path) == [1]
 
 
 def test_a_table_that_cannot_be_written_is_one_line(path):
