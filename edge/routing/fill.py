@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
@@ -21,7 +22,10 @@ FEEDER = ""
 
 
 class BinFill:
-    """Counts what was sent to each bin since the start or since it was emptied, and says once when one is full."""
+    """Counts what was sent to each bin since the start or since it was emptied, and says once when one is full.
+
+    Parts are counted by the control loop; word of emptied bins comes from the thread that keeps the counts on the disk.
+    """
 
     def __init__(self, bins: BinsConfig, catalogue: PartCatalogue, warn: Callable[[str], None]) -> None:
         self._elsewhere = bins.leftover_bin or bins.default_bin
@@ -35,6 +39,8 @@ class BinFill:
         self._litres_of = part_litres(catalogue)
         self._told: set[str] = set()
         self._again = 0
+        # A count is read and written again: a bin that is emptied in between would stay as full as it was.
+        self._lock = threading.Lock()
 
     @property
     def counts(self) -> dict[str, int]:
@@ -75,32 +81,36 @@ class BinFill:
     def sent(self, bin_name: str, instead_of: str | None, part_posterior: Scores | None) -> None:
         """Counts a part that goes to one bin, and no longer to the other. What goes round to the feeder is in none."""
         litres = 0.0 if part_posterior is None else float(part_posterior @ self._litres_of)
-        if instead_of is not None and instead_of not in self._counts:
-            self._again -= 1
-        elif instead_of is not None:
-            self._counts[instead_of] = max(self._counts[instead_of] - 1, 0)
-            self._litres[instead_of] = max(self._litres[instead_of] - litres, 0.0)
-        if bin_name not in self._counts:
-            self._again += 1
-            return
-        self._counts[bin_name] += 1
-        self._litres[bin_name] += litres
+        with self._lock:
+            if instead_of is not None and instead_of not in self._counts:
+                self._again -= 1
+            elif instead_of is not None:
+                self._counts[instead_of] = max(self._counts[instead_of] - 1, 0)
+                self._litres[instead_of] = max(self._litres[instead_of] - litres, 0.0)
+            if bin_name not in self._counts:
+                self._again += 1
+                return
+            self._counts[bin_name] += 1
+            self._litres[bin_name] += litres
         self._tell_when_full(bin_name)
 
     def emptied(self, bin_name: str) -> None:
         """Starts a bin's count again; a name that is no bin's is none of ours."""
-        if bin_name in self._counts:
-            self._counts[bin_name], self._litres[bin_name] = 0, 0.0
-            self._told.discard(bin_name)
+        with self._lock:
+            if bin_name in self._counts:
+                self._counts[bin_name], self._litres[bin_name] = 0, 0.0
+                self._told.discard(bin_name)
 
     def contents(self) -> dict[str, tuple[int, float]]:
         """(parts, litres) in each bin."""
-        return {name: (count, round(self._litres[name], 6)) for name, count in self._counts.items()}
+        with self._lock:
+            return {name: (count, round(self._litres[name], 6)) for name, count in self._counts.items()}
 
     def restore(self, contents: Mapping[str, tuple[int, float]]) -> None:
         """Goes on from what was in the bins; those that are no longer there are left out."""
         for name in self._counts.keys() & contents.keys():
-            self._counts[name], self._litres[name] = contents[name]
+            with self._lock:
+                self._counts[name], self._litres[name] = contents[name]
             self._tell_when_full(name)
 
     def _tell_when_full(self, bin_name: str) -> None:

@@ -27,6 +27,8 @@ class FillFile:
         self._journal = journal
         self._file = journal.with_name(journal.name + ".bins")
         self._emptied = journal.with_name(journal.name + ".emptied")
+        self._taken = journal.with_name(journal.name + ".emptied.taken")
+        self._took = False
         self._written: dict[str, tuple[int, float]] = {}
 
     def restore(self, fill: BinFill) -> None:
@@ -40,8 +42,8 @@ class FillFile:
         for name in self._take_emptied():
             fill.emptied(name)
         content = fill.contents()
-        if content != self._written:
-            self._write(content)
+        if content == self._written or self._write(content):
+            self._forget_taken()
 
     def note_emptied(self, names: Iterable[str]) -> None:
         """Leaves word for the run, or the next one.
@@ -83,32 +85,51 @@ class FillFile:
             ) from error
 
     def _emptied_since(self) -> list[str]:
-        """Word that no run has taken yet: there may be none for days."""
-        try:
-            return self._emptied.read_text(encoding="utf-8").splitlines()
-        except (OSError, UnicodeDecodeError):
-            return []
-
-    def _take_emptied(self) -> list[str]:
-        # Renamed first: what is noted from now on goes to a new file.
-        taken = self._emptied.with_name(self._emptied.name + ".taken")
-        try:
-            self._emptied.replace(taken)
-            names = taken.read_text(encoding="utf-8").splitlines()
-            taken.unlink()
-        except (OSError, UnicodeDecodeError):
-            return []
+        """Word that is not in the counts yet: there may be no run for days."""
+        names: list[str] = []
+        for file in (self._taken, self._emptied):
+            with contextlib.suppress(OSError):
+                names += _names_in(file)
         return names
 
-    def _write(self, content: dict[str, tuple[int, float]]) -> None:
+    def _take_emptied(self) -> list[str]:
+        """Word that came since. It stays on the disk until counts are written that go by it: where the disk is full,
+        or the power fails first, the next run takes it."""
+        if self._took:
+            return []
+        try:
+            if not self._taken.exists():
+                # Renamed first: what is noted from now on goes to a new file.
+                self._emptied.replace(self._taken)
+            names = _names_in(self._taken)
+        except OSError:
+            return []
+        self._took = True
+        return names
+
+    def _forget_taken(self) -> None:
+        if self._took:
+            with contextlib.suppress(OSError):
+                self._taken.unlink()
+                self._took = False
+
+    def _write(self, content: dict[str, tuple[int, float]]) -> bool:
         new = self._file.with_name(self._file.name + ".new")
-        with contextlib.suppress(OSError):
+        try:
             with new.open("w", encoding="utf-8") as file:
                 json.dump(content, file, ensure_ascii=False)
                 file.flush()
                 os.fsync(file.fileno())
             new.replace(self._file)
-            self._written = content
+        except OSError:
+            return False
+        self._written = content
+        return True
+
+
+def _names_in(file: Path) -> list[str]:
+    # Not `splitlines`: there are characters in names that it takes for a line's end, such as U+2028.
+    return file.read_text(encoding="utf-8", errors="replace").split("\n")
 
 
 @contextlib.contextmanager

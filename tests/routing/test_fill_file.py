@@ -1,7 +1,8 @@
 """Counts outlive a run, and a bin that was emptied counts anew, whether a run is on or not."""
 
 import os
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,66 @@ def test_an_emptied_bin_counts_anew_in_the_next_run(tmp_path: Path) -> None:
     second = fill()
     with keeping(second, tmp_path / "j.jsonl", every_s=60):
         assert second.counts == {"a": 1, "b": 0, "box": 0}
+
+
+def test_word_of_emptied_bins_waits_on_the_disk_until_the_counts_go_by_it(tmp_path: Path) -> None:
+    own, file = fill(), FillFile(tmp_path / "j.jsonl")
+    file.restore(own)
+    send(own, "a", "a", "b")
+    file.keep(own)
+    (tmp_path / "j.jsonl.bins.new").mkdir()  # Nothing can be written, as on a disk that is full.
+    FillFile(tmp_path / "j.jsonl").note_emptied(["a"])
+    file.keep(own)
+    send(own, "a")
+    file.keep(own)
+    assert own.counts["a"] == 1, "it was emptied once"
+    assert FillFile(tmp_path / "j.jsonl").read()["a"] == (0, 0.0)
+    (tmp_path / "j.jsonl.bins.new").rmdir()
+    after_a_crash = fill()
+    FillFile(tmp_path / "j.jsonl").restore(after_a_crash)
+    assert after_a_crash.counts == {"a": 0, "b": 1, "box": 0}
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["j.jsonl.bins"]
+
+
+def test_a_name_with_what_looks_like_a_line_end_can_be_emptied(tmp_path: Path) -> None:
+    name = "small\u2028plates\x85"
+    layout: Any = {"gate": "g1", "left": name, "pass": "box"}
+    bins = {"default_bin": "box", "layout": layout, "bins": [{"name": name, "accept": [{"category": "Plate"}]}]}
+    own, file = BinFill(BinsConfig.model_validate(bins), NO_PARTS, print), FillFile(tmp_path / "j.jsonl")
+    file.restore(own)
+    send(own, name)
+    file.keep(own)
+    FillFile(tmp_path / "j.jsonl").note_emptied([name])
+    assert file.read()[name] == (0, 0.0)
+    file.keep(own)
+    assert own.counts[name] == 0
+
+
+class ReadMeanwhile(dict[str, int]):
+    """Counts that another thread asks to be emptied, just after one was read."""
+
+    emptier: threading.Thread | None = None
+    empty: Callable[[], None]
+
+    def __getitem__(self, name: str) -> int:
+        count = super().__getitem__(name)
+        if self.emptier is None:
+            self.emptier = threading.Thread(target=self.empty)
+            self.emptier.start()
+            self.emptier.join(0.1)  # It waits for the count to be written, as it must, or is through at once.
+        return count
+
+
+def test_a_bin_that_is_emptied_while_a_part_is_counted_is_empty(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = fill()
+    send(own, "a", "a", "a")
+    counts = ReadMeanwhile(own.counts)
+    counts.empty = lambda: own.emptied("a")
+    monkeypatch.setattr(own, "_counts", counts)
+    send(own, "a")
+    assert counts.emptier is not None
+    counts.emptier.join()
+    assert own.counts["a"] == 0
 
 
 def test_word_that_cannot_be_left_says_what_to_do(tmp_path: Path) -> None:
