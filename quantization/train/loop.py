@@ -21,6 +21,7 @@ from quantization.train.checkpoint import Progress, Subject
 from quantization.train.curves import Curves
 from quantization.train.kinds import make_network
 from quantization.train.layers import Network, to_input
+from quantization.train.memory import keep_freed_memory
 from quantization.train.objective import Labels, Objective
 from quantization.train.parallel import ALONE, Crew
 from quantization.train.running import Report, StageRun
@@ -125,6 +126,7 @@ class Training:
         Raises:
             BrickgateError: a damaged sample, a checkpoint that cannot be written, or weights that ran away.
         """
+        keep_freed_memory()
         stop_at = math.inf if minutes is None else time.monotonic() + 60 * minutes
         mix = self._placed(mix)
         curves = Curves(self.folder, report) if self.crew.leads and self._left() else None

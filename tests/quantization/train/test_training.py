@@ -181,18 +181,12 @@ def test_the_rate_rises_in_the_warm_up():
 
 
 @pytest.mark.parametrize(
-    ("processor", "size_px", "int8", "wanted"),
-    [
-        ("AVX512", 128, False, torch.bfloat16),
-        ("AVX512", 96, False, torch.float32),
-        ("AVX512", 128, True, torch.float32),
-        ("AVX2", 128, False, torch.float32),
-        ("DEFAULT", 224, False, torch.float32),
-    ],
+    ("device", "int8", "wanted"),
+    [("cuda", False, torch.bfloat16), ("cuda", True, torch.float32), ("cpu", False, torch.float32)],
 )
-def test_a_processor_computes_in_what_it_is_fast_in(processor, size_px, int8, wanted, monkeypatch):
-    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: processor)
-    assert precision(Stage(size_px, 64, 1e-3, 1e-4, int8=int8), torch.device("cpu")) == wanted
+def test_a_gpu_computes_in_half_precision_unless_the_stage_rounds(device, int8, wanted, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: True)
+    assert precision(Stage(128, 64, 1e-3, 1e-4, int8=int8), torch.device(device)) == wanted
 
 
 def test_the_average_is_what_is_converted(tmp_path):
