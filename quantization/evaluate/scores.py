@@ -20,6 +20,7 @@ from edge.bundle.dequantize import log_softmax
 from edge.bundle.manifest import BundlePart
 from edge.bundle.size import SizeEvidence
 from edge.errors import InputError
+from quantization.data.opening import difference
 
 SCORES, PARTS, PICTURES = "scores.npz", "parts.json", "pictures"
 CHUNK = 2048
@@ -135,8 +136,10 @@ def load_scores(folder: Path, recipe: str, numbers: Sequence[str], model_sha256:
     except (OSError, ValueError, KeyError, TypeError, BadZipFile) as error:
         why = " ".join(str(error).split())
         raise InputError(f"{file} or {PARTS} beside it holds no scores ({why}): {AGAIN}") from error
-    if scores.recipe != recipe or scores.numbers != tuple(numbers):
-        raise InputError(f"{file} is of recipe {scores.recipe} with {len(scores.parts)} parts, not this one: {AGAIN}")
+    if scores.recipe != recipe:
+        raise InputError(f"{file} is of recipe {scores.recipe}, not {recipe}: {AGAIN}")
+    if scores.numbers != tuple(numbers):
+        raise InputError(f"{file} is of other parts than the recipe ({difference(scores.numbers, numbers)}): {AGAIN}")
     if scores.model_sha256 != model_sha256:
         raise InputError(f"{file} is of another model than the one converted last: {AGAIN}")
     return scores

@@ -12,6 +12,7 @@ import numpy as np
 from edge.bundle.manifest import sha256, write_manifest
 from edge.catalogue.categories import category_of
 from edge.errors import InputError
+from quantization.data.opening import difference
 from quantization.evaluate.scores import PARTS
 from quantization.evaluate.unknown import FALSE_REJECTION
 from quantization.factory.export_step import Export, exported
@@ -70,10 +71,11 @@ def _check_parts(shop: Workshop) -> None:
         evaluated = [part["number"] for part in json.loads(file.read_text(encoding="utf-8"))]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{file} is missing or damaged: run 'brickgate-model evaluate' again") from error
-    if evaluated != [family.number for family in shop.families]:
+    wanted = [family.number for family in shop.families]
+    if evaluated != wanted:
         raise InputError(
-            f"{file} is of a model of {len(evaluated)} parts, and not just those of recipe {shop.recipe.name}: give the"
-            " recipe that it was trained by"
+            f"{file} is of a model of other parts than recipe {shop.recipe.name} ({difference(evaluated, wanted)}):"
+            " give the recipe that it was trained by"
         )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from edge.errors import ConfigError, InputError
-from quantization.data.opening import Opening
+from quantization.data.opening import Opening, difference
 from quantization.data.stream import Mix, batches
 from quantization.distill.gap import gap, write_gap
 from quantization.distill.lesson import Lesson
@@ -125,10 +125,11 @@ def _load_teacher(shop: Workshop, path: Path) -> Network:
     if not path.is_file():
         raise InputError(f"{path} is missing: run 'brickgate-model train --teacher' first, or give a checkpoint")
     network = shop.recipe.teacher.network if shop.recipe.teacher else shop.recipe.network
-    teacher, families = load_trained(path, subject_of(shop, network))
-    if families != tuple(family.number for family in shop.families):
+    teacher, families, _ = load_trained(path, subject_of(shop, network))
+    wanted = [family.number for family in shop.families]
+    if list(families) != wanted:
         raise InputError(
-            f"{path} knows {len(families)} families, and not just those of recipe {shop.recipe.name}: train a teacher"
-            " with the same recipe"
+            f"{path} knows other families than recipe {shop.recipe.name} ({difference(families, wanted)}): train a"
+            " teacher with the same recipe"
         )
     return teacher

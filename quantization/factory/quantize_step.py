@@ -123,7 +123,7 @@ def quantized_from(shop: Workshop) -> Network:
     file = shop.converted / "network.pt"
     if not file.is_file():
         raise InputError(f"{file} is missing: run 'brickgate-model quantize' first")
-    network = trained(shop)
+    network = trained(shop).network
     try:
         network.load_state_dict(torch.load(file, map_location="cpu", weights_only=True))
     except (RuntimeError, ValueError, TypeError, EOFError, OSError, UnpicklingError) as error:
@@ -133,12 +133,13 @@ def quantized_from(shop: Workshop) -> Network:
 
 def _networks(shop: Workshop) -> dict[Way, Network]:
     """The float networks to convert: as trained for int8, and as it was before that."""
+    network = trained(shop).network
     if not any(stage.int8 for stage in shop.recipe.stages):
-        return {"after training": trained(shop)}
-    networks: dict[Way, Network] = {"in training": settled(trained(shop))}
+        return {"after training": network}
+    networks: dict[Way, Network] = {"in training": settled(network)}
     before = shop.folder / BEFORE_INT8
     if before.is_file():
-        networks["after training"] = load_trained(before, subject_of(shop, shop.recipe.network))[0]
+        networks["after training"] = load_trained(before, subject_of(shop, shop.recipe.network)).network
     else:
         shop.report(f"{before} is not there: int8 after training is not compared")
     return networks

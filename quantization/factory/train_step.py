@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
@@ -13,13 +13,14 @@ import torch
 from torch import Tensor
 
 from edge.errors import InputError
+from quantization.data.opening import difference
 from quantization.data.stream import Mix, batches, told_of_killed_makers
 from quantization.factory.training_data import Shares, open_mix
 from quantization.factory.workshop import Workshop
 from quantization.recipe import NetworkRecipe, StageRecipe
 from quantization.train import checkpoint
 from quantization.train.alone import only_training
-from quantization.train.checkpoint import Subject, load_trained
+from quantization.train.checkpoint import Progress, Subject, Trained, load_trained
 from quantization.train.discriminant import begin_classifier
 from quantization.train.kinds import make_network
 from quantization.train.layers import Network, to_input
@@ -199,11 +200,8 @@ def go_on(shop: Workshop, training: Training, mix: Mix, workers: int | None, min
         )
     done = training.run(mix, loaders, shop.report, minutes)
     if not done:
-        at, wanted = training.progress, sum(stage.pictures for stage in training.stages)
-        shop.report(
-            f"stopped after {minutes:g} minutes at {at.pictures} of {wanted} pictures ({at.pictures / wanted:.1%}),"
-            f" stage {at.stage + 1} of {len(training.stages)}: run the same command to go on"
-        )
+        at = standing(training.progress, training.stages)
+        shop.report(f"stopped after {minutes:g} minutes at {at}: run the same command to go on")
     return done
 
 
@@ -217,8 +215,16 @@ def subject_of(shop: Workshop, network: NetworkRecipe, task: str = "train") -> S
     return Subject(tuple(family.number for family in shop.families), network.kind, network.width, task)
 
 
-def trained(shop: Workshop) -> Network:
-    """The network with its averaged weights.
+def standing(at: Progress, stages: Sequence[Stage] | Sequence[StageRecipe]) -> str | None:
+    """How far a training is, such as "16 of 48 pictures (33.3%), stage 1 of 2"; None: through all stages."""
+    if at.stage >= len(stages):
+        return None
+    wanted = sum(stage.pictures for stage in stages)
+    return f"{at.pictures} of {wanted} pictures ({at.pictures / wanted:.1%}), stage {at.stage + 1} of {len(stages)}"
+
+
+def trained(shop: Workshop) -> Trained:
+    """What was trained of the recipe.
 
     Raises:
         InputError: nothing has been trained yet.
@@ -226,8 +232,15 @@ def trained(shop: Workshop) -> Network:
     """
     path = shop.folder / "checkpoint.pt"
     wanted = subject_of(shop, shop.recipe.network)
-    network, families = load_trained(path, wanted)
-    if (families, network.kind, network.width) != (wanted.families, wanted.kind, wanted.width):
-        found = f"a {network.kind} of width {network.width:g} for {len(families)} families"
-        raise checkpoint.damaged(path, ValueError(f"it holds {found}"))
-    return network
+    found = load_trained(path, wanted)
+    held, asked_for = network_in_words(found.network), network_in_words(wanted)
+    if held != asked_for:
+        raise checkpoint.damaged(path, ValueError(f"it holds {held}, not {asked_for}"))
+    if found.families != wanted.families:
+        what = f"it knows other families: {difference(found.families, wanted.families)}"
+        raise checkpoint.damaged(path, ValueError(what))
+    return found
+
+
+def network_in_words(of: Network | Subject | NetworkRecipe) -> str:
+    return f"a {of.kind} of width {of.width:g}"

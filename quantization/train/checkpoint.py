@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
 from edge.errors import BrickgateError, InputError
+from quantization.data.opening import difference
 from quantization.train.kinds import make_network
 from quantization.train.layers import Network
 
@@ -117,15 +118,22 @@ def check(path: Path, state: Mapping[str, Any], recipe: State) -> None:
 
 
 def _difference(key: str, was: Any, now: Any) -> str:
-    if key != "families":
-        return f"its {key} was {was} and is {now}"
-    other = [number for number in now if number not in set(was)] or [n for n in was if n not in set(now)]
-    first = f", {other[0]} for one" if other else " in another order"
-    return f"it knows {len(was)} families and the recipe {len(now)}{first}"
+    if key == "families":
+        return f"it knows other families: {difference(was, now)}"
+    return f"its {key} was {was} and is {now}"
 
 
-def load_trained(path: Path, otherwise: Subject | None = None) -> tuple[Network, tuple[str, ...]]:
-    """The averaged network in a checkpoint, in evaluation mode, and the families that it knows.
+class Trained(NamedTuple):
+    """What a checkpoint holds: the averaged network in evaluation mode, the families that it knows, and how far its
+    training is."""
+
+    network: Network
+    families: tuple[str, ...]
+    progress: Progress
+
+
+def load_trained(path: Path, otherwise: Subject | None = None) -> Trained:
+    """What a checkpoint holds, to be used rather than trained on.
 
     Args:
         path: the checkpoint.
@@ -146,6 +154,6 @@ def load_trained(path: Path, otherwise: Subject | None = None) -> tuple[Network,
     try:
         network = make_network(was["kind"], len(was["families"]), was["width"])
         network.load_state_dict(state["average"])
-    except (RuntimeError, KeyError) as error:
+        return Trained(network.eval(), tuple(was["families"]), Progress(**state["progress"]))
+    except (RuntimeError, KeyError, TypeError) as error:
         raise damaged(path, error) from error
-    return network.eval(), tuple(was["families"])

@@ -183,8 +183,12 @@ def test_an_evaluation_of_another_model_makes_no_bundle(evaluated, tmp_path):
 
 def test_a_model_of_other_parts_makes_no_bundle(evaluated, tmp_path):
     reordered = replace(evaluated, families=evaluated.families[::-1])
-    with pytest.raises(InputError, match=r"of a model of 4 parts, and not just those of recipe tiny"):
+    says = r"parts\.json is of a model of other parts than recipe tiny \({}\): give the recipe that"
+    with pytest.raises(InputError, match=says.format("in another order")):
         factory.bundle(reordered, tmp_path / "made")
+    renamed = [replace(evaluated.families[0], number="3001b"), *evaluated.families[1:]]
+    with pytest.raises(InputError, match=says.format("it lacks 3001b, it has 3001")):
+        factory.bundle(replace(evaluated, families=renamed), tmp_path / "made")
     (evaluated.scores / "parts.json").unlink()
     with pytest.raises(InputError, match=r"parts\.json is missing or damaged: run 'brickgate-model evaluate' again"):
         factory.bundle(evaluated, tmp_path / "made")

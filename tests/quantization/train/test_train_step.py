@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -79,7 +80,7 @@ def test_slices_by_the_clock_add_up_to_a_training(shop, said):
     assert factory.train(shop, NONE, 0)
     (told,) = said
     assert "checkpoint.pt is trained through all stages, so nothing was done: move it away to train anew" in told
-    assert train_step.trained(shop).width == 0.25
+    assert train_step.trained(shop).network.width == 0.25
 
 
 def test_a_teacher_teaches_a_student_and_the_gap_is_kept(shop, said):
@@ -92,7 +93,7 @@ def test_a_teacher_teaches_a_student_and_the_gap_is_kept(shop, said):
     figures = json.loads((shop.folder / "distillation.json").read_text())
     assert {"teacher", "student", "gap_top1", "agreement", "looks"} <= set(figures)
     assert said[-1].startswith(f"right of {figures['looks']} looks: teacher ")
-    assert train_step.trained(shop).kind == "mobilenet-v2"
+    assert train_step.trained(shop).network.kind == "mobilenet-v2"
     with pytest.raises(BrickgateError, match=r"\(its task was distill and is train\)"):
         factory.train(shop, NONE, 0)
 
@@ -100,7 +101,7 @@ def test_a_teacher_teaches_a_student_and_the_gap_is_kept(shop, said):
 def test_a_teacher_of_other_families_is_refused(shop, tmp_path, write_renders):
     factory.train_teacher(shop, NONE, 0)
     fewer = Workshop(shop.recipe, shop.families[:3], tmp_path / "fewer", shop.report)
-    with pytest.raises(InputError, match=r"checkpoint\.pt knows 4 families, and not just those of recipe tiny: train"):
+    with pytest.raises(InputError, match=r"checkpoint\.pt knows other families than recipe tiny \(it has 4740\): t"):
         factory.distill(fewer, shop.folder / "teacher" / "checkpoint.pt", NONE, 0)
 
 
@@ -113,8 +114,18 @@ def test_without_a_teacher_in_the_recipe_none_is_trained(shop):
 def test_a_checkpoint_of_another_network_is_not_taken_for_the_trained_one(shop):
     factory.train(shop, NONE, 0, minutes=0)
     other = shop.recipe.model_copy(update={"network": NetworkRecipe(width=0.35)})
-    with pytest.raises(BrickgateError, match=r"it holds a mobilenet-v2 of width 0\.25 for 4 families\): move it away"):
+    says = r"it holds a mobilenet-v2 of width 0\.25, not a mobilenet-v2 of width 0\.35\): move it away"
+    with pytest.raises(BrickgateError, match=says):
         train_step.trained(Workshop(other, shop.families, shop.folder, shop.report))
+
+
+def test_a_part_that_was_renamed_is_named(shop):
+    factory.train(shop, NONE, 0, minutes=0)
+    renamed = [*shop.families[:-1], replace(shop.families[-1], number="4740b")]
+    with pytest.raises(BrickgateError, match=r"\(it knows other families: it lacks 4740b, it has 4740\): move it away"):
+        train_step.trained(replace(shop, families=renamed))
+    with pytest.raises(BrickgateError, match=r"\(it knows other families: in another order\): move it away"):
+        train_step.trained(replace(shop, families=shop.families[::-1]))
 
 
 def test_a_network_may_start_from_a_checkpoint(shop, tmp_path, said, monkeypatch):
