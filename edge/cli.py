@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from edge.entry import run_commands
+from edge.entry import run_commands, tell
 from edge.errors import InputError
 from edge.installed import MACHINE, journal_of
 
@@ -27,10 +27,6 @@ AsJson = Annotated[bool, typer.Option("--json", help="JSON on standard output in
 Video = Annotated[Path | None, typer.Option("--video", help="Write what the camera saw, with verdicts (.mp4, .avi).")]
 CaptureFolder = Annotated[Path | None, typer.Option("--capture", help="Folder to keep each part's looks in, labelled.")]
 JournalFile = Annotated[Path | None, typer.Option("--journal", help="Where each part is recorded.")]
-
-
-def _warn(line: str) -> None:
-    typer.echo(line, err=True)
 
 
 def _machine_files(config: str, bins: str | None) -> tuple[str, str]:
@@ -83,11 +79,11 @@ def simulate(
         made_by = f"brickgate-calibrate all --config MACHINE.yaml --simulate {hidden} --to {calibration}"
         raise InputError(f"{calibration} is not there: {made_by}")
     # A machine that is what the YAML says has nothing to correct.
-    plans = read_plans(*_machine_files(config, bins), bundle, _warn, measured=calibration or False)
+    plans = read_plans(*_machine_files(config, bins), bundle, tell, measured=calibration or False)
     rate = ppm or plans.config.feeder.parts_per_min
     options = SimulateOptions(parts, rate, seed, realtime, journal, video, capture, faults, hidden)
     with noted() as stop, _progress("sorting", parts, hidden=as_json) as advance:
-        result = run_simulation(plans, options, _warn, advance, stop)
+        result = run_simulation(plans, options, tell, advance, stop)
     if stop.signal is not None:
         raise Interrupted(stop.signal)
     if as_json:
@@ -111,8 +107,8 @@ def replay(
     from edge.replay import print_parts
     from edge.replay import replay as run_replay
 
-    plans = read_plans(*_machine_files(config, bins), bundle, _warn)
-    with open_accelerator(plans, _warn) as accelerator:
+    plans = read_plans(*_machine_files(config, bins), bundle, tell)
+    with open_accelerator(plans, tell) as accelerator:
         result = run_replay(plans, accelerator, recording, video)
     if as_json:
         typer.echo(json.dumps(result.to_json(), ensure_ascii=False))
@@ -135,13 +131,13 @@ def run(
     from edge.run import run as run_machine
     from edge.signals import noted
 
-    plans = read_plans(*_machine_files(config, bins), bundle, _warn)
+    plans = read_plans(*_machine_files(config, bins), bundle, tell)
     with (
         noted() as stop,
-        open_journal(plans.config.journal, journal, _warn) as written,
-        capturing(capture, plans, _warn) as observe,
+        open_journal(plans.config.journal, journal, tell) as written,
+        capturing(capture, plans, tell) as observe,
     ):
-        report = run_machine(plans, written, _warn, stop, observe)
+        report = run_machine(plans, written, tell, stop, observe)
     dropped = f" ({report.dropped_frames} dropped)" if report.dropped_frames else ""
     pictures = written.pictures_in_words()
     typer.echo(f"{report.frames} frames{dropped}, {report.parts_in_words()}{pictures}, recorded in {written.path}")
@@ -149,7 +145,7 @@ def run(
         typer.echo(gates)
     if report.sensors:
         typer.echo(report.sensors)
-    _warn(f"error: {report.reason}" if report.fault else report.reason)
+    tell(f"error: {report.reason}" if report.fault else report.reason)
     unrecorded = written.unsaved + written.lost
     raise typer.Exit(1 if report.fault or unrecorded else stop.exit_code)
 
@@ -181,7 +177,7 @@ def still(config: Config = str(MACHINE)) -> None:
     from edge.config.load import load_machine
     from edge.still import make_still
 
-    if not make_still(load_machine(_machine_files(config, None)[0]), MonotonicClock(), _warn):
+    if not make_still(load_machine(_machine_files(config, None)[0]), MonotonicClock(), tell):
         raise typer.Exit(1)
 
 
@@ -282,7 +278,7 @@ def export(
 
     if output_format not in FORMATS:
         raise InputError(f"--format is '{output_format}': {' or '.join(FORMATS)} can be written")
-    export_journal(journal, output_format, sys.stdout, pictures, _warn)
+    export_journal(journal, output_format, sys.stdout, pictures, tell)
 
 
 @app.command()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from typing import NoReturn
 
 from edge.errors import DISK_FULL, BrickgateError, ConfigError
@@ -40,6 +41,14 @@ def run_commands(
         _fail(f"error: {_told(error)}", 1)
 
 
+def tell(line: str) -> None:
+    """Writes a line to standard error. Whoever read it may be gone, and a full disk may stand behind it: that is no
+    reason for a running machine to stop."""
+    with suppress(OSError, ValueError):
+        if sys.stderr is not None:
+            print(line, file=sys.stderr, flush=True)
+
+
 def _told(error: OSError) -> str:
     """What to do about a full disk, and of other errors what the system says; numpy tells a file cut short in words."""
     cut_short = error.errno is None and re.fullmatch(r"\d+ requested and \d+ written", str(error))
@@ -51,5 +60,5 @@ def _told(error: OSError) -> str:
 
 
 def _fail(line: str, exit_code: int) -> NoReturn:
-    print(line, file=sys.stderr)
+    tell(line)
     raise SystemExit(exit_code) from None

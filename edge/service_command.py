@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from edge.entry import tell
 from edge.installed import JOURNAL, MACHINE
 from edge.service_manager import STATE_FILE, STILL_STARTING, ServiceManager
 from edge.service_state import STARTING, StateFile
@@ -26,7 +26,7 @@ def main(words: Sequence[str]) -> int:
     bins = options.bins or options.config.with_name("bins.yaml")
     files = ServiceFiles(options.config, bins, options.journal, options.folder)
     with noted() as stop:
-        return Service(files, _say, stop, MonotonicClock(), manager).run()
+        return Service(files, tell, stop, MonotonicClock(), manager).run()
 
 
 def _parse(words: Sequence[str]) -> argparse.Namespace:
@@ -38,7 +38,3 @@ def _parse(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--journal", type=Path, default=JOURNAL, help=f"default: {JOURNAL}")
     parser.add_argument("--folder", type=Path, default=STATE_FILE.parent, help="where state.json is written")
     return parser.parse_args(words)
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 import os
 import socket
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from edge.clock import MonotonicClock
+from edge.entry import tell
 from edge.errors import InputError
 from edge.service_manager import STATE_FILE
 from edge.web.server import StatusServer
@@ -24,7 +24,7 @@ def main(words: Sequence[str]) -> int:
     """Serves as the words of the command line say. Returns the exit code."""
     options = _parse(words)
     sources = Sources(options.state, options.journal, options.bins, options.notes)
-    serve_status_page(sources, options.listen, options.port, lambda line: print(line, file=sys.stderr, flush=True))
+    serve_status_page(sources, options.listen, options.port, tell)
     return 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -82,6 +83,22 @@ def test_a_run_under_nohup_outlives_its_terminal(machine, tmp_path):
     assert (result.returncode, result.stderr.splitlines()[-1]) == (0, "the recording has ended"), result.stderr
 
 
+def test_a_warning_that_nobody_reads_stops_no_machine(machine, tmp_path):
+    bins = tmp_path / "bins.yaml"
+    bins.write_text(bins.read_text().replace("name: bricks", "name: bricks\n    full_after: 1"))
+    script = tmp_path / "interrupted.py"
+    script.write_text(INTERRUPTED)
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    result = subprocess.run(
+        [sys.executable, script, "run", "--config", machine, "0"],
+        check=False, stdout=subprocess.PIPE, stderr=write_end, text=True, timeout=120,
+    )  # fmt: skip
+    os.close(write_end)
+    assert "62 frames, 2 parts, 2 pictures, recorded in" in result.stdout
+    assert [bin_ for bin_, *_ in sorted_parts(tmp_path / "journal.jsonl")] == ["bricks", "plates"]
+
+
 def failing_at(frame_index, error):
     """A camera that fails instead of delivering that frame."""
     deliver = FramesCamera.next_frame
@@ -152,7 +169,7 @@ def test_gates_move_though_nobody_reads_what_is_said_of_their_priority(brickgate
             moved.wait(10)
         return frame
 
-    monkeypatch.setattr("edge.cli._warn", say)
+    monkeypatch.setattr("edge.cli.tell", say)
     monkeypatch.setattr("edge.run.GatePriority.notice", lambda _priority: notice)
     monkeypatch.setattr(IdleGate, "move_to", lambda gate, position: position != gate.rest and moved.set())
     monkeypatch.setattr(FramesCamera, "next_frame", wait_for_the_gate)
