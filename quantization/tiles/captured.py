@@ -67,7 +67,8 @@ def pack_captures(
         say(f"{line}: left out")
     counts = Counter({"looks of no named part": unnamed}) if unnamed else Counter[str]()
     if not looks:
-        raise InputError(f"no look of {len(left_out) + unnamed} has a usable label: fill in the column 'part'")
+        advice = "correct what the lines above name" if left_out else "fill in the column 'part'"
+        raise InputError(f"no look of {len(left_out) + unnamed} has a usable label: {advice}")
     request = asdict(options) | {
         "captures": [
             [
@@ -109,20 +110,32 @@ def read_captures(folders: Sequence[Path], catalogue: PartCatalogue) -> tuple[li
     looks: list[Captured] = []
     left_out: list[str] = []
     unnamed = 0
+    labelled: dict[Path, str] = {}
+    for file in _label_files(folders):
+        for line, row in read_rows(file, COLUMNS):
+            if not row["part"]:
+                unnamed += 1
+                continue
+            first = labelled.setdefault((file.parent / row["file"]).resolve(), f"{file}:{line}")
+            try:
+                if first != f"{file}:{line}":
+                    raise InputError(f"{row['file']} has its label at {first} already")
+                looks.append(_captured(file, row, catalogue))
+            except InputError as error:
+                left_out.append(f"{file}:{line}: {error}")
+    return looks, left_out, unnamed
+
+
+def _label_files(folders: Sequence[Path]) -> list[Path]:
+    """The labels of the folders and of those in them, each once, by whatever path it was given."""
+    found: dict[Path, Path] = {}
     for folder in folders:
         files = [folder / LABELS_FILE] if (folder / LABELS_FILE).is_file() else sorted(folder.glob(f"*/{LABELS_FILE}"))
         if not files:
             raise InputError(f"{folder} holds no {LABELS_FILE}: give what 'brickgate run --capture' wrote")
         for file in files:
-            for line, row in read_rows(file, COLUMNS):
-                if not row["part"]:
-                    unnamed += 1
-                    continue
-                try:
-                    looks.append(_captured(file, row, catalogue))
-                except InputError as error:
-                    left_out.append(f"{file}:{line}: {error}")
-    return looks, left_out, unnamed
+            found.setdefault(file.resolve(), file)
+    return list(found.values())
 
 
 def _captured(file: Path, row: dict[str, str], catalogue: PartCatalogue) -> Captured:

@@ -92,9 +92,13 @@ def label_by_csv(
         InputError: no readable CSV or a column is missing.
     """
     rows = read_rows(file, ["file", "part", *([] if group_by in (BY_PICTURE, BY_FOLDER) else [group_by])])
-    by_path = {(file.parent / row["file"]).resolve(): (line, row) for line, row in rows}
+    by_path: dict[Path, tuple[int, dict[str, str]]] = {}
     trays: list[Tray] = []
     left_out: list[str] = []
+    for line, row in rows:
+        first, _ = by_path.setdefault((file.parent / row["file"]).resolve(), (line, row))
+        if first != line:
+            left_out.append(f"{file}:{line}: {row['file']} has its label in line {first} already")
     for picture in pictures:
         line, row = by_path.pop(picture.resolve(), (0, None))
         if row is None:
