@@ -16,7 +16,7 @@ from quantization.data.opening import difference
 from quantization.evaluate.scores import PARTS
 from quantization.evaluate.unknown import FALSE_REJECTION
 from quantization.factory.export_step import Export, exported
-from quantization.factory.quantize_step import converted_model
+from quantization.factory.quantize_step import converted_model, unfinished_training
 from quantization.factory.train_step import ORIGIN
 from quantization.factory.workshop import Workshop
 from quantization.recipe import Family
@@ -141,5 +141,6 @@ def _manifest(shop: Workshop, result: dict[str, Any], origin: str, served: list[
             "recipe": recipe.model_dump(),
             "starting_weights": origin,
             "renders": f"LDraw parts, seed {recipe.seed}",
+            "unfinished_training": unfinished_training(shop),
         },
     }

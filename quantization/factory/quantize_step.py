@@ -18,7 +18,7 @@ from quantization.data.layers import LayerSet, gap_of_set, open_layers
 from quantization.data.opening import check_families
 from quantization.data.stream import stream
 from quantization.evaluate.looks import make_test_looks
-from quantization.factory.train_step import subject_of, trained
+from quantization.factory.train_step import network_in_words, standing, subject_of, trained
 from quantization.factory.workshop import Workshop
 from quantization.quantize.compare import Trial, Way, choose, logits_of, measure, table
 from quantization.quantize.convert import TfliteModel, convert
@@ -29,6 +29,7 @@ from quantization.train.loop import BEFORE_INT8
 
 REPRESENTATIVE = (100, 400, 1000)
 """Sizes of the representative set that are tried, as far as the recipe's `representative_pictures` goes."""
+RECORD = "quantization.json"
 UNSEEN = 2000
 """Pictures that the ways are compared on."""
 
@@ -45,13 +46,18 @@ def quantize(shop: Workshop) -> None:
     """Converts the trained network to int8 TFLite, in every way that there is a checkpoint for, and takes the best.
 
     Leaves `model.tflite`, `float.tflite`, `network.pt` (the float network that both are made from) and
-    `quantization.json` (the table, what was taken and why) in the folder of converted models.
+    `quantization.json` (the table, what was taken and why, and of which training) in the folder of converted models.
+    A training that is not finished is taken as it is, and said.
 
     Raises:
         InputError: nothing has been trained yet.
         BrickgateError: no TensorFlow, or a failed conversion.
     """
-    networks = _networks(shop)
+    found = trained(shop)
+    unfinished = standing(found.progress, shop.recipe.stages)
+    if unfinished:
+        shop.report(f"{shop.folder / 'checkpoint.pt'} is at {unfinished}: 'brickgate-model train' makes the rest")
+    networks = _networks(shop, found.network)
     seed, size_px = shop.recipe.seed, shop.recipe.input_px
     representative = next(stream(shop.renders, size_px, shop.recipe.representative_pictures, seed + 1, 0))[0].numpy()
     sizes = sorted({*(s for s in REPRESENTATIVE if s < len(representative)), len(representative)})
@@ -67,7 +73,14 @@ def quantize(shop: Workshop) -> None:
         shop.report(line)
     chosen, why = choose(trials, len(unseen.families))
     shop.report(why)
-    _keep(shop, networks[chosen.way], chosen, trials, why)
+    record = {
+        "chosen": _row(chosen),
+        "why": why,
+        "trials": [_row(trial) for trial in trials],
+        "network": {"kind": found.network.kind, "width": found.network.width},
+        "unfinished": unfinished,
+    }
+    _keep(shop, networks[chosen.way], chosen, record)
 
 
 def unseen_looks(shop: Workshop, count: int, seed: int) -> Unseen:
@@ -93,10 +106,12 @@ def test_layers(shop: Workshop) -> LayerSet:
 
 
 def converted_model(shop: Workshop) -> Path:
-    """The int8 model, made for the pictures that the recipe asks for.
+    """The int8 model, made from the network and for the pictures that the recipe asks for; says where its training was
+    not finished.
 
     Raises:
-        InputError: nothing has been converted yet, it is damaged, or it was made for pictures of another size.
+        InputError: nothing has been converted yet, it is damaged, or it was made from another network or for pictures
+            of another size.
     """
     model = shop.converted / "model.tflite"
     if not model.is_file():
@@ -110,7 +125,45 @@ def converted_model(shop: Workshop) -> Path:
             f"{model} was made for pictures of {made_for_px} px, and input_px of recipe {shop.recipe.name} is"
             f" {wanted_px}: run 'brickgate-model quantize' again, or give the recipe that it was made by"
         )
+    _check_network(shop, model)
+    unfinished = unfinished_training(shop)
+    if unfinished:
+        shop.report(f"{model} was made of a training at {unfinished}: train on, and quantize again")
     return model
+
+
+def _check_network(shop: Workshop, model: Path) -> None:
+    network = shop.recipe.network
+    was = _record(shop).get("network") or {}
+    made_from = network.model_copy(update={key: was[key] for key in ("kind", "width") if key in was})
+    if made_from != network:
+        raise InputError(
+            f"{model} was made from {network_in_words(made_from)}, and recipe {shop.recipe.name} asks for"
+            f" {network_in_words(network)}: give the recipe that it was made by, or another --work"
+        )
+
+
+def unfinished_training(shop: Workshop) -> str | None:
+    """How far the training was that the converted model was made of; None: through all stages, or nothing tells.
+
+    Raises:
+        InputError: what tells is damaged.
+    """
+    return _record(shop).get("unfinished")
+
+
+def _record(shop: Workshop) -> dict[str, Any]:
+    """What `quantize` wrote of the converted model; nothing where it is gone."""
+    file = shop.converted / RECORD
+    try:
+        record = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise InputError(f"{file} is damaged: run 'brickgate-model quantize' again") from error
+    if not isinstance(record, dict):
+        raise InputError(f"{file} is damaged: run 'brickgate-model quantize' again")
+    return record
 
 
 def quantized_from(shop: Workshop) -> Network:
@@ -131,9 +184,8 @@ def quantized_from(shop: Workshop) -> Network:
     return network.eval()
 
 
-def _networks(shop: Workshop) -> dict[Way, Network]:
+def _networks(shop: Workshop, network: Network) -> dict[Way, Network]:
     """The float networks to convert: as trained for int8, and as it was before that."""
-    network = trained(shop).network
     if not any(stage.int8 for stage in shop.recipe.stages):
         return {"after training": network}
     networks: dict[Way, Network] = {"in training": settled(network)}
@@ -145,7 +197,7 @@ def _networks(shop: Workshop) -> dict[Way, Network]:
     return networks
 
 
-def _keep(shop: Workshop, network: Network, chosen: Trial, trials: list[Trial], why: str) -> None:
+def _keep(shop: Workshop, network: Network, chosen: Trial, record: dict[str, Any]) -> None:
     weights = BytesIO()
     torch.save(network.state_dict(), weights)
     made = {
@@ -158,8 +210,7 @@ def _keep(shop: Workshop, network: Network, chosen: Trial, trials: list[Trial], 
         (shop.converted / f".{name}.new").write_bytes(content)
     for name in made:
         (shop.converted / f".{name}.new").replace(shop.converted / name)
-    record = {"chosen": _row(chosen), "why": why, "trials": [_row(trial) for trial in trials]}
-    (shop.converted / "quantization.json").write_text(json.dumps(record, indent=1), encoding="utf-8")
+    (shop.converted / RECORD).write_text(json.dumps(record, indent=1), encoding="utf-8")
     model = shop.converted / "model.tflite"
     shop.report(f"{model}: {model.stat().st_size / 1e6:.2f} MB")
 

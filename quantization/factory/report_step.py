@@ -9,7 +9,7 @@ from edge.catalogue.lookalikes import groups, load_look_alikes
 from quantization.evaluate.report import Subject, render_report
 from quantization.evaluate.scores import PICTURES, load_scores
 from quantization.evaluate.speed import THREADS, computer, measure_speed
-from quantization.factory.quantize_step import converted_model
+from quantization.factory.quantize_step import converted_model, unfinished_training
 from quantization.factory.workshop import Workshop
 
 FILES = {"int8": "model.tflite", "float": "float.tflite"}
@@ -34,9 +34,9 @@ def write_report(shop: Workshop, out: Path, layout: str, look_alikes: Path | Non
     numbers = [family.number for family in shop.families]
     scores = load_scores(shop.scores, shop.recipe.name, numbers, sha256(model))
     files = {name: file for name, it in FILES.items() if (file := shop.converted / it).is_file()}
-    input_px = shop.recipe.input_px
+    input_px, unfinished = shop.recipe.input_px, unfinished_training(shop)
     subject = Subject(
-        title=f"Brickgate {shop.recipe.name}",
+        title=f"Brickgate {shop.recipe.name}" + (f", of a training at {unfinished}" if unfinished else ""),
         input_px=input_px,
         evaluation=evaluation,
         files=files,

@@ -148,6 +148,18 @@ def test_a_bundle_holds_all_that_the_machine_needs(evaluated, tmp_path):
     assert set(manifest["files"]) == {"model.tflite", "parts.json", "size.npz", "ATTRIBUTION.txt"}
 
 
+def test_a_bundle_tells_of_a_training_that_is_not_finished(evaluated, tmp_path):
+    def unfinished(bundle):
+        return json.loads((bundle / "manifest.json").read_text())["made_from"]["unfinished_training"]
+
+    assert unfinished(factory.bundle(evaluated, tmp_path / "made")) is None
+    (evaluated.converted / "quantization.json").write_text(json.dumps({"unfinished": "16 of 48 pictures"}))
+    said = []
+    saying = replace(evaluated, report=said.append)
+    assert unfinished(factory.bundle(saying, tmp_path / "made")) == "16 of 48 pictures"
+    assert "model.tflite was made of a training at 16 of 48 pictures: train on, and quantize again" in said[0]
+
+
 def test_an_older_bundle_stays_until_the_new_one_is_whole(evaluated, tmp_path, monkeypatch):
     made = factory.bundle(evaluated, tmp_path / "made")
     before = (made / "manifest.json").read_bytes()
@@ -285,6 +297,9 @@ def test_the_report_is_of_the_model_at_hand(shop, measured, tmp_path):
     measured(+1)
     write_report(shop, page, "beginner-4", None, speed=False)
     assert "75.0 %" in page.read_text()
+    (shop.converted / "quantization.json").write_text(json.dumps({"unfinished": "16 of 48 pictures"}))
+    write_report(shop, page, "beginner-4", None, speed=False)
+    assert "Brickgate tiny, of a training at 16 of 48 pictures" in page.read_text()
     assert list(tmp_path.glob(".*")) == []
     write_model(shop.converted / "model.tflite", side_px=INPUT_PX, scale=0.25)
     with pytest.raises(InputError, match=r"scores\.npz is of another model than the one converted last"):

@@ -16,17 +16,19 @@ from quantization.factory.quantize_step import Unseen, quantize, quantized_from
 from quantization.factory.train_step import subject_of
 from quantization.quantize.settle import settled
 from quantization.recipe import load_recipe
+from quantization.train.checkpoint import Progress
 from quantization.train.kinds import make_network
 from quantization.train.loop import BEFORE_INT8, Training
 
 SIDE_PX = 64
 
 
-def write_checkpoint(shop, name="checkpoint.pt", seed=1):
+def write_checkpoint(shop, name="checkpoint.pt", seed=1, progress=None):
     torch.manual_seed(seed)
     network = make_network("mobilenet-v2", len(shop.families), shop.recipe.network.width)
     subject = subject_of(shop, shop.recipe.network)
     training = Training(network, [], shop.folder, shop.recipe.seed, subject=subject)
+    training.progress = progress or Progress(stage=len(shop.recipe.stages))
     training.save(shop.folder / name)
     return network.eval()
 
@@ -125,3 +127,42 @@ def test_a_disk_that_fills_up_leaves_the_model_before_with_its_own_network(shop)
     (shop.converted / ".model.tflite.new").rmdir()
     quantize(shop)
     assert (shop.converted / "network.pt").read_bytes() != before["network.pt"]
+
+
+def test_a_training_that_is_not_finished_is_told_by_each_step_that_follows(shop, said):
+    write_checkpoint(shop, progress=Progress(stage=1, pictures_in_stage=32, pictures=192))
+    quantize(shop)
+    pictures = sum(stage.pictures for stage in shop.recipe.stages)
+    where = f"192 of {pictures} pictures ({192 / pictures:.1%}), stage 2 of {len(shop.recipe.stages)}"
+    assert said[0] == f"{shop.folder / 'checkpoint.pt'} is at {where}: 'brickgate-model train' makes the rest"
+    said.clear()
+    model = quantize_step.converted_model(shop)
+    assert said == [f"{model} was made of a training at {where}: train on, and quantize again"]
+    assert quantize_step.unfinished_training(shop) == where
+    write_checkpoint(shop)
+    quantize(shop)
+    said.clear()
+    quantize_step.converted_model(shop)
+    assert said == []
+    assert quantize_step.unfinished_training(shop) is None
+
+
+def test_a_model_made_from_another_network_is_refused(shop):
+    """The bundle and the report would call it what it is not."""
+    write_checkpoint(shop)
+    quantize(shop)
+    width = shop.recipe.network.width
+    for changes, asked in (
+        ({"width": 0.75}, r"a mobilenet-v2 of width 0\.75"),
+        ({"kind": "resnet18"}, rf"a resnet18 of width {width:g}"),
+    ):
+        network = shop.recipe.network.model_copy(update=changes)
+        other = replace(shop, recipe=shop.recipe.model_copy(update={"network": network}))
+        says = rf"model\.tflite was made from a mobilenet-v2 of width {width:g}, and recipe tiny asks for {asked}: give"
+        with pytest.raises(InputError, match=says):
+            quantize_step.converted_model(other)
+    dropout = shop.recipe.network.model_copy(update={"dropout": 0.5})
+    quantize_step.converted_model(replace(shop, recipe=shop.recipe.model_copy(update={"network": dropout})))
+    (shop.converted / "quantization.json").write_text("[")
+    with pytest.raises(InputError, match=r"quantization\.json is damaged: run 'brickgate-model quantize' again"):
+        quantize_step.converted_model(shop)
