@@ -125,7 +125,7 @@ from edge.signals import Interrupted
 
 def app():
     raise Interrupted(signal.SIGINT)
-def tell(line, file):
+def tell(line, **_options):
     os.kill(os.getpid(), signal.SIGINT)
 builtins.print = tell
 run_commands(app)
