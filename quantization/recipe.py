@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -207,7 +208,7 @@ def read_families(name: str) -> list[Family]:
     """The families of a list: a path, or a file among the recipes or in the catalogue.
 
     Raises:
-        InputError: the list is missing, empty or names a family twice.
+        InputError: the list is missing, empty or names a family twice, or a number stands for two.
     """
     candidates = (Path(name), RECIPES / name, CATALOGUE / name)
     file = next((path for path in candidates if path.is_file()), None)
@@ -222,10 +223,29 @@ def read_families(name: str) -> list[Family]:
     twice = next((number for number in numbers if numbers.count(number) > 1), None)
     if not families or twice:
         raise InputError(f"{file} {f'names {twice} twice' if twice else 'names no family'}: correct the list")
+    _check_names(file, rows, families)
     strange = next((name for f in families for name in (f.number, *f.moulds) if not NUMBER.fullmatch(name)), None)
     if strange is not None:
         raise InputError(f"{file} names '{strange}': a number has letters, digits, '_' and '-' only, such as 3062b")
     return families
+
+
+def _check_names(file: Path, rows: Sequence[tuple[int, dict[str, str]]], families: Sequence[Family]) -> None:
+    """Refuses a number, mould or alias of two families: what it shows would be taught as one and meant as the other.
+
+    Raises:
+        InputError: names it, and both rows.
+    """
+    first: dict[str, tuple[int, str]] = {}
+    for (line, _), family in zip(rows, families, strict=True):
+        for name in (family.number, *family.moulds, *family.aliases):
+            # LDraw's files and labels are found in upper and lower case alike.
+            known_line, known = first.setdefault(name.lower(), (line, family.number))
+            if known_line != line:
+                raise InputError(
+                    f"{file}:{line}: {name} of family {family.number} stands in line {known_line} for {known} already:"
+                    " take it out of one, or make them one row"
+                )
 
 
 def _family(row: dict[str, str]) -> Family:

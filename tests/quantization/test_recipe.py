@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from edge.errors import ConfigError, InputError
-from quantization.recipe import RECIPES, load_families, load_recipe, load_unknown_families
+from quantization.recipe import RECIPES, load_families, load_recipe, load_unknown_families, read_families
 
 RECIPE = """\
 name: mine
@@ -116,6 +116,39 @@ def test_a_list_with_a_mistake_is_named(tmp_path, text, message):
         families_of(tmp_path, text)
     assert str(error.value).startswith(str(tmp_path / "mine.csv"))
     assert str(error.value).endswith(message)
+
+
+@pytest.mark.parametrize(
+    ("rows", "name"),
+    [
+        (("3001,3001,", "9999,9998;3001,"), "3001"),
+        (("3001,3001a,", "9999,3001A,"), "3001A"),
+        (("3001,3001,77", "9999,9999,78;77"), "77"),
+        (("3001,3001,", "9999,9999,3001"), "3001"),
+        (("3001,3001,9999", "9999,9999,"), "9999"),
+        (("3001,3001,9998", "9999,9998,"), "9998"),
+        (("3001a,3001a,", "3001A,3002,"), "3001A"),
+    ],
+)
+def test_a_number_that_stands_for_two_families_is_refused(tmp_path, rows, name):
+    """What it shows would be taught as one and meant as the other."""
+    with pytest.raises(InputError) as error:
+        families_of(tmp_path, "part_family,ldraw_moulds,aliases\n" + "".join(f"{row}\n" for row in rows))
+    second, first = (row.split(",")[0] for row in reversed(rows))
+    assert str(error.value) == (
+        f"{tmp_path / 'mine.csv'}:3: {name} of family {second} stands in line 2 for {first} already: take it out of"
+        " one, or make them one row"
+    )
+
+
+def test_a_family_may_name_a_number_of_its_own_twice(tmp_path):
+    (family,) = families_of(tmp_path, "part_family,ldraw_moulds,aliases\n3001,3001;3001a,3001;3001A\n")
+    assert family.moulds == ("3001", "3001a")
+
+
+@pytest.mark.parametrize("name", ["universal-parts.csv", "starter-parts.csv", "unknown-parts.csv", "tiny-parts.csv"])
+def test_every_shipped_list_is_clear(name):
+    assert read_families(name)
 
 
 def test_a_list_may_come_from_a_spreadsheet(tmp_path):
