@@ -40,12 +40,12 @@ def read_photos(folder: Path, families: Sequence[str], say: Callable[[str], None
     """The photographs of a set whose family the network knows; `say` is told how many others there are.
 
     Raises:
-        InputError: no `labels.csv`, one without these columns, a photograph that is not there, or none of a family that
-            is known.
+        InputError: no `labels.csv`, one without these columns or with two opinions of a photograph, a photograph that
+            is not there, or none of a family that is known.
     """
     labels = folder / "labels.csv"
     index = {family: k for k, family in enumerate(families)}
-    rows = [row for _, row in read_csv(labels, "labels of photographs", COLUMNS)]
+    rows = _once_each(labels, read_csv(labels, "labels of photographs", COLUMNS))
     photos = [
         Photo(folder / row["file"], index[row["part_family"]], row["view"], row["group"] or row["file"])
         for row in rows
@@ -62,6 +62,24 @@ def read_photos(folder: Path, families: Sequence[str], say: Callable[[str], None
     if not photos:
         raise InputError(f"{labels}: none of its {len(rows)} photos shows a part of this model")
     return photos
+
+
+def _once_each(file: Path, rows: Sequence[tuple[int, dict[str, str]]]) -> list[dict[str, str]]:
+    """The first row of each photograph.
+
+    Raises:
+        InputError: another row tells something else of it.
+    """
+    found: dict[Path, tuple[int, dict[str, str]]] = {}
+    for line, row in rows:
+        first_line, first = found.setdefault((file.parent / row["file"]).resolve(), (line, row))
+        differs = next((key for key in (*COLUMNS[1:], "notes") if row.get(key) != first.get(key)), None)
+        if differs and row["file"]:
+            raise InputError(
+                f"{file}:{line}: {row['file']} has {differs} '{row[differs]}' here and '{first[differs]}' in line"
+                f" {first_line}: take one of these rows out"
+            )
+    return [row for _, row in found.values()]
 
 
 def score_photos(photos: Sequence[Photo], classify: Classify, input_px: int, batch: int = 64) -> PhotoScores:

@@ -82,3 +82,15 @@ def test_what_cannot_be_used_is_named(photos, tmp_path):
     (photos / "a.png").write_bytes(b"no picture")
     with pytest.raises(InputError, match=r"a\.png is no picture that OpenCV can read: remove it from the set"):
         score_photos(read_photos(photos, FAMILIES, ignored), by_colour, 32)
+
+
+def test_a_photograph_that_is_named_twice_counts_once_and_not_as_two_parts(photos):
+    labels = photos / "labels.csv"
+    labels.write_text(ROWS + "./a.png,3001,front,1,\n")
+    assert [p.file.name for p in read_photos(photos, FAMILIES, ignored)] == ["a.png", "b.png", "c.png", "f.png"]
+    labels.write_text(ROWS + "./a.png,3003,front,1,\n")
+    with pytest.raises(InputError) as error:
+        read_photos(photos, FAMILIES, ignored)
+    assert str(error.value) == (
+        f"{labels}:8: ./a.png has part_family '3003' here and '3001' in line 2: take one of these rows out"
+    )
