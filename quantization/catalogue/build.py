@@ -39,9 +39,11 @@ def make_catalogue(out: Path, library: Path | None, report: Callable[[str], None
         Number of part types, and of pairs that look alike.
 
     Raises:
-        BrickgateError: no library, or one that holds not a single part type.
+        BrickgateError: no library, or one that holds not a single part type; or no table can be written into `out`,
+            which is found out first.
     """
     parts = parts_dir(library)
+    tables.check_folder(out)
     choice = choose(read_headers(parts), report)
     numbers = [mould.number for part_type in choice.types for mould in part_type.moulds]
     drawings = Drawings(Library(parts.parent))
@@ -54,7 +56,6 @@ def make_catalogue(out: Path, library: Path | None, report: Callable[[str], None
         raise InputError(f"{parts} holds no part type: give a whole LDraw library")
     moulds = [Mould(part_type.number, shapes[mould.number]) for part_type in types for mould in part_type.moulds]
     pairs = find_look_alikes(moulds, Surfaces(drawings).covers, report)
-    out.mkdir(parents=True, exist_ok=True)
     tables.write_parts(out / tables.PARTS, types, shapes)
     tables.write_excluded(out / tables.EXCLUDED, [*choice.excluded, *unfit])
     tables.write_look_alikes(out / tables.LOOK_ALIKES, pairs)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
 from edge.catalogue.categories import category_of
 from edge.catalogue.lookalikes import COLUMNS, LookAlike
+from edge.errors import InputError
 from quantization.catalogue.families import PartType
 from quantization.catalogue.shapes import Shape
 
@@ -27,6 +29,20 @@ class Excluded:
     description: str
     rule: str
     reason: str
+
+
+def check_folder(out: Path) -> None:
+    """Makes the folder of the tables.
+
+    Raises:
+        InputError: that cannot be done, or nothing can be written there.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=out):
+            pass
+    except OSError as error:
+        raise InputError(f"{out} cannot be written to ({error.strerror}): name another folder with --out") from error
 
 
 def write_parts(file: Path, types: Sequence[PartType], shapes: dict[str, Shape]) -> None:
@@ -60,8 +76,11 @@ def _part_row(part_type: PartType, shape: Shape) -> tuple[object, ...]:
 def _write(file: Path, columns: Sequence[str], rows: Iterable[tuple[object, ...]]) -> None:
     """Written beside and then renamed: a reader never sees half a table."""
     temporary = file.with_name(f".{file.name}.new")
-    with temporary.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(columns)
-        writer.writerows(rows)
-    temporary.replace(file)
+    try:
+        with temporary.open("w", encoding="utf-8", newline="") as stream:
+            writer = csv.writer(stream, lineterminator="\n")
+            writer.writerow(columns)
+            writer.writerows(rows)
+        temporary.replace(file)
+    finally:
+        temporary.unlink(missing_ok=True)  # of a full disk

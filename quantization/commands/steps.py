@@ -73,7 +73,7 @@ def render(
     from quantization import factory
 
     first, _, every = shard.partition("/")
-    if not (first.isdigit() and every.isdigit() and int(first) < int(every)):
+    if not (first.isdecimal() and every.isdecimal() and int(first) < int(every)):
         raise BrickgateError(f"--shard is '{shard}': give i/n with i from 0 to n − 1, such as 0/4")
     factory.render(open_shop(recipe, work), workers, (int(first), int(every)), kind.value, cluster)
 
@@ -93,15 +93,21 @@ def evaluate(
         list[Path] | None, typer.Option("--shards", help="Instead: a bundle on the test split of these shards.")
     ] = None,
     by: Annotated[EvaluateBy | None, typer.Option("--by", help="With --shards: what is scored together.")] = None,
-    of_bundle: Annotated[str, typer.Option("--bundle", help="With --shards: a shipped name or a folder.")] = "starter",
+    of_bundle: Annotated[
+        str | None, typer.Option("--bundle", help="With --shards: a shipped name or a folder; default starter.")
+    ] = None,
 ) -> None:
     """Measures the model on unseen looks and on labelled photographs, or a bundle on whole trays in shards."""
     if (shards is None) != (by is None):
         raise BrickgateError("--shards and --by go together: give both, such as --shards DIR --by group")
+    if shards is not None and photos:
+        raise BrickgateError("--photos go with --recipe, not with --shards: give one or the other")
+    if shards is None and of_bundle is not None:
+        raise BrickgateError("--bundle goes with --shards: without them it is the model of --recipe that is measured")
     if shards is not None:
         from quantization.evaluate.shard_scores import evaluate_by_group
 
-        evaluate_by_group(shards, of_bundle, typer.echo)
+        evaluate_by_group(shards, of_bundle or "starter", typer.echo)
         return
     from quantization import factory
 

@@ -56,6 +56,21 @@ def brickgate_model(monkeypatch, capsys, tmp_path):
             1,
             "error: --shard is '4/4': give i/n with i from 0 to n − 1, such as 0/4",
         ),
+        (
+            ("render", "--recipe", "tiny", "--shard", "0/²"),
+            1,
+            "error: --shard is '0/²': give i/n with i from 0 to n − 1, such as 0/4",
+        ),
+        (
+            ("evaluate", "--shards", "trays", "--by", "group", "--photos", "mine"),
+            1,
+            "error: --photos go with --recipe, not with --shards: give one or the other",
+        ),
+        (
+            ("evaluate", "--recipe", "tiny", "--bundle", "data/tiny/bundle", "--photos", "mine"),
+            1,
+            "error: --bundle goes with --shards: without them it is the model of --recipe that is measured",
+        ),
     ],
 )
 def test_a_mistake_is_one_line(brickgate_model, arguments, code, message):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from typer.testing import CliRunner
 from edge.catalogue.lookalikes import load_look_alikes
 from edge.errors import InputError
 from quantization.catalogue.build import make_catalogue
+from quantization.catalogue.tables import Excluded, write_excluded
 from quantization.cli import app
 from quantization.recipe import load_families, load_recipe
 
@@ -132,3 +134,24 @@ def test_without_a_library_the_command_says_where_it_looked(tmp_path) -> None:
     assert isinstance(result.exception, InputError)
     assert str(result.exception) == f"{tmp_path} holds no LDraw library: give the folder that holds parts/ and p/"
     assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_that_cannot_be_written_to_is_told_before_anything_is_measured(filled, tmp_path) -> None:
+    (tmp_path / "file").touch()
+    lines: list[str] = []
+    with pytest.raises(InputError) as caught:
+        make_catalogue(tmp_path / "file" / "out", filled, lines.append)
+    told = f"{tmp_path}/file/out cannot be written to (Not a directory): name another folder with --out"
+    assert (str(caught.value), lines) == (told, [])
+
+
+def test_a_disk_that_fills_up_leaves_the_older_table_and_no_half_of_a_new_one(tmp_path) -> None:
+    def rows_on_a_full_disk() -> Iterator[Excluded]:
+        yield Excluded("1", "Brick", "moved", "an old number")
+        raise OSError(28, "No space left on device")
+
+    write_excluded(tmp_path / "excluded.csv", [])
+    before = (tmp_path / "excluded.csv").read_bytes()
+    with pytest.raises(OSError, match="No space left"):
+        write_excluded(tmp_path / "excluded.csv", rows_on_a_full_disk())
+    assert [(file.name, file.read_bytes()) for file in tmp_path.iterdir()] == [("excluded.csv", before)]
