@@ -6,7 +6,6 @@ import json
 from dataclasses import asdict, dataclass
 from io import BytesIO
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
@@ -26,6 +25,7 @@ from quantization.quantize.settle import settled
 from quantization.train.checkpoint import load_trained
 from quantization.train.layers import Network
 from quantization.train.loop import BEFORE_INT8
+from quantization.train.torch_file import read_torch
 
 REPRESENTATIVE = (100, 400, 1000)
 """Sizes of the representative set that are tried, as far as the recipe's `representative_pictures` goes."""
@@ -178,8 +178,8 @@ def quantized_from(shop: Workshop) -> Network:
         raise InputError(f"{file} is missing: run 'brickgate-model quantize' first")
     network = trained(shop).network
     try:
-        network.load_state_dict(torch.load(file, map_location="cpu", weights_only=True))
-    except (RuntimeError, ValueError, TypeError, EOFError, OSError, UnpicklingError) as error:
+        network.load_state_dict(read_torch(file))
+    except (RuntimeError, ValueError, TypeError, OSError) as error:
         raise InputError(f"{file} is damaged: run 'brickgate-model quantize' again") from error
     return network.eval()
 

@@ -6,7 +6,6 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any, NamedTuple
 
 import torch
@@ -15,6 +14,7 @@ from edge.errors import BrickgateError, InputError
 from quantization.data.opening import difference
 from quantization.train.kinds import make_network
 from quantization.train.layers import Network
+from quantization.train.torch_file import read_torch
 
 State = dict[str, Any]
 
@@ -77,11 +77,11 @@ def read(path: Path) -> State:
         BrickgateError: it is damaged.
     """
     try:
-        state: State = torch.load(path, map_location="cpu", weights_only=True)
+        state: State = read_torch(path)
         missing = {"network", "average", "optimiser", "progress"} - set(state)
         if missing:
             raise KeyError(f"no '{min(missing)}'")
-    except (RuntimeError, KeyError, ValueError, TypeError, EOFError, OSError, UnpicklingError) as error:
+    except (KeyError, ValueError, TypeError, OSError) as error:
         raise damaged(path, error) from error
     return state
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from edge.errors import InputError
 from quantization.train.layers import Network
 from quantization.train.resnet import torchvision_names
+from quantization.train.torch_file import read_torch
 
 TORCHVISION = Path("torchvision")
 """Given in place of a file: torchvision's own weights, which it downloads."""
@@ -70,15 +71,23 @@ def _read(network: Network, weights: Path) -> tuple[State, Sequence[str] | None]
         return _adapted(_from_torchvision(network.kind)), None
     try:
         if weights.suffix in {".pt", ".pth"}:
-            held: Mapping[str, Any] = torch.load(weights, map_location="cpu", weights_only=True)
-            if "average" not in held:
-                return _adapted(held), None
-            return held["average"], list(held.get("recipe", {}).get("families", ()))
+            return _of_torch(read_torch(weights))
         with np.load(weights) as arrays:
             return {k: torch.from_numpy(arrays[k]) for k in arrays.files}, None
-    except (OSError, ValueError, BadZipFile, EOFError, RuntimeError, TypeError, UnpicklingError) as error:
-        why = " ".join(str(error).split())[:160]
-        raise InputError(f"{weights} holds no starting weights ({why}): give an .npz file or a checkpoint") from error
+    except (OSError, ValueError, BadZipFile, EOFError, TypeError, UnpicklingError) as error:
+        why = error.strerror if isinstance(error, OSError) else None
+        raise InputError(
+            f"{weights} holds no starting weights ({why or 'damaged, or of another kind'}): give an .npz file or a"
+            " checkpoint (.pt)"
+        ) from error
+
+
+def _of_torch(held: Any) -> tuple[State, Sequence[str] | None]:
+    if not isinstance(held, Mapping):
+        raise TypeError("no weights by their names")
+    if "average" not in held:
+        return _adapted(held), None
+    return dict(held["average"]), list(held.get("recipe", {}).get("families", ()))
 
 
 def _from_torchvision(kind: str) -> State:

@@ -128,9 +128,47 @@ def test_starting_weights_fill_the_features_only(tmp_path):
     assert torch.equal(target.classifier[1].weight, classifier)
 
 
+def a_list(path):
+    torch.save([1, 2], path)
+
+
+def a_whole_network(path):
+    torch.save(MobileNetV2(2, 0.25), path)
+
+
+def an_odd_checkpoint(path):
+    torch.save({"average": 3}, path)
+
+
+@pytest.mark.parametrize(
+    ("name", "write"),
+    [
+        ("list.csv", lambda path: path.write_text("part,mould\n3001,3001\n")),
+        ("array.npy", lambda path: np.save(path, np.zeros(3))),
+        ("objects.npz", lambda path: np.savez(path, x=np.array([{}], object))),
+        ("empty.npz", lambda path: path.touch()),
+        ("text.pt", lambda path: path.write_text("hi")),
+        ("other.pt", lambda path: path.write_bytes(b"0123")),
+        ("empty.pt", lambda path: path.touch()),
+        ("list.pt", a_list),
+        ("network.pt", a_whole_network),
+        ("odd.pt", an_odd_checkpoint),
+    ],
+)
+def test_a_file_that_is_none_of_weights_is_called_so(tmp_path, name, write):
+    """Not in the words of numpy or torch, which advise how to read it unsafely."""
+    write(tmp_path / name)
+    with pytest.raises(InputError) as error:
+        load_start(MobileNetV2(2, 0.25), tmp_path / name)
+    assert str(error.value) == (
+        f"{tmp_path / name} holds no starting weights (damaged, or of another kind): give an .npz file or a checkpoint"
+        " (.pt)"
+    )
+
+
 def test_starting_weights_that_do_not_fit_are_named(tmp_path):
     network, file = MobileNetV2(5, 0.35), tmp_path / "weights.npz"
-    with pytest.raises(InputError, match=r"weights\.npz holds no starting weights \(.*\): give an \.npz file"):
+    with pytest.raises(InputError, match=r"weights\.npz holds no starting weights \(No such .*\): give an \.npz file"):
         load_start(network, file)
     file.write_bytes(b"PK\x03\x04 cut short")
     with pytest.raises(InputError, match=r"holds no starting weights"):
