@@ -14,7 +14,7 @@ def keep_freed_memory() -> bool:
     """Tells glibc to hand blocks of every size out of its heap, and to give nothing back to the system.
 
     Unless told so it maps each block above 32 MB anew and gives it back when freed, and the system clears all of its
-    pages again at each step. That took a third to two fifths of a step's time (docs/results.md, "Training").
+    pages again at each step. That took a third to two fifths of a step's time (docs/results.md, "The universal model").
 
     Returns:
         Whether the C library knows how: only glibc does.
