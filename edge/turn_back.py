@@ -61,6 +61,7 @@ class TurnBack:
 
     Args:
         reversal: where the belt ends, and how many pairs ride on.
+        view_mm: stations of the ends of the seen belt.
         belt_mm_per_s: its nominal speed, either way.
         stages: the built stages.
         pipeline: around them.
@@ -68,9 +69,15 @@ class TurnBack:
     """
 
     def __init__(
-        self, reversal: ReversalConfig, belt_mm_per_s: float, stages: Stages, pipeline: Pipeline, turner: Turner
+        self,
+        reversal: ReversalConfig,
+        view_mm: tuple[float, float],
+        belt_mm_per_s: float,
+        stages: Stages,
+        pipeline: Pipeline,
+        turner: Turner,
     ) -> None:
-        self._reversal, self._mm_per_s = reversal, belt_mm_per_s
+        self._reversal, self._view_mm, self._mm_per_s = reversal, view_mm, belt_mm_per_s
         self._stages, self._pipeline, self._do = stages, pipeline, turner
         self._step = _Step.WATCHING
         self._pair: PartState | None = None
@@ -132,11 +139,14 @@ class TurnBack:
         if any(part.track.lead_belt_mm < lead_mm for part in bound):
             return
         self._pipeline.to_belt_end(bound, CAUSE)
-        self._step = _Step.CLEARING
+        self._step, self._from_mm = _Step.CLEARING, self._now_mm()
 
     def _clear(self, now_s: float) -> None:
         """Until no gate has anything to do. One that moves for a part already still serves it."""
         if self._is_too_late():
+            # What came meanwhile was seen by nobody: no gate may move under it.
+            start_mm, end_mm = self._view_mm
+            self._pipeline.ride_out(start_mm, end_mm + self._now_mm() - self._from_mm)
             self._give_up()
         elif not self._pipeline.bound() and self._stages.dispatcher.at_rest(now_s):
             self._do.safety.hold(CAUSE)
@@ -208,4 +218,6 @@ def turn_back(config: MachineConfig, stages: Stages, pipeline: Pipeline, turner:
     reversal = config.belt.reversal
     if reversal is None or config.camera.driver == "frames":
         return None
-    return TurnBack(reversal, config.belt.belt_mm_per_s, stages, pipeline, turner)
+    camera = config.camera
+    view_mm = camera.station_mm, camera.station_mm + camera.seen_mm
+    return TurnBack(reversal, view_mm, config.belt.belt_mm_per_s, stages, pipeline, turner)

@@ -16,7 +16,8 @@ from edge.stages import Stages
 REPORTED_WITHIN_MM = 100.0
 """Belt travel after the last gate within which a gate's report has come, if it comes at all."""
 UNSEEN = 0
-"""In the place of a track's number: what lay on the belt before the run. Tracks count from 1."""
+"""In the place of a track's number: what lay on the belt before the run; what nobody saw later counts down from it.
+Tracks count from 1."""
 
 
 class UnderWay:
@@ -32,6 +33,7 @@ class UnderWay:
         self._stages, self._clock, self._record = stages, clock, record
         self._riding: dict[int, PartState] = {}
         self._reports: deque[GateReport] = deque()
+        self._next_unseen = UNSEEN
         self.in_view: dict[int, PartState] = {}
 
     def catch_up(self) -> None:
@@ -89,10 +91,15 @@ class UnderWay:
         return len(back)
 
     def ride_out(self, from_x_mm: float, to_x_mm: float) -> None:
-        """What lies between two stations was never seen by this run: as if it were one long part, it rides to the
+        """What lies between two stations now was never seen by this run: as if it were one long part, it rides to the
         default bin, and no gate moves for another part under it."""
-        extent = -to_x_mm, -from_x_mm
-        self._stages.dispatcher.submit(self._stages.planner.plan_default(UNSEEN, *extent, *self.belt_now()))
+        now_mm, mm_per_s = self.belt_now()
+        extent = now_mm - to_x_mm, now_mm - from_x_mm
+        plan = self._stages.planner.plan_default(self._next_unseen, *extent, now_mm, mm_per_s)
+        self._next_unseen -= 1
+        self._stages.dispatcher.submit(plan)
+        for revised in plan.revised:
+            self.revise(revised)
 
     def leave_view(self, part: PartState) -> None:
         """Lets a part ride on, and the sensors look out for it."""

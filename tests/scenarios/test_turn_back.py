@@ -74,6 +74,27 @@ def test_the_belt_turns_only_when_no_gate_has_anything_to_do() -> None:
     assert set(turns) == {(True, 0, 0.0)}
 
 
+def test_no_gate_moves_under_what_nobody_saw_while_the_gates_were_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edge.scheduling.dispatcher.Dispatcher.at_rest", lambda _dispatcher, _now_s: False)
+    # A feeder that goes on spilling parts.
+    monkeypatch.setattr("edge.feeding.feeding.Feeding.pause", lambda _feeding: None)
+    sorter = TruthMachine(seed=3, parts=24, touching_share=0.3, runs_back=True, sensors=False)
+    world, seen_again_mm, moved = sorter.world, list[float](), list[tuple[float, str]]()
+    first_gate_mm = min(gate.x_mm for gate in world.gates.values())
+
+    def watch(now_s: float) -> None:
+        if sum("not this time" in line for _, line in sorter.lines) > len(seen_again_mm):
+            seen_again_mm.append(world.belt.travel_mm)
+        if seen_again_mm and world.belt.travel_mm < seen_again_mm[-1] + first_gate_mm:
+            moved.extend((now_s, name) for name, gate in world.gates.items() if gate.held(now_s, now_s) != gate.rest)
+
+    world.on_tick(watch)
+    sorter.run(longest_s=16.0)
+    assert len(seen_again_mm) >= 2
+    assert moved == []
+    assert sorter.astray == []
+
+
 def test_every_fourth_pair_rides_on() -> None:
     sorter = sorted_with_pairs(7, share=0.5)
     turns = [line for _, line in sorter.lines if TURNS in line]
