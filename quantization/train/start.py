@@ -33,8 +33,8 @@ def load_start(network: Network, weights: Path, families: Sequence[str] = ()) ->
     Args:
         network: is given the weights.
         weights: an .npz file, a file of torch (a state with torchvision's names, or a checkpoint), or "torchvision".
-        families: the network's classes, in their order. A checkpoint may know them in another one, and others besides.
-            One that names none is taken for one of these families where it has as many.
+        families: the network's classes, in their order. A checkpoint may know them in another one, and others besides;
+            the classifier of one that names none is left out, as its classes may be any.
 
     Returns:
         Whether the classifier was loaded.
@@ -44,10 +44,10 @@ def load_start(network: Network, weights: Path, families: Sequence[str] = ()) ->
     """
     state, known = _read(network, weights)
     state = {_own_name(network, name): value for name, value in state.items()}
-    if known and families and set(families) <= set(known):
+    if known is not None and families and set(families) <= set(known):
         rows = [known.index(family) for family in families]
         state |= {key: state[key][rows] for key in CLASSIFIER}
-    elif known and families:
+    elif families:
         known = None  # as many as these families, maybe, but not these
     fitting = known is not None and len(state.get(CLASSIFIER[1], ())) == network.classes
     wanted = ("features.", "classifier.") if fitting else ("features.",)

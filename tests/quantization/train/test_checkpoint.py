@@ -132,6 +132,9 @@ def test_a_network_of_other_families_does_not_start_with_their_classifier(tmp_pa
     assert others.dense.bias.tolist() == before
     assert load_start(fewer, saved.checkpoint, ("3003",))
     assert fewer.dense.bias.tolist() == [-3.0]
+    torch.save({"average": saved.average}, saved.checkpoint)
+    assert not load_start(others, saved.checkpoint, ("3001", "3003")), "nothing tells which families it knows"
+    assert others.dense.bias.tolist() == before
 
 
 def test_the_curve_goes_back_to_where_the_checkpoint_is(tmp_path):
