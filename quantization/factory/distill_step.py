@@ -12,7 +12,7 @@ from quantization.data.opening import Opening, difference
 from quantization.data.stream import Mix, batches
 from quantization.distill.gap import gap, write_gap
 from quantization.distill.lesson import Lesson
-from quantization.factory.train_step import carry_out, labels, log_shares, muted, new_training, subject_of
+from quantization.factory.train_step import carry_out, labels, log_shares, muted, new_training, standing, subject_of
 from quantization.factory.training_data import Shares, open_mix
 from quantization.factory.workshop import Workshop
 from quantization.recipe import Recipe, TeacherRecipe
@@ -66,10 +66,11 @@ def distill(
         Whether all stages are done.
 
     Raises:
+        ConfigError: the recipe has no teacher, and none was given.
         InputError: there is no teacher, or it knows other families.
         BrickgateError: as in `train`.
     """
-    path = teacher or shop.folder / "teacher" / "checkpoint.pt"
+    path = teacher or _own_teacher(shop)
     with joined() as crew:
         shop = muted(shop, crew)
         taught_by = crew.leader_first(lambda: _load_teacher(shop, path)).to(crew.device)
@@ -121,15 +122,31 @@ def _teacher_of(shop: Workshop) -> TeacherRecipe:
 
 
 def _load_teacher(shop: Workshop, path: Path) -> Network:
-    """The teacher; a checkpoint that does not say what it is of is taken for one of the recipe's teacher or student."""
+    """The teacher; a checkpoint that does not say what it is of is taken for one of the recipe's teacher or student.
+
+    One that is not trained to the end teaches what it knows; of the recipe's own it is said how far it is.
+    """
+    own = path == _own_teacher(shop)
+    if not path.is_file() and own and shop.recipe.teacher is None:
+        raise ConfigError(
+            f"recipe {shop.recipe.name} has no teacher: give it 'teacher:' with its stages, or --teacher a checkpoint"
+        )
     if not path.is_file():
         raise InputError(f"{path} is missing: run 'brickgate-model train --teacher' first, or give a checkpoint")
     network = shop.recipe.teacher.network if shop.recipe.teacher else shop.recipe.network
-    teacher, families, _ = load_trained(path, subject_of(shop, network))
+    teacher, families, progress = load_trained(path, subject_of(shop, network))
     wanted = [family.number for family in shop.families]
     if list(families) != wanted:
         raise InputError(
             f"{path} knows other families than recipe {shop.recipe.name} ({difference(families, wanted)}): train a"
             " teacher with the same recipe"
         )
+    unfinished = standing(progress, shop.recipe.teacher.stages) if own and shop.recipe.teacher else None
+    if unfinished:
+        shop.report(f"{path} is at {unfinished}: 'brickgate-model train --teacher' makes the rest")
     return teacher
+
+
+def _own_teacher(shop: Workshop) -> Path:
+    """What `train_teacher` makes."""
+    return shop.folder / "teacher" / "checkpoint.pt"

@@ -98,6 +98,16 @@ def test_a_teacher_teaches_a_student_and_the_gap_is_kept(shop, said):
         factory.train(shop, NONE, 0)
 
 
+def test_a_teacher_that_is_not_trained_to_the_end_teaches_and_is_named(shop, said):
+    assert not factory.train_teacher(shop, NONE, 0, minutes=0)
+    said.clear()
+    factory.distill(shop, None, NONE, 0, minutes=0)
+    assert said[0] == (
+        f"{shop.folder}/teacher/checkpoint.pt is at 16 of 48 pictures (33.3%), stage 1 of 1:"
+        " 'brickgate-model train --teacher' makes the rest"
+    )
+
+
 def test_a_teacher_of_other_families_is_refused(shop, tmp_path, write_renders):
     factory.train_teacher(shop, NONE, 0)
     fewer = Workshop(shop.recipe, shop.families[:3], tmp_path / "fewer", shop.report)
@@ -107,6 +117,8 @@ def test_a_teacher_of_other_families_is_refused(shop, tmp_path, write_renders):
 
 def test_without_a_teacher_in_the_recipe_none_is_trained(shop):
     plain = Workshop(load_recipe("tiny"), shop.families, shop.folder, shop.report)
+    with pytest.raises(ConfigError, match=r"recipe tiny has no teacher: give it 'teacher:' .*, or --teacher a check"):
+        factory.distill(plain, None, NONE, 0)
     with pytest.raises(ConfigError, match="recipe tiny has no teacher: give it 'teacher:' with its stages"):
         factory.train_teacher(plain, NONE, 0)
 
