@@ -19,8 +19,10 @@ from typing import TypeVar
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from edge.errors import BrickgateError
+from quantization.data.opening import listed
 from quantization.data.shards import ShardWriter, open_shards
-from quantization.ldraw.store import load_part
+from quantization.ldraw.library import library_dir
+from quantization.ldraw.store import is_outdated, keep_part
 from quantization.render.contact import CONTACT_FILE, write_contact
 from quantization.render.plan import ShardPlan, claim
 from quantization.render.renderer import Renderer
@@ -40,6 +42,7 @@ def render_shards(
     progress: bool = True,
     part_of: tuple[int, int] = (0, 1),
     cluster: str | None = None,
+    say: Callable[[str], None] = lambda line: None,
 ) -> list[Path]:
     """Render what is missing of a set; finished shards stay, so a killed run is resumed by running it again.
 
@@ -51,6 +54,7 @@ def render_shards(
         progress: show a bar.
         part_of: (i, n): render only every n-th shard, starting with the i-th, on one of n machines.
         cluster: address of a Ray cluster that renders instead of this machine.
+        say: told in one line where parts are drawn otherwise than when their meshes were built.
 
     Returns:
         All finished shards.
@@ -61,7 +65,7 @@ def render_shards(
     claim(plan, out_dir)
     mine = range(part_of[0], plan.shards, part_of[1])
     missing = [shard for shard in mine if not plan.is_finished(out_dir, shard)]
-    build_meshes(plan, missing, cache_dir, workers)
+    build_meshes(plan, missing, cache_dir, workers, say)
     jobs = [(plan, shard, out_dir, cache_dir) for shard in missing]
     for _ in _shown(_rendered(jobs, workers, cluster), len(missing), len(mine), progress):
         if not (out_dir / CONTACT_FILE).exists():
@@ -118,15 +122,26 @@ def _renderer(size_px: int) -> Renderer:
     return Renderer(size_px)
 
 
-def build_meshes(plan: ShardPlan, shards: Iterable[int], cache_dir: Path, workers: int) -> None:
-    """Build what some shards show and is not yet in the cache, so that no worker fails after an hour.
+def build_meshes(
+    plan: ShardPlan, shards: Iterable[int], cache_dir: Path, workers: int, say: Callable[[str], None]
+) -> None:
+    """Build what some shards show and is not yet in the cache, so that no worker fails after an hour; what LDraw draws
+    otherwise by now is built anew, and said.
 
     Raises:
-        BrickgateError: names every mould that cannot be built.
+        BrickgateError: names every mould that cannot be built; or there is no LDraw library to build any from.
     """
     families = sorted({family for shard in shards for family in plan.families_of(shard)})
     moulds = sorted({mould for family in families for mould in plan.moulds[family]})
-    jobs = [(mould, cache_dir) for mould in moulds if not (cache_dir / f"{mould}.npz").exists()]
+    outdated = [mould for mould in moulds if is_outdated(mould, cache_dir)]
+    if outdated:
+        say(
+            f"LDraw draws {listed(outdated)} otherwise than when {cache_dir} was filled: built anew, while finished"
+            " shards stay as they are"
+        )
+    jobs = [(mould, cache_dir) for mould in moulds if mould in outdated or not (cache_dir / f"{mould}.npz").exists()]
+    if jobs:
+        library_dir()
     failures = [problem for problem in each(build_mesh, jobs, workers) if problem]
     if failures:
         more = f" (and {len(failures) - NAMED_FAILURES} more)" if len(failures) > NAMED_FAILURES else ""
@@ -140,7 +155,7 @@ def build_mesh(job: tuple[str, Path]) -> str | None:
     """Build one mould; return what is wrong with it, if anything."""
     mould, cache_dir = job
     try:
-        load_part(mould, cache_dir)
+        keep_part(mould, cache_dir)
     except BrickgateError as error:
         line = str(error)
         return line if mould in line else f"{mould}: {line}"
