@@ -130,7 +130,7 @@ def _make_sets(shop: Workshop) -> TestSets:
     moulds = {family.number: family.moulds for family in strange}
     looks = recipe.render.test_looks_per_family
     plan = make_plan(moulds, looks, recipe.render.size_px, recipe.seed + TEST_SEED, split="test")
-    render_shards(plan, folder, 1, shop.meshes)
+    render_shards(plan, folder, 1, shop.meshes, say=shop.report)
     seed, each = recipe.seed, min(LOOKS_A_PART, looks)
     return TestSets(
         renders,

@@ -37,7 +37,7 @@ def render(
     moulds = {family.number: family.moulds for family in shop.families}
     for folder, looks, seed, split in sets:
         plan = make_plan(moulds, looks, recipe.size_px, seed, kind, split)
-        render_shards(plan, folder, workers, shop.meshes, part_of=part_of, cluster=cluster)
+        render_shards(plan, folder, workers, shop.meshes, part_of=part_of, cluster=cluster, say=shop.report)
 
 
 def _picture_folders(work: Path) -> tuple[Path, Path]:

@@ -1,7 +1,9 @@
 """Find and read files of the LDraw Parts Library."""
 
 import os
+from collections.abc import Iterable
 from functools import lru_cache
+from hashlib import sha256
 from pathlib import Path
 
 from edge.errors import BrickgateError
@@ -36,6 +38,7 @@ class Library:
 
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = library_dir() if folder is None else folder
+        self._digests: dict[str, bytes] = {}
 
     def find(self, name: str) -> Path | None:
         """Return the path of `name` ("3001.dat", "s\\\\3001s01.dat", "48/4-4cyli.dat"), or None."""
@@ -59,6 +62,23 @@ class Library:
             return path.read_text(encoding="utf-8", errors="replace").splitlines()
         except OSError as error:
             raise BrickgateError(f"LDraw file {path} cannot be read: {error.strerror}") from error
+
+    def fingerprint(self, names: Iterable[str]) -> str:
+        """Return what changes with the content of these files; one that is not there counts, too."""
+        whole = sha256()
+        for name in sorted(names):
+            whole.update(self._digest(name))
+        return whole.hexdigest()
+
+    def _digest(self, name: str) -> bytes:
+        if name not in self._digests:
+            path = self.find(name)
+            try:
+                content = b"" if path is None else path.read_bytes()
+            except OSError:
+                content = b""
+            self._digests[name] = sha256(content).digest()
+        return self._digests[name]
 
 
 @lru_cache(maxsize=4)

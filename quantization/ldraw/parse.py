@@ -37,6 +37,8 @@ class _Faces:
 
     triangles: list[list[float]] = field(default_factory=list)
     placed: list[Geometry] = field(default_factory=list)
+    files: set[str] = field(default_factory=set)
+    """What all of it is read from, or would be if it were there."""
 
 
 class Parser:
@@ -50,6 +52,7 @@ class Parser:
         self.library = library
         self.fine = fine
         self._flat: dict[str, Geometry] = {}
+        self._files: dict[str, frozenset[str]] = {}
 
     def flatten(self, name: str) -> Geometry:
         """Return all triangles of a file and of the files it places.
@@ -57,7 +60,12 @@ class Parser:
         Raises:
             BrickgateError: a file is missing, malformed, or places itself.
         """
-        return self._flatten(name.strip().lower().replace("\\", "/"), ())
+        return self._flatten(_plain(name), ())
+
+    def files_of(self, name: str) -> frozenset[str]:
+        """Return the names of all files that a flattened file depends on, finer twins that are not there included."""
+        self.flatten(name)
+        return self._files[_plain(name)]
 
     def _flatten(self, name: str, above: tuple[str, ...]) -> Geometry:
         if name in self._flat:
@@ -82,18 +90,23 @@ class Parser:
             inverted = False
         flat = _join(name, faces)
         self._flat[name] = flat
+        self._files[name] = frozenset((*faces.files, name, *self._twins(name)))
         return flat
 
     def _finest(self, name: str) -> str:
-        twin = f"48/{name}"
-        return twin if self.fine and "/" not in name and self.library.find(twin) else name
+        return next((twin for twin in self._twins(name) if self.library.find(twin)), name)
+
+    def _twins(self, name: str) -> list[str]:
+        return [f"48/{name}"] if self.fine and "/" not in name else []
 
     def _add(self, faces: _Faces, words: list[str], clockwise: bool, inverted: bool, above: tuple[str, ...]) -> None:
         if words[0] == "1":
             if len(words) < 15:
                 raise ValueError("a placed file is cut short")
             numbers = np.array([_number(word) for word in words[2:14]])
-            child = self._flatten(" ".join(words[14:]).lower().replace("\\", "/"), above)
+            name = _plain(" ".join(words[14:]))
+            child = self._flatten(name, above)
+            faces.files |= self._files[name]
             faces.placed.append(_place(child, numbers[3:].reshape(3, 3), numbers[:3], inverted))
         elif words[0] in ("3", "4"):
             corners = [[_number(w) for w in words[2 + 3 * k : 5 + 3 * k]] for k in range(int(words[0]))]
@@ -103,6 +116,10 @@ class Parser:
                 corners.reverse()
             for k in range(1, len(corners) - 1):
                 faces.triangles.append(corners[0] + corners[k] + corners[k + 1])
+
+
+def _plain(name: str) -> str:
+    return name.strip().lower().replace("\\", "/")
 
 
 def _number(word: str) -> float:

@@ -30,11 +30,15 @@ class Part:
         mesh: as LDraw has it.
         recesses_mm: (R, 2, 3) points on the underside's ceiling and directions out of it.
         poses: how it rests.
+        files: names of the LDraw files that it was built from; none where it is read from a cache.
+        fingerprint: of those files.
     """
 
     mesh: PartMesh
     recesses_mm: NDArray[np.float64]
     poses: RestingPoses
+    files: frozenset[str] = frozenset()
+    fingerprint: str = ""
 
 
 _parsers: dict[tuple[Path, bool], Parser] = {}
@@ -58,11 +62,34 @@ def build_part(part: str, library: Library | None = None) -> Part:
         poses = resting_poses(mesh)
     except (QhullError, ValueError) as error:
         raise BrickgateError(f"LDraw part {part} has no volume, so it cannot lie on a belt") from error
-    return Part(mesh, recess_places(mesh, ldu_to_mm(studs)), poses)
+    files = fine.files_of(f"{part}.dat") | plain.files_of(f"{part}.dat")
+    return Part(mesh, recess_places(mesh, ldu_to_mm(studs)), poses, files, library.fingerprint(files))
+
+
+def is_outdated(part: str, cache_dir: Path, library: Library | None = None) -> bool:
+    """Tell whether a part is kept that LDraw draws otherwise by now. One that does not say what it was built from, or
+    that the library at hand does not have, is taken as it is."""
+    try:
+        with np.load(cache_dir / f"{part}.npz") as kept:
+            files, fingerprint = str(kept["files"]).split("\n"), str(kept["fingerprint"])
+        library = library or default_library()
+    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile, BrickgateError):
+        return False
+    return library.find(f"{part}.dat") is not None and library.fingerprint(files) != fingerprint
+
+
+def keep_part(part: str, cache_dir: Path, library: Library | None = None) -> None:
+    """Build a part and keep it, in place of what is kept of it.
+
+    Raises:
+        BrickgateError: as in `build_part`.
+    """
+    _write(build_part(part, library), cache_dir / f"{part}.npz")
 
 
 def load_part(part: str, cache_dir: Path, library: Library | None = None) -> Part:
-    """Return a part from the cache folder, building and keeping it first where it is missing or broken.
+    """Return a part from the cache folder, building and keeping it first where it is missing or broken. One that LDraw
+    draws otherwise by now is returned as it was rendered: `is_outdated` tells.
 
     It is read back even then: what is kept is rounded, and a render must not depend on who built the mesh.
     """
@@ -70,7 +97,7 @@ def load_part(part: str, cache_dir: Path, library: Library | None = None) -> Par
     kept = _read(part, path)
     if kept is not None:
         return kept
-    _write(build_part(part, library), path)
+    keep_part(part, cache_dir, library)
     kept = _read(part, path)
     if kept is None:
         raise BrickgateError(f"{path} cannot be read back: run the same command again")
@@ -92,6 +119,8 @@ def _write(part: Part, path: Path) -> None:
         recesses_mm=part.recesses_mm,
         rotations=part.poses.rotations,
         probabilities=part.poses.probabilities,
+        files="\n".join(sorted(part.files)),
+        fingerprint=part.fingerprint,
     )
     temporary.replace(path)
 

@@ -240,7 +240,7 @@ def measured(shop, write_renders, monkeypatch):
     write_model(shop.converted / "model.tflite", side_px=INPUT_PX)
     monkeypatch.setattr(evaluate_step, "quantized_from", lambda shop: float_logits)
     monkeypatch.setattr(evaluate_step, "to_input", lambda pictures: pictures)
-    monkeypatch.setattr(evaluate_step, "render_shards", lambda *arguments: None)
+    monkeypatch.setattr(evaluate_step, "render_shards", lambda *arguments, **more: None)
     monkeypatch.setattr(evaluate_step, "make_test_looks", lambda layers, size, parts, each, seed: looks(parts, each))
     monkeypatch.setattr(
         evaluate_step, "make_track_looks", lambda *arguments: replace(looks(12, 5), sizes_mm=np.full((60, 2), 16.0))

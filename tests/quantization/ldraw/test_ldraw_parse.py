@@ -9,7 +9,7 @@ from edge.errors import BrickgateError
 from quantization.ldraw.library import Library, library_dir
 from quantization.ldraw.mesh import build_mesh
 from quantization.ldraw.parse import Parser
-from quantization.ldraw.store import build_part, load_part
+from quantization.ldraw.store import build_part, is_outdated, load_part
 
 CUBE = """0 Unit cube
 0 BFC CERTIFY CCW
@@ -134,6 +134,23 @@ def test_poses_of_a_cuboid_and_its_cache(tmp_path: Path) -> None:
     assert np.allclose(first.mesh.normals, kept.mesh.normals, atol=1e-4)
     (tmp_path / "cache" / "slab.npz").write_bytes(b"not a zip")
     assert np.array_equal(load_part("slab", tmp_path / "cache", library).mesh.triangles, kept.mesh.triangles)
+
+
+@pytest.mark.parametrize(("changed", "outdated"), [("slab", True), ("48/edge", True), ("other", False)])
+def test_a_kept_part_is_outdated_when_a_file_that_it_is_made_of_changes(tmp_path, changed, outdated) -> None:
+    """A finer twin that a newer library brings is such a file, too."""
+    body = "0 Slab\n" + PLACE.format(x=30) + "1 16 0 0 0 1 0 0 0 1 0 0 0 1 edge.dat\n"
+    write_library(tmp_path, slab=body, edge="0 Edge\n", other="0 Other\n")
+    (tmp_path / "p" / "48").mkdir()
+    cache = tmp_path / "cache"
+    assert not is_outdated("slab", cache, Library(tmp_path)), "there is none"
+    load_part("slab", cache, Library(tmp_path))
+    assert not is_outdated("slab", cache, Library(tmp_path))
+    folder = "p" if "/" in changed else "parts"
+    (tmp_path / folder / f"{changed}.dat").write_text("0 Anew\n")
+    assert is_outdated("slab", cache, Library(tmp_path)) == outdated
+    (tmp_path / "parts" / "slab.dat").unlink()
+    assert not is_outdated("slab", cache, Library(tmp_path)), "of a library without it nothing can be built"
 
 
 def test_real_parts() -> None:

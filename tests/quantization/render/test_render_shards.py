@@ -231,6 +231,30 @@ def test_parts_that_cannot_be_built_are_all_named_before_anything_is_rendered(tm
     assert not list((tmp_path / "set").glob("*.tar"))
 
 
+def test_a_part_that_a_newer_library_draws_otherwise_is_built_anew(tmp_path, library, monkeypatch):
+    """Renders made anew would show it as it was, for good."""
+    (library / "parts" / "sub.dat").write_text((library / "parts" / "one.dat").read_text())
+    (library / "parts" / "one.dat").write_text("0 Box\n1 16 0 0 0 1 0 0 0 1 0 0 0 1 sub.dat\n")
+    cache, said = tmp_path / "cache", []
+    render(tmp_path / "set", plan(), say=said.append)
+    kept, before = load_part("two", cache).mesh, (cache / "two.npz").stat().st_mtime_ns
+    newer = tmp_path / "newer"
+    shutil.copytree(library, newer)
+    (newer / "parts" / "sub.dat").write_text((library / "parts" / "two.dat").read_text())
+    monkeypatch.setenv("LDRAWDIR", str(newer))
+    render(tmp_path / "set", plan(), say=said.append)
+    assert said == [], "nothing is left to render"
+    (tmp_path / "set" / "layers-00002.tar").unlink()
+    render(tmp_path / "set", plan(), say=said.append)
+    assert said == [
+        f"LDraw draws one otherwise than when {cache} was filled: built anew, while finished shards stay as they are"
+    ]
+    assert np.array_equal(load_part("one", cache).mesh.vertices_mm, kept.vertices_mm)
+    assert (cache / "two.npz").stat().st_mtime_ns == before
+    render(tmp_path / "again", plan(), say=said.append)
+    assert len(said) == 1
+
+
 @pytest.mark.usefixtures("library")
 def test_a_full_disk_keeps_what_was_finished(tmp_path):
     folder = tmp_path / "set"
