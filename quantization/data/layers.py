@@ -140,6 +140,15 @@ def families_of_set(folder: Path) -> tuple[str, ...]:
         raise InputError(f"{path} is missing or damaged: run 'brickgate-model render' again") from error
 
 
+def moulds_of_set(folder: Path) -> list[list[str]] | None:
+    """The moulds that each family of a set is rendered from; None where its set.json does not say."""
+    try:
+        moulds = json.loads((folder / "set.json").read_text(encoding="utf-8"))["moulds"]
+        return [[str(mould) for mould in of_family] for of_family in moulds]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
 def gap_of_set(folder: Path, found: int) -> str | None:
     """A line where a set holds fewer looks than it was asked to: it is not finished yet, or shards were lost.
 

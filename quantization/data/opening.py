@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.errors import InputError
-from quantization.data.layers import families_of_set, gap_of_set
+from quantization.data.layers import families_of_set, gap_of_set, moulds_of_set
 from quantization.data.shards import open_shards
 from quantization.data.sources import ShardSource, Source
 from quantization.recipe import Family
@@ -105,7 +105,8 @@ def listed(names: Sequence[str]) -> str:
 
 
 def check_families(folder: Path, shown: Sequence[str], families: Sequence[Family]) -> None:
-    """Refuse renders of other families: each would be taken for another by its place in the list.
+    """Refuse renders of other families, each of which would be taken for another by its place in the list, and of
+    other moulds, which the bundle would tell the sizes of.
 
     Raises:
         InputError: they are others, or in another order.
@@ -116,6 +117,12 @@ def check_families(folder: Path, shown: Sequence[str], families: Sequence[Family
             f"{folder} shows other families than the recipe ({difference(shown, wanted)}): empty it and render"
             " anew, or give another --work"
         )
+    for family, moulds in zip(families, moulds_of_set(folder) or (), strict=False):
+        if moulds != list(family.moulds):
+            raise InputError(
+                f"{folder} shows {family.number} by {listed(moulds)}, and the recipe lists {listed(family.moulds)}:"
+                " empty it and render anew, or give another --work"
+            )
 
 
 def difference(shown: Sequence[str], wanted: Sequence[str]) -> str:

@@ -108,6 +108,24 @@ def test_test_renders_of_other_families_are_not_judged_by(shop, write_renders):
         quantize_step.unseen_looks(shop, 8, 1)
 
 
+def test_renders_of_other_moulds_are_neither_trained_on_nor_judged_by(shop, write_renders):
+    """Their families are called the same, but the bundle would tell the sizes of other parts."""
+    numbers = tuple(family.number for family in shop.families)
+    moulds = [list(family.moulds) for family in shop.families]
+    for folder in (shop.renders, shop.test_renders):
+        write_renders(folder, numbers)
+        (folder / "set.json").write_text(json.dumps({"families": numbers, "moulds": moulds}))
+    training_data.training_mix(shop)
+    quantize_step.test_layers(shop)
+    changed = replace(shop.families[1], moulds=("3024b", "3024"))
+    other = replace(shop, families=[shop.families[0], changed, *shop.families[2:]])
+    says = rf"shows {changed.number} by {moulds[1][0]}, and the recipe lists 3024b, 3024: empty it and render anew"
+    with pytest.raises(InputError, match=f"renders {says}"):
+        training_data.training_mix(other)
+    with pytest.raises(InputError, match=f"renders-test {says}"):
+        quantize_step.test_layers(other)
+
+
 def test_looks_that_are_missing_of_a_set_are_said(shop, write_renders):
     said = []
     saying = replace(shop, report=said.append)
