@@ -19,6 +19,8 @@ from edge.catalogue.prior import COMMON, UNIFORM
 from edge.errors import BundleError
 
 FORMAT = 1
+LONGEST_MM = 10_000.0
+"""No part is longer."""
 MANIFEST = "manifest.json"
 MODELS = Path(__file__).parent.parent / "models"
 
@@ -99,7 +101,7 @@ def load_bundle(name_or_folder: str | Path) -> Bundle:
     _check_files(folder, manifest)
     try:
         return _bundle(folder, manifest)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
         raise BundleError(
             f"{folder / MANIFEST}: entry {error} is missing or wrong: make or fetch the bundle again"
         ) from error
@@ -120,7 +122,7 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
         manifest = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise BundleError(f"{path} is missing: this folder is no model bundle") from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise BundleError(f"{path} cannot be read ({error}): make or fetch the bundle again") from error
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise BundleError(f"{path} is not a bundle of format {FORMAT}: update Brickgate or the bundle")
@@ -161,7 +163,7 @@ def _bundle(folder: Path, manifest: dict[str, Any]) -> Bundle:
         name=manifest["name"],
         model=model,
         input=_input(manifest["input"]),
-        parts=tuple(BundlePart(**{**part, "moulds": tuple(part.get("moulds", ()))}) for part in parts),
+        parts=_parts(parts),
         temperature=_number(manifest, "temperature", 0.01, 100),
         fusion_exponent=_number(manifest, "fusion_exponent", 0, 1),
         unsure_below=_number(manifest, "unsure_below", 0, 1),
@@ -173,6 +175,22 @@ def _bundle(folder: Path, manifest: dict[str, Any]) -> Bundle:
         reference=checked(reference) if reference else None,
         familiarity=_familiarity(manifest),
     )
+
+
+def _parts(entries: list[dict[str, Any]]) -> tuple[BundlePart, ...]:
+    parts = tuple(BundlePart(**{**entry, "moulds": tuple(entry.get("moulds", ()))}) for entry in entries)
+    numbers: set[str] = set()
+    for part in parts:
+        texts = (part.number, part.name, part.category, *part.moulds)
+        if not all(isinstance(text, str) for text in texts) or not part.number.strip():
+            raise ValueError(f"part {part.number!r} with a number, name, category or mould that is no text")
+        sides_mm = (part.length_mm, part.width_mm, part.height_mm)
+        if not all(isinstance(side, int | float) and 0 <= side <= LONGEST_MM for side in sides_mm):
+            raise ValueError(f"part {part.number} of {' × '.join(map(str, sides_mm))} mm")
+        if part.number in numbers:
+            raise ValueError(f"part {part.number}, which comes twice,")
+        numbers.add(part.number)
+    return parts
 
 
 def _input(entry: dict[str, Any]) -> InputSpec:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.bundle.manifest import MANIFEST, find_bundle, load_bundle
+from edge.bundle.manifest import MANIFEST, find_bundle, load_bundle, sha256
 from edge.bundle.unknown import FamiliarityTable
 from edge.errors import BundleError
 
@@ -65,6 +65,7 @@ def test_an_altered_file_of_the_same_length_is_named(tiny_bundle: Path) -> None:
         ("{", "cannot be read"),
         ("[]", "is not a bundle of format 1"),
         ('{"format": 2}', "is not a bundle of format 1"),
+        ("[" * 100_000, "cannot be read"),
         ('{"format": 1}', "lists no files"),
         ('{"format": 1, "files": []}', "lists no files"),
         ('{"format": 1, "files": {"../../etc/hostname": "0"}}', "outside the bundle"),
@@ -96,11 +97,36 @@ def test_a_folder_without_manifest_is_no_bundle(tmp_path: Path) -> None:
         ({"input": "32"}, "manifest"),
         ({"unknown": {"score": "guess", "threshold": 0}}, r"unknown = 'guess' from \(0\.0,\)"),
         ({"unknown": {"score": "max posterior"}}, "threshold"),
+        ({"input": {"height_px": float("inf"), "width_px": 32, "margin": 0}}, "infinity"),
         ({"prior": "often"}, "prior = 'often' \\(allowed: uniform, common\\)"),
     ],
 )
 def test_a_wrong_entry_is_named(tiny_bundle: Path, changes: dict[str, object], told: str) -> None:
     edit(tiny_bundle, **changes)
+    with pytest.raises(BundleError, match=told):
+        load_bundle(tiny_bundle)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"number": 3001}, "part 3001 with a number, name, category or mould that is no text"),
+        ({"number": " "}, "no text"),
+        ({"category": None}, "no text"),
+        ({"moulds": ["3001a", 7]}, "no text"),
+        ({"length_mm": "31.8"}, r"part 3001 of 31\.8 × 0\.0 × 0\.0 mm"),
+        ({"width_mm": float("nan")}, "nan"),
+        ({"height_mm": -1.0}, r"-1\.0 mm"),
+        ({"length_mm": float("inf")}, "inf"),
+        ({"number": "3023"}, "part 3023, which comes twice,"),
+    ],
+)
+def test_a_part_that_is_none_is_named(tiny_bundle: Path, changes: dict[str, object], told: str) -> None:
+    file = tiny_bundle / "parts.json"
+    first, *others = json.loads(file.read_text(encoding="utf-8"))
+    file.write_text(json.dumps([{**first, **changes}, *others]), encoding="utf-8")
+    manifest = json.loads((tiny_bundle / MANIFEST).read_text(encoding="utf-8"))
+    edit(tiny_bundle, files={**manifest["files"], "parts.json": sha256(file)})
     with pytest.raises(BundleError, match=told):
         load_bundle(tiny_bundle)
 
