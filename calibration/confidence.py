@@ -33,8 +33,9 @@ from edge.bundle.reference import SeenParts, load_reference
 from edge.catalogue.colours import load_colours
 from edge.catalogue.parts import PartCatalogue
 from edge.config.calibration import ConfidenceCalibration, Residual, WorkingPoint
+from edge.fusion.configured import fusion_of
 from edge.inference.classifier import Classifier
-from edge.machine import Plans, colour_meter, fusion_of
+from edge.machine import Plans, colour_meter
 
 KINDS, OF_EACH, EVERY_S = 4, 10, 1.0
 """A fifth kind makes no promise better (docs/results.md), and costs its user 25 s."""
@@ -86,7 +87,8 @@ def plans_of(rig: Rig) -> Plans:
 
 
 def _seen(rig: Rig, plans: Plans, classifier: Classifier) -> SeenParts:
-    watch = ModelWatch(classifier, fusion_of(plans), plans.config.fusion.min_looks)
+    fusion = fusion_of(plans.config.fusion, plans.bundle, plans.catalogue, len(plans.colours))
+    watch = ModelWatch(classifier, fusion, plans.config.fusion.min_looks)
     run = PartsRun(rig, watch.see)
     run.start()
     batches = [_batch(rig, run, watch, plans, number) for number in range(1, KINDS + 1)]

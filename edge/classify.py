@@ -180,7 +180,7 @@ class PartRecogniser:
         self._input = bundle.input
         self._classifier = Classifier(accelerator, bundle, ColourMeter(colours))
         self._settings = FusionSettings(exponent=bundle.fusion_exponent, sure_above=bundle.unsure_below)
-        self._size = load_size_evidence(bundle.size_evidence) if bundle.size_evidence else None
+        self._size = load_size_evidence(bundle.size_evidence, len(bundle.parts)) if bundle.size_evidence else None
         self._familiarity = bundle.familiarity.losing(COSTS_LITTLE) if bundle.familiarity else None
         self._prior = shares(prior or read_prior(bundle.prior), PartCatalogue(bundle.parts))
 

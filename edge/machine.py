@@ -12,14 +12,11 @@ from pathlib import Path
 
 from edge.belt_watch import BeltWatch, belt_guard, belt_watch
 from edge.bundle.manifest import Bundle, load_bundle
-from edge.bundle.size import load_size_evidence
-from edge.bundle.unknown import COSTS_LITTLE
 from edge.capture.drift import CalibratedBelt
 from edge.capture.health import FrameHealth
 from edge.capture.straighten import Straightener
 from edge.catalogue.colours import Colour, load_colours
 from edge.catalogue.parts import PartCatalogue
-from edge.catalogue.prior import read_prior, shares
 from edge.clock import Clock, MonotonicClock
 from edge.config.bins import BinsConfig, LayoutNode
 from edge.config.calibrated import calibrated, calibration_of, confidence_of, load_calibration
@@ -38,8 +35,7 @@ from edge.confirmation.places import Places
 from edge.feeding.drive import DriveSettings
 from edge.feeding.feeding import Feeding, FeedPlace
 from edge.feeding.rate import RateSettings
-from edge.fusion.evidence import Method
-from edge.fusion.verdict import Fusion, FusionSettings
+from edge.fusion.configured import fusion_of
 from edge.hardware.factory import loaded_accelerator
 from edge.hardware.interfaces import Accelerator, BeltMotor, Encoder, Feeder, Gate, PartSensor
 from edge.inference.classifier import Classifier
@@ -237,7 +233,7 @@ def assemble(
     stages = Stages(
         tracker=make_tracker(tracking_settings(config)),
         classifier=Classifier(devices.accelerator, plans.bundle, colour_meter(plans)),
-        fusion=fusion_of(plans),
+        fusion=fusion_of(config.fusion, plans.bundle, plans.catalogue, len(plans.colours)),
         router=router,
         planner=planner,
         dispatcher=dispatcher,
@@ -337,18 +333,3 @@ def _feeding(config: MachineConfig, gates: Sequence[GateSettings], clock: Clock,
 def _fork(node: LayoutNode) -> Fork:
     ways = {position: _fork(way) if isinstance(way, LayoutNode) else way for position, way in node.exits.items()}
     return Fork(node.gate, ways)
-
-
-def fusion_of(plans: Plans) -> Fusion:
-    """The fusion of looks as machine.yaml wants it, and as the bundle was fitted where that says nothing."""
-    wanted, bundle = plans.config.fusion, plans.bundle
-    settings = FusionSettings(
-        method=Method(wanted.method),
-        exponent=bundle.fusion_exponent if wanted.exponent is None else wanted.exponent,
-        min_looks=wanted.min_looks,
-    )
-    size = load_size_evidence(bundle.size_evidence) if bundle.size_evidence else None
-    prior = shares(wanted.prior or read_prior(bundle.prior), plans.catalogue)
-    share = COSTS_LITTLE if wanted.reject_unknown is True else wanted.reject_unknown
-    familiarity = bundle.familiarity.losing(share) if bundle.familiarity and share else None
-    return Fusion(len(bundle.parts), len(plans.colours), settings, size, prior, familiarity)

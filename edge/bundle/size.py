@@ -8,6 +8,7 @@ vetoing a part.
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from zipfile import BadZipFile
@@ -61,13 +62,24 @@ def sides_mm(mask: NDArray[np.bool_], mm_per_px: float) -> tuple[float, float]:
     return (max(sides_px) + 1) * mm_per_px, (min(sides_px) + 1) * mm_per_px
 
 
-def load_size_evidence(file: Path) -> SizeEvidence:
-    """Reads `sides_mm` and `weights` from an .npz file."""
+def load_size_evidence(file: Path, parts: int) -> SizeEvidence:
+    """Reads `sides_mm` and `weights` from an .npz file.
+
+    Args:
+        parts: K of the bundle.
+
+    Raises:
+        BundleError: it cannot be read, or holds something else.
+    """
     try:
         with np.load(file) as arrays:
             sides_mm, weights = arrays["sides_mm"], arrays["weights"]
-            if weights.ndim != 2 or sides_mm.shape != (*weights.shape, 2):
-                raise ValueError(f"shapes {sides_mm.shape} and {weights.shape} do not fit together")
-            return SizeEvidence(sides_mm, weights)
-    except (OSError, ValueError, KeyError, BadZipFile) as error:
+        if weights.ndim != 2 or sides_mm.shape != (*weights.shape, 2):
+            raise ValueError(f"shapes {sides_mm.shape} and {weights.shape} do not fit together")
+        if len(weights) != parts:
+            raise ValueError(f"it is of {len(weights)} parts, the bundle of {parts}")
+        if not all(np.isfinite(values).all() and (values >= 0).all() for values in (sides_mm, weights)):
+            raise ValueError("a side or weight is below 0 or no number")
+    except (OSError, ValueError, KeyError, TypeError, EOFError, NotImplementedError, zlib.error, BadZipFile) as error:
         raise BundleError(f"{file} holds no size evidence ({error}): fetch the bundle again") from error
+    return SizeEvidence(sides_mm, weights)

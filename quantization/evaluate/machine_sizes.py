@@ -30,7 +30,7 @@ def machine_errors() -> Doubles:
     bundle = load_bundle(RECORDED_BY)
     assert bundle.reference is not None
     assert bundle.size_evidence is not None
-    size = load_size_evidence(bundle.size_evidence)
+    size = load_size_evidence(bundle.size_evidence, len(bundle.parts))
     seen = load_reference(bundle.reference, len(bundle.parts), [colour.code for colour in load_colours()])
     whole = np.flatnonzero(seen.sortable & (seen.sides_mm[:, 0] > 0))
     return np.array([_errors(size, int(seen.kinds[part]), seen.sides_mm[part])[0] for part in whole], np.float64)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import cv2
@@ -51,13 +52,41 @@ def test_a_file_that_holds_none_is_told(tmp_path: Path) -> None:
     file = tmp_path / "size.npz"
     file.write_bytes(b"no zip")
     with pytest.raises(BundleError, match=r"size\.npz holds no size evidence"):
-        load_size_evidence(file)
+        load_size_evidence(file, 3)
+
+
+@pytest.mark.parametrize(
+    ("sides", "weight", "told"),
+    [
+        (np.ones((2, 1, 2), np.float32), 1.0, "it is of 2 parts, the bundle of 3"),
+        (np.full((3, 1, 2), np.nan, np.float32), 1.0, "no number"),
+        (np.ones((3, 1, 2), np.float32), -1.0, "below 0"),
+        (np.full((3, 1, 2), "wide"), 1.0, "isfinite"),
+    ],
+)
+def test_evidence_of_other_parts_or_of_none_is_told(
+    tmp_path: Path, sides: np.ndarray, weight: float, told: str
+) -> None:
+    file = tmp_path / "size.npz"
+    np.savez(file, sides_mm=sides, weights=np.full(sides.shape[:2], weight, np.float32))
+    with pytest.raises(BundleError, match=told):
+        load_size_evidence(file, 3)
+
+
+def test_evidence_with_a_flipped_bit_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "size.npz"
+    np.savez_compressed(file, sides_mm=EVIDENCE.sides_mm, weights=EVIDENCE.weights)
+    whole = file.read_bytes()
+    for at in range(len(whole)):
+        file.write_bytes(whole[:at] + bytes([whole[at] ^ 0xFF]) + whole[at + 1 :])
+        with contextlib.suppress(BundleError):
+            load_size_evidence(file, 3)
 
 
 def test_written_evidence_is_read_back(tmp_path: Path) -> None:
     file = tmp_path / "size.npz"
     np.savez(file, sides_mm=EVIDENCE.sides_mm, weights=EVIDENCE.weights)
-    assert np.array_equal(load_size_evidence(file).sides_mm, EVIDENCE.sides_mm)
+    assert np.array_equal(load_size_evidence(file, 3).sides_mm, EVIDENCE.sides_mm)
 
 
 def test_dequantizing_and_softmax() -> None:

@@ -40,7 +40,7 @@ def main() -> None:
     ridden = Ridden(
         score_looks(known_tracks(shop), model),
         score_looks(strange_tracks(shop), model),
-        load_size_evidence(bundle.size_evidence),
+        load_size_evidence(bundle.size_evidence, len(bundle.parts)),
         SizeEvidence(*size_table(load_unknown_families(shop.recipe), shop.meshes)),
         bundle.temperature,
         bundle.fusion_exponent,

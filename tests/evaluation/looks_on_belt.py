@@ -32,7 +32,7 @@ def main() -> None:
     if bundle.size_evidence is None:
         parser.error(f"the bundle {bundle.name} has no size evidence")
     looks = make_track_looks(shop.families, shop.meshes, bundle.input.width_px, options.parts, shop.recipe.seed + 30)
-    model, size = TfliteModel(bundle.model), load_size_evidence(bundle.size_evidence)
+    model, size = TfliteModel(bundle.model), load_size_evidence(bundle.size_evidence, len(bundle.parts))
     scores = log_softmax(np.concatenate([model.logits(pictures) for pictures in looks.batches()]), bundle.temperature)
     categories = [part.category for part in bundle.parts]
     for name, found in (("alone", scores), ("with size", log_scores_with_size(scores, looks.sizes_mm, size))):

@@ -18,9 +18,10 @@ from calibration.confidence_watch import ModelWatch, SeenPart, seen_parts
 from edge.bundle.manifest import MANIFEST, write_manifest
 from edge.bundle.reference import SeenParts, save_reference
 from edge.config import example
+from edge.fusion.configured import fusion_of
 from edge.hardware.factory import make_accelerator, model_for
 from edge.inference.classifier import Classifier
-from edge.machine import Plans, colour_meter, fusion_of, read_plans
+from edge.machine import Plans, colour_meter, read_plans
 from edge.sim.build import build_world
 from edge.sim.score import Decided, match
 from edge.tracking.settings import tracking_settings
@@ -36,7 +37,8 @@ def ride(plans: Plans, seed: int, parts: int) -> SeenParts:
     accelerator = make_accelerator(plans.config.accelerator, print)
     accelerator.load(model_for(plans.config.accelerator, plans.bundle))
     classifier = Classifier(accelerator, plans.bundle, colour_meter(plans))
-    watch = ModelWatch(classifier, fusion_of(plans), plans.config.fusion.min_looks)
+    fusion = fusion_of(plans.config.fusion, plans.bundle, plans.catalogue, len(plans.colours))
+    watch = ModelWatch(classifier, fusion, plans.config.fusion.min_looks)
     tracker = Tracker(tracking_settings(plans.config))
     sim.camera.start()
     sim.world.encoder.start()

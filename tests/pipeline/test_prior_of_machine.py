@@ -9,19 +9,25 @@ import pytest
 
 from edge.bundle.unknown import FamiliarityTable
 from edge.catalogue.prior import read_prior
-from edge.machine import Plans, fusion_of
+from edge.fusion.configured import fusion_of
+from edge.fusion.verdict import Fusion
+from edge.machine import Plans
 from edge.records import Prediction
 
 UNSEEN = 7
 
 
+def fusion(plans: Plans) -> Fusion:
+    return fusion_of(plans.config.fusion, plans.bundle, plans.catalogue, len(plans.colours))
+
+
 def prior_of(plans: Plans) -> list[float]:
-    return [float(share) for share in fusion_of(plans).verdict(UNSEEN).part_posterior]
+    return [float(share) for share in fusion(plans).verdict(UNSEEN).part_posterior]
 
 
 def told(plans: Plans, prior: str) -> Plans:
-    fusion = plans.config.fusion.model_copy(update={"prior": read_prior(prior)})
-    return replace(plans, config=plans.config.model_copy(update={"fusion": fusion}))
+    wanted = plans.config.fusion.model_copy(update={"prior": read_prior(prior)})
+    return replace(plans, config=plans.config.model_copy(update={"fusion": wanted}))
 
 
 def test_where_nothing_is_said_all_parts_are_as_likely(plans: Plans) -> None:
@@ -61,8 +67,8 @@ def told_of_unknown(plans: Plans, table: FamiliarityTable, reject_unknown: bool 
     """Why a part is unsure whose likeliest part has 0.97."""
     wanted = plans.config.fusion.model_copy(update={"reject_unknown": reject_unknown, "min_looks": 1})
     bundle = replace(plans.bundle, familiarity=table)
-    fusion = fusion_of(replace(plans, bundle=bundle, config=plans.config.model_copy(update={"fusion": wanted})))
+    own = fusion(replace(plans, bundle=bundle, config=plans.config.model_copy(update={"fusion": wanted})))
     scores = np.log(np.array([0.97, 0.01, 0.01, 0.01], np.float32))
-    fusion.add(Prediction(1, 0, "top", scores, np.zeros(0, np.float32), 1.0))
-    verdict = fusion.verdict(1)
+    own.add(Prediction(1, 0, "top", scores, np.zeros(0, np.float32), 1.0))
+    verdict = own.verdict(1)
     return verdict.reason if verdict.unsure else ""

@@ -65,7 +65,7 @@ def test_the_machine_loads_what_was_built(work):
     assert [part.number for part in bundle.parts] == ["3001", "3024", "3647", "4740"]
     brick = bundle.parts[0]
     assert (brick.length_mm, brick.width_mm) == pytest.approx((31.8, 15.8), abs=0.25)
-    evidence = load_size_evidence(work / "bundle" / "size.npz")
+    evidence = load_size_evidence(work / "bundle" / "size.npz", 4)
     assert evidence.log_likelihood(31.8, 15.8).argmax() == 0
     assert evidence.log_likelihood(7.8, 7.8).argmax() == 1
     assert sum(file.stat().st_size for file in (work / "bundle").iterdir()) < 1.5e6
