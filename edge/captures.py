@@ -191,7 +191,8 @@ class Captures:
                 self._write_picture(name, look)
                 self._append(self._row(name, captured.part, look))
             except OSError as error:
-                (self.folder / name).unlink(missing_ok=True)
+                with contextlib.suppress(OSError):  # On a disk that turned read-only nothing can be taken away, either.
+                    (self.folder / name).unlink()
                 self.lost += 1
                 if not self._disk_failed:
                     self._warn(f"captures {self.folder}: cannot be written ({error.strerror}): free the disk")

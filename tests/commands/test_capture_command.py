@@ -156,3 +156,15 @@ def test_a_full_disk_costs_pictures_and_is_one_line(tmp_path, monkeypatch):
     ]
     assert [row["group"] for row in labels(folder)] == ["000000", "000003"]
     assert len(list(folder.glob("*.jpg"))) == 2
+
+
+def test_what_a_bad_disk_does_not_let_be_taken_away_ends_no_run(tmp_path):
+    said = []
+    with open_captures(tmp_path, said) as captures:
+        (captures.folder / "000001-top-0000007.jpg").mkdir()  # Neither written nor unlinked, as on a read-only disk.
+        captures.observe(outcome(seen(1)))
+        captures.observe(outcome(seen(2)))
+    assert said == [
+        f"captures {captures.folder}: cannot be written (Is a directory): free the disk",
+        f"captures {captures.folder}: 1 looks kept; 1 did not fit on the disk",
+    ]
