@@ -105,10 +105,10 @@ def _pack_tray(
 ) -> list[str]:
     """Cut one picture; return what came of it, then a line for each thing that is wrong with it."""
     losses = Losses()
-    number, background = 0, None
+    number, background, unread = 0, None, 0
     try:
         with open_picture(tray.file) as picture:
-            background = _background(picture, tray, options)
+            background, unread = _background(picture, tray, options), picture.unread
             for cut in _cuts(picture, background, options, losses, tell):
                 packer.add(cut.image, _label(tray, split, cut))
                 number += 1
@@ -120,6 +120,9 @@ def _pack_tray(
     bare = f", background {background.colour}" if background else ", no plain background: all are kept"
     without = "".join(f", {count} {reason}" for reason, count in losses.counts.items())
     lines = [f"{tray.file.name}: {number} {kind} of {tray.part} for {split}{bare}{without}"]
+    if unread:
+        are = "are" if unread > 1 else "is"
+        lines.append(f"{tray.file} holds several pictures, and {unread} {are} left out: save each as a file of its own")
     if losses.damaged:
         more = f" (and {len(losses.damaged) - 1} more)" if len(losses.damaged) > 1 else ""
         lines.append(f"{losses.damaged[0]}{more}: left out")

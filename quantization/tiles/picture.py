@@ -37,6 +37,10 @@ class BigPicture(AbstractContextManager["BigPicture"], Protocol):
 
     @property
     def height_px(self) -> int: ...
+    @property
+    def unread(self) -> int:
+        """Further pictures in the file, such as a scanner's other sheets; they are not read."""
+        ...
 
     def read(self, left: int, top: int, width: int, height: int) -> ImageBgr:
         """A window that lies within the picture, (height, width, 3), for the caller to keep.
@@ -57,6 +61,8 @@ class BigPicture(AbstractContextManager["BigPicture"], Protocol):
 
 class WholePicture:
     """A JPEG, PNG, WebP or BMP, decoded as a whole and turned upright by its EXIF."""
+
+    unread = 0
 
     def __init__(self, file: Path) -> None:
         self._image = _decode(file)

@@ -21,6 +21,8 @@ CACHE_BYTES = 192_000_000
 """Decoded blocks that are kept: at least a row of 512 px tiles of a picture 100,000 px wide."""
 MOST_BLOCK_BYTES = 192_000_000
 STRIP_BYTES = 4_000_000
+SHEET_SHARE = 0.5
+"""Of the first picture's pixels: another picture that has as many is one to be cut, too."""
 PLAIN, GREY_INVERTED, GREY, RGB, YCBCR = 1, 0, 1, 2, 6
 """Values of the tags Compression and PhotometricInterpretation (TIFF 6.0)."""
 DECODING_ERRORS = (ValueError, RuntimeError, OSError, EOFError, KeyError, IndexError, struct.error, zlib.error)
@@ -44,6 +46,7 @@ class TiffPicture:
         cache = _Cache(CACHE_BYTES)
         self._levels = [_Level(file, self._tiff, page, cache) for page in pages]
         self.width_px, self.height_px = self._levels[0].width_px, self._levels[0].height_px
+        self.unread = self._count_unread()
 
     def read(self, left: int, top: int, width: int, height: int) -> ImageBgr:
         return self._levels[0].read(left, top, width, height)
@@ -66,6 +69,13 @@ class TiffPicture:
                     small = np.asarray(cv2.resize(block, (columns, rows), interpolation=cv2.INTER_AREA), np.uint8)
                 out[v : v + rows, u : u + columns] = small
         return out
+
+    def _count_unread(self) -> int:
+        """Pictures beside the first one; what is far smaller is a preview, or a slide's label."""
+        first, *others = self._tiff.series
+        pixels = SHEET_SHARE * self.width_px * self.height_px
+        sheets = [it for it in others if it.keyframe.imagewidth * it.keyframe.imagelength >= pixels]
+        return len(first.levels[0]) - 1 + sum(map(len, sheets))
 
     def _level_for(self, times: int) -> tuple[_Level, float]:
         """The smallest level that still has all that is asked for, and how much smaller than the picture it is."""

@@ -58,12 +58,12 @@ def tray() -> Callable[..., np.ndarray]:
 
 @pytest.fixture
 def write_tiff() -> Callable[..., Path]:
-    """Writes a blue-green-red picture as a TIFF, `options` as tifffile has them."""
+    """Writes a blue-green-red picture, or several, as a TIFF, `options` as tifffile has them."""
     tifffile = pytest.importorskip("tifffile", reason="tifffile is not installed")
 
     def write(file: Path, image: np.ndarray, **options: object) -> Path:
-        rgb = np.ascontiguousarray(image[..., ::-1]) if image.ndim == 3 else image
-        kind = "rgb" if image.ndim == 3 else "minisblack"
+        rgb = np.ascontiguousarray(image[..., ::-1]) if image.ndim > 2 else image
+        kind = "rgb" if image.ndim > 2 else "minisblack"
         tifffile.imwrite(file, rgb, **{"photometric": kind, **options})
         return file
 

@@ -75,6 +75,19 @@ def test_a_pyramid_is_used_where_it_serves(tmp_path, image, write_tiff, monkeypa
     assert read[8].shape == (80, 120, 3)
 
 
+@pytest.mark.parametrize(
+    ("further", "unread"),
+    [([(300, 220)], 1), ([(300, 220), (300, 220)], 2), ([(290, 230)], 1), ([(75, 55), (60, 60)], 0), ([], 0)],
+)
+def test_a_scanners_other_sheets_are_counted_and_previews_are_not(tmp_path, image, further, unread):
+    tifffile = pytest.importorskip("tifffile")
+    with tifffile.TiffWriter(tmp_path / "sheets.tif") as sheets:
+        for width, height in [SIZE, *further]:
+            sheets.write(np.zeros((height, width, 3), np.uint8), photometric="rgb", compression="zlib", metadata=None)
+    with open_picture(tmp_path / "sheets.tif") as opened:
+        assert (opened.unread, opened.width_px) == (unread, SIZE[0])
+
+
 @pytest.mark.parametrize("times", [1, 2, 3, 7])
 def test_shrinking_in_blocks_is_shrinking_at_once(tmp_path, write_tiff, monkeypatch, times):
     monkeypatch.setattr(tiff, "BLOCK_PX", 64)

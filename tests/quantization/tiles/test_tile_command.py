@@ -254,6 +254,13 @@ def test_a_tiff_that_is_cut_short_gives_what_is_left(brickgate_model, tmp_path, 
     )
 
 
+def test_the_other_sheets_of_a_scan_are_not_lost_without_a_word(brickgate_model, tmp_path, tray, write_tiff):
+    file = write_tiff(tmp_path / "a.tif", np.stack([tray(512, 512, SQUARES)] * 3), compression="zlib")
+    said = brickgate_model("tile", file, "--label", 3001, "--tile-px", 128, "--out", tmp_path / "set")
+    assert "16 samples of 1 parts" in said.out
+    assert f"{file} holds several pictures, and 2 are left out: save each as a file of its own" in said.err.splitlines()
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
