@@ -45,12 +45,12 @@ def load_look_alikes(file: Path = _SHIPPED) -> tuple[LookAlike, ...]:
         InputError: the file cannot be read or holds something else.
     """
     try:
-        with file.open(encoding="utf-8", newline="") as stream:
-            rows = list(csv.DictReader(stream))
+        with file.open(encoding="utf-8-sig", newline="") as stream:  # spreadsheets write a mark before the first name
+            rows = list(csv.DictReader(stream, strict=True))
         return tuple(_pair(row) for row in rows)
     except OSError as error:
         raise InputError(f"{file} cannot be read ({error.strerror}): run 'brickgate-model catalogue'") from error
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, csv.Error) as error:
         raise InputError(
             f"{file} is no list of look-alikes (found {error}): run 'brickgate-model catalogue'"
         ) from error

@@ -46,6 +46,7 @@ def test_groups(numbers: list[str], pairs: list[tuple[str, str]], expected: list
         (HEADER + "1,2,twin,0.1,0.99\n", "'twin'"),
         (HEADER + "1,2,same,near,0.99\n", "could not convert string to float: 'near'"),
         ("part,other\n1,2\n", "'kind'"),
+        (HEADER + '1,2,same,0.1,0.99\n"3,4,same,0.1,0.99\n', "unexpected end of data"),
     ],
 )
 def test_a_wrong_file_is_named_in_one_line(tmp_path: Path, text: str, found: str) -> None:
@@ -54,6 +55,12 @@ def test_a_wrong_file_is_named_in_one_line(tmp_path: Path, text: str, found: str
     with pytest.raises(InputError) as caught:
         load_look_alikes(file)
     assert str(caught.value) == f"{file} is no list of look-alikes (found {found}): run 'brickgate-model catalogue'"
+
+
+def test_a_list_may_come_from_a_spreadsheet(tmp_path: Path) -> None:
+    file = tmp_path / "look-alikes.csv"
+    file.write_bytes((HEADER + "1,2,same,0.1,0.99\n").replace("\n", "\r\n").encode("utf-8-sig"))
+    assert load_look_alikes(file) == (LookAlike("1", "2", "same", 0.1, 0.99),)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
