@@ -43,11 +43,17 @@ class StateFile:
     Args:
         folder: the service's run-time folder.
         wall_clock_s: seconds since 1970.
+        clock_s: seconds that nobody sets: a Pi learns the time of day only some time after its start.
     """
 
-    def __init__(self, folder: Path, wall_clock_s: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        wall_clock_s: Callable[[], float] = time.time,
+        clock_s: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._folder = folder
-        self._wall_clock_s = wall_clock_s
+        self._wall_clock_s, self._clock_s = wall_clock_s, clock_s
         self._lock = threading.Lock()
         self._now = ("", "")
         self._since_s = 0.0
@@ -63,16 +69,16 @@ class StateFile:
     ) -> None:
         """The state is now this. `since` is kept while state and reason stay."""
         with self._lock:
-            now_s = self._wall_clock_s()
+            now_s, at_s = self._wall_clock_s(), self._clock_s()
             if (state, reason) != self._now:
-                self._now, self._since_s = (state, reason), now_s
+                self._now, self._since_s = (state, reason), at_s
                 _replace(self._folder / ISSUE, _issue(state, reason, config_errors))
                 with contextlib.suppress(OSError):
                     os.utime(_PROMPTS)
             values = {
                 "state": state,
                 "reason": reason,
-                "since": round(self._since_s, 1),
+                "since": round(now_s - (at_s - self._since_s), 1),
                 "at": round(now_s, 1),
                 "version": version(),
                 "accelerator": accelerator,

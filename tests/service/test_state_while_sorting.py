@@ -23,7 +23,7 @@ def test_accelerator_and_milliseconds_follow_what_runs(tmp_path):
     now_s = 1000.0
     accelerator = SimpleNamespace(name="edgetpu (litert)", s_per_look=None)
     machine = machine_with(accelerator)
-    sorting = Sorting(StateFile(tmp_path, lambda: now_s))
+    sorting = Sorting(StateFile(tmp_path, lambda: now_s, lambda: now_s))
 
     def told():
         sorting.refresh(machine)
@@ -40,6 +40,18 @@ def test_accelerator_and_milliseconds_follow_what_runs(tmp_path):
     assert (third["reason"], third["since"]) == ("held: the gates are too busy", 1100.0)
     now_s = 1102.0
     assert (told()["since"], told()["at"]) == (1100.0, 1102.0)
+
+
+def test_a_clock_that_is_set_after_the_start_changes_nothing_of_how_long_it_sorts(tmp_path):
+    set_s, clock = 0.0, VirtualClock()
+    file = StateFile(tmp_path, lambda: clock.now_s() + set_s, clock.now_s)
+    sorting = Sorting(file)
+    for jump_s in (0.0, 8 * 3600.0, -3600.0):
+        set_s = jump_s
+        sorting.refresh(machine_with(SimpleNamespace(name="cpu")))
+        told = json.loads((tmp_path / "state.json").read_text())
+        assert told["at"] - told["since"] == clock.now_s()
+        clock.advance(20.0)
 
 
 def test_nothing_is_written_after_the_end(tmp_path):
