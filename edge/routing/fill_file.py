@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -67,7 +68,9 @@ class FillFile:
         try:
             content = json.loads(self._file.read_text(encoding="utf-8"))
             kept = {str(name): (int(count), float(litres)) for name, (count, litres) in content.items()}
-        except (OSError, ValueError, TypeError, AttributeError, OverflowError):
+            if not all(count >= 0 and 0 <= litres < math.inf for count, litres in kept.values()):
+                raise ValueError
+        except (OSError, ValueError, TypeError, AttributeError, OverflowError, RecursionError):
             return {}
         return kept | {name: (0, 0.0) for name in self._emptied_since() if name in kept}
 

@@ -137,12 +137,14 @@ def test_word_that_cannot_be_left_says_what_to_do(tmp_path: Path) -> None:
         FillFile(tmp_path / "gone" / "j.jsonl").note_emptied(["a"])
 
 
-@pytest.mark.parametrize("damaged", ["", "{", "[1]", '{"a": 3}', '{"a": ["x", 1]}'])
+@pytest.mark.parametrize(
+    "damaged", ["", "{", "[1]", "[" * 99999, '{"a": 3}', '{"a": ["x", 1]}', '{"a": [3, NaN]}', '{"a": [-3, 0]}']
+)
 def test_a_damaged_file_costs_the_counts_and_nothing_else(tmp_path: Path, damaged: str) -> None:
     (tmp_path / "j.jsonl.bins").write_text(damaged, encoding="utf-8")
     own = fill()
     FillFile(tmp_path / "j.jsonl").restore(own)
-    assert own.counts == {"a": 0, "b": 0, "box": 0}
+    assert own.contents() == {"a": (0, 0.0), "b": (0, 0.0), "box": (0, 0.0)}
 
 
 def test_a_folder_that_is_gone_costs_the_counts_and_nothing_else(tmp_path: Path) -> None:
