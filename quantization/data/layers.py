@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from edge.errors import InputError
 from quantization.data.look import Look
-from quantization.data.shards import ShardIndex, open_shards
+from quantization.data.shards import ANEW, ShardIndex, open_shards
 
 HULL_POINTS = 32
 
@@ -73,7 +73,7 @@ class ShardPictures:
         encoded = np.frombuffer(self.shards.picture(index), np.uint8)
         layers = cv2.imdecode(encoded, cv2.IMREAD_UNCHANGED)
         if layers is None or layers.ndim != 3 or layers.shape[2] != 4:
-            raise InputError(f"{self.shards.name(index)} is not a picture of four layers: make its shard anew")
+            raise InputError(f"{self.shards.name(index)} is not a picture of four layers: {ANEW}")
         return np.asarray(cv2.cvtColor(layers, cv2.COLOR_BGRA2RGBA), np.uint8)
 
 
@@ -86,7 +86,7 @@ class ShardHulls:
     def __getitem__(self, index: int, /) -> Floats:
         corners = self.shards.label(index).get("hull_px")
         if not corners:
-            raise InputError(f"{self.shards.name(index)} has no hull_px in its label: make its shard anew")
+            raise InputError(f"{self.shards.name(index)} has no hull_px in its label: {ANEW}")
         return filled_hull(np.asarray(corners, np.float32))
 
 

@@ -24,6 +24,9 @@ from quantization.data.shard_writer import ShardWriter
 
 __all__ = ["ShardIndex", "ShardWriter", "open_shards"]
 
+ANEW = "delete that shard, and run the command again that made it"
+"""What to do about a damaged sample: while its shard is there whole, it counts as finished."""
+
 
 @dataclass(frozen=True, eq=False)
 class ShardIndex:
@@ -93,7 +96,7 @@ class ShardIndex:
         except OSError as error:
             raise InputError(f"{self.name(index)} cannot be read: {error.strerror}") from error
         if len(data) != length or (picture and zlib.crc32(data) != crc32):
-            raise InputError(f"{self.name(index)} is damaged: make its shard anew, or leave it out")
+            raise InputError(f"{self.name(index)} is damaged: {ANEW}, or leave it out")
         return data
 
 

@@ -13,7 +13,7 @@ from edge.errors import InputError
 from quantization.data.augment import Augmenter
 from quantization.data.layers import filled_hull, hull_of
 from quantization.data.look import Look
-from quantization.data.shards import ShardIndex
+from quantization.data.shards import ANEW, ShardIndex
 
 VIEW_FROM_ABOVE_DEG = 90.0
 
@@ -78,7 +78,7 @@ class ShardSource:
         encoded = np.frombuffer(self.index.picture(index), np.uint8)
         picture = cv2.imdecode(encoded, mode) if len(encoded) else None
         if picture is None or picture.ndim != 3 or picture.shape[2] != channels or picture.dtype != np.uint8:
-            raise InputError(f"{self.index.name(index)} cannot be decoded: make its shard anew, or leave it out")
+            raise InputError(f"{self.index.name(index)} cannot be decoded: {ANEW}, or leave it out")
         order = cv2.COLOR_BGRA2RGBA if channels == 4 else cv2.COLOR_BGR2RGB
         return cv2.cvtColor(picture, order).astype(np.uint8, copy=False)
 

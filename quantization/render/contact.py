@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.errors import InputError
-from quantization.data.shards import ShardIndex
+from quantization.data.shards import ANEW, ShardIndex
 from quantization.render.compose import compose
 
 COLUMNS = 17
@@ -50,7 +50,7 @@ def _tile(shards: ShardIndex, index: int, rng: np.random.Generator) -> NDArray[A
     """Return a blue-green-red picture of one sample."""
     decoded = cv2.imdecode(np.frombuffer(shards.picture(index), np.uint8), cv2.IMREAD_UNCHANGED)
     if decoded is None:
-        raise InputError(f"{shards.name(index)} is not a picture: make its shard anew")
+        raise InputError(f"{shards.name(index)} is not a picture: {ANEW}")
     if shards.labels["kind"][index] != "layers":
         return decoded
     code = COLOURS[int(rng.integers(len(COLOURS)))]

@@ -126,6 +126,18 @@ def test_renders_of_other_moulds_are_neither_trained_on_nor_judged_by(shop, writ
         quantize_step.test_layers(other)
 
 
+def test_a_render_with_a_flipped_byte_is_named_with_what_to_do(shop, write_renders):
+    """Its shard is there whole, so that 'render' alone would not make it anew."""
+    write_renders(shop.test_renders, tuple(family.number for family in shop.families))
+    tar = shop.test_renders / "layers-00000.tar"
+    content = bytearray(tar.read_bytes())
+    content[600] ^= 1
+    tar.write_bytes(content)
+    says = r"byte 512 of .*layers-00000\.tar is damaged: delete that shard, and run the command again that made it, or"
+    with pytest.raises(InputError, match=says):
+        quantize_step.unseen_looks(shop, 24, 1)
+
+
 def test_looks_that_are_missing_of_a_set_are_said(shop, write_renders):
     said = []
     saying = replace(shop, report=said.append)

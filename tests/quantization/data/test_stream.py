@@ -160,7 +160,7 @@ def damaged(tmp_path):
 @pytest.mark.parametrize("loaders", [0, 1])
 def test_a_damaged_sample_is_refused_in_one_line(damaged, loaders):
     mix = Mix([opening().shards(damaged)], (1.0,), 1)
-    with pytest.raises(InputError, match=r"tiles-00000\.tar cannot be decoded: make its shard anew") as error:
+    with pytest.raises(InputError, match=r"tiles-00000\.tar cannot be decoded: delete that shard, and run") as error:
         next(batches(mix, 32, 4, loaders=loaders))
     assert "\n" not in str(error.value)
 
