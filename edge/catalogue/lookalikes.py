@@ -46,13 +46,15 @@ def load_look_alikes(file: Path = _SHIPPED) -> tuple[LookAlike, ...]:
     """
     try:
         with file.open(encoding="utf-8-sig", newline="") as stream:  # spreadsheets write a mark before the first name
-            rows = list(csv.DictReader(stream, strict=True))
-        return tuple(_pair(row) for row in rows)
+            reader = csv.DictReader(stream, strict=True)
+            _check_columns(reader.fieldnames or ())
+            return tuple(_pair(row) for row in reader)
     except OSError as error:
         raise InputError(f"{file} cannot be read ({error.strerror}): run 'brickgate-model catalogue'") from error
     except (KeyError, TypeError, ValueError, csv.Error) as error:
+        found = f"no column {error}" if isinstance(error, KeyError) else error
         raise InputError(
-            f"{file} is no list of look-alikes (found {error}): run 'brickgate-model catalogue'"
+            f"{file} is no list of look-alikes (found {found}): run 'brickgate-model catalogue'"
         ) from error
 
 
@@ -80,6 +82,14 @@ def groups(numbers: Sequence[str], pairs: Iterable[LookAlike] | None = None) -> 
     return [root(index) for index in range(len(numbers))]
 
 
+def _check_columns(columns: Sequence[str]) -> None:
+    missing = next((column for column in COLUMNS if column not in columns), None)
+    if missing:
+        raise KeyError(missing)
+
+
 def _pair(row: dict[str, str]) -> LookAlike:
-    kind = _KINDS[row["kind"]]
-    return LookAlike(row["part"], row["other"], kind, float(row["distance_mm"]), float(row["share"]))
+    part, other, kind = row["part"], row["other"], row["kind"]
+    if kind not in _KINDS:
+        raise ValueError(f"kind {kind!r}")
+    return LookAlike(part, other, _KINDS[kind], float(row["distance_mm"]), float(row["share"]))

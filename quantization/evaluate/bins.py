@@ -17,6 +17,7 @@ from edge.catalogue.colours import load_colours
 from edge.catalogue.parts import CataloguePart, PartCatalogue
 from edge.config import example, examples
 from edge.config.load import load_bins
+from edge.errors import ConfigError
 from edge.routing.rules import NOBODY, RuleTable, compile_rules
 
 UNWANTED = "(asked for by no bin)"
@@ -37,6 +38,8 @@ def read_layout(name_or_file: str, parts: Sequence[CataloguePart]) -> RuleTable:
     Raises:
         ConfigError: no such layout, or one with a mistake.
     """
+    if name_or_file not in examples() and not Path(name_or_file).exists():
+        raise ConfigError(f"no bin layout {name_or_file}: give a bins.yaml or one of {', '.join(examples())}")
     file = example(name_or_file) / "bins.yaml" if name_or_file in examples() else Path(name_or_file)
     return compile_rules(load_bins(file), PartCatalogue(parts), load_colours())
 

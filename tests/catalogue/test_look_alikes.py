@@ -43,9 +43,11 @@ def test_groups(numbers: list[str], pairs: list[tuple[str, str]], expected: list
 @pytest.mark.parametrize(
     ("text", "found"),
     [
-        (HEADER + "1,2,twin,0.1,0.99\n", "'twin'"),
+        (HEADER + "1,2,twin,0.1,0.99\n", "kind 'twin'"),
         (HEADER + "1,2,same,near,0.99\n", "could not convert string to float: 'near'"),
-        ("part,other\n1,2\n", "'kind'"),
+        ("part,other\n1,2\n", "no column 'kind'"),
+        ("", "no column 'part'"),
+        (HEADER.replace(",", ";") + "1;2;same;0.1;0.99\n", "no column 'part'"),
         (HEADER + '1,2,same,0.1,0.99\n"3,4,same,0.1,0.99\n', "unexpected end of data"),
     ],
 )

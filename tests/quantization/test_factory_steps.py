@@ -342,6 +342,22 @@ def test_the_report_is_of_the_model_at_hand(shop, measured, tmp_path):
         write_report(shop, page, "beginner-4", None, speed=False)
 
 
+def test_a_report_makes_its_folder_and_tells_of_look_alikes_that_the_model_does_not_know(shop, measured, tmp_path):
+    measured(+1)
+    said: list[str] = []
+    pairs = tmp_path / "mine.csv"
+    one, other = (family.number for family in shop.families[:2])
+    pairs.write_text(f"part,other,kind,distance_mm,share\n{one},{other},same,0.1,0.99\n{one},99999,same,0.1,0.99\n")
+    page = tmp_path / "pages" / "new" / "report.html"
+    write_report(replace(shop, report=said.append), page, "beginner-4", pairs, speed=False)
+    assert page.is_file()
+    assert said[0] == f"{pairs}: 1 of 2 pairs name a part that is not in this model: they count for nothing"
+    with pytest.raises(InputError, match=r"/pages is a folder: give --out a file, such as .*/pages/report\.html$"):
+        write_report(shop, tmp_path / "pages", "beginner-4", None, speed=False)
+    with pytest.raises(InputError, match=r"mine\.csv cannot be made \(.*\): name another place with --out$"):
+        write_report(shop, pairs / "report.html", "beginner-4", None, speed=False)
+
+
 def test_a_model_for_pictures_of_another_size_is_named_by_each_step(evaluated, tmp_path):
     """A network that takes pictures of any size would not say so itself: the bundle would be of a model that fails."""
     larger = Workshop.open(evaluated.recipe.model_copy(update={"input_px": 96}), evaluated.folder, evaluated.report)

@@ -122,7 +122,7 @@ def test_the_bin_with_the_most_evidence_wins_over_the_likeliest_part(model_score
 
 def test_the_shipped_layout_has_eighteen_bins(model_scores):
     assert len(read_layout("west-18", model_scores.parts).bins) == 18
-    with pytest.raises(ConfigError, match=r"nowhere\.yaml"):
+    with pytest.raises(ConfigError, match=r"^no bin layout nowhere\.yaml: give a bins\.yaml or one of .*west-18"):
         read_layout("nowhere.yaml", model_scores.parts)
 
 
