@@ -81,7 +81,7 @@ class VideoWriter:
     """Writes an .mp4 or .avi video frame by frame; the file is made with the first one.
 
     Raises:
-        InputError: the place or the format cannot be written.
+        InputError: the place or the format cannot be written; from `check`, that the disk did not take all of it.
     """
 
     def __init__(self, file: Path, frames_per_s: float) -> None:
@@ -91,6 +91,7 @@ class VideoWriter:
             raise InputError(f"cannot write the video {file}: the folder {file.parent} is missing")
         self._file, self._frames_per_s = file, frames_per_s
         self._writer: cv2.VideoWriter | None = None
+        self._frames = 0
 
     def write(self, picture: ImageBgr) -> None:
         if self._writer is None:
@@ -100,7 +101,19 @@ class VideoWriter:
             if not self._writer.isOpened():
                 raise InputError(f"the video {self._file} cannot be written: choose another place or .avi")
         self._writer.write(np.ascontiguousarray(picture))
+        self._frames += 1
 
     def close(self) -> None:
         if self._writer is not None:
             self._writer.release()
+
+    def check(self) -> None:
+        """To be called after `close`: OpenCV says nothing of a disk that is full, so the last frame is read back."""
+        if not self._frames:
+            return
+        video = cv2.VideoCapture(str(self._file))
+        listed = video.get(cv2.CAP_PROP_FRAME_COUNT)
+        video.set(cv2.CAP_PROP_POS_FRAMES, self._frames - 1)
+        # Of an .avi that was cut short either its list of frames is missing, or what it lists.
+        if listed < self._frames or not video.read()[0]:
+            raise InputError(f"the video {self._file} was cut short: make room on the disk, or leave --video out")

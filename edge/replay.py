@@ -74,6 +74,8 @@ def replay(
         camera.close()
         if writer:
             writer.close()
+    if writer:
+        writer.check()
     seconds = time.perf_counter() - start_s
     unique = {part.track.track_id: part for part in parts}
     return ReplayResult(frames, frames / seconds if seconds else 0.0, [_entry(p, machine) for p in unique.values()])

@@ -224,6 +224,8 @@ def _drive(
         camera.close()
         if writer:
             writer.close()
+    if writer:
+        writer.check()
     return _result(sim, machine, decided, frames, len(late), pace.now_s() - start_s)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import resource
+
 import cv2
 import numpy as np
 import pytest
@@ -94,3 +96,26 @@ def test_a_video_that_cannot_be_written_is_told_before_anything_runs(tmp_path, n
     with pytest.raises(InputError) as error:
         VideoWriter(file, 12)
     assert str(error.value) == message.format(file, file.parent)
+
+
+def write_video(file, pictures):
+    writer = VideoWriter(file, 12)
+    for picture in pictures:
+        writer.write(picture)
+    writer.close()
+    return writer
+
+
+@pytest.mark.parametrize("name", ["seen.mp4", "seen.avi"])
+def test_a_video_that_the_disk_did_not_take_is_told(tmp_path, name):
+    file = tmp_path / name
+    noise = np.random.default_rng(1).integers(0, 255, (12, 120, 160, 3)).astype(np.uint8)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
+    try:
+        cut_short = write_video(file, noise)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    with pytest.raises(InputError, match=f"the video {file} was cut short: make room on the disk"):
+        cut_short.check()
+    write_video(file, noise).check()
