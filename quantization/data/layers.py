@@ -149,23 +149,6 @@ def moulds_of_set(folder: Path) -> list[list[str]] | None:
         return None
 
 
-def gap_of_set(folder: Path, found: int) -> str | None:
-    """A line where a set holds fewer looks than it was asked to: it is not finished yet, or shards were lost.
-
-    Args:
-        folder: of the set; one whose set.json asks for no number of looks has no gap.
-        found: looks in its finished shards.
-    """
-    try:
-        wanted = json.loads((folder / "set.json").read_text(encoding="utf-8"))
-        looks = len(wanted["families"]) * int(wanted["per_family"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    if found >= looks:
-        return None
-    return f"{folder} holds {found} of the {looks} looks that it was asked for: 'brickgate-model render' makes the rest"
-
-
 def hull_corners(coverage: Bytes) -> Floats:
     """(1 to 32, 2) corners (u, v) of the covered area's hull, evenly thinned; of nothing, the middle."""
     points = cv2.findNonZero((coverage > 96).astype(np.uint8))

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.errors import InputError
-from quantization.data.layers import families_of_set, gap_of_set, moulds_of_set
+from quantization.data.gaps import gap_of_set
+from quantization.data.layers import families_of_set, moulds_of_set
 from quantization.data.shards import open_shards
 from quantization.data.sources import ShardSource, Source
 from quantization.recipe import Family

@@ -15,6 +15,7 @@ from edge.bundle.manifest import load_bundle
 from edge.bundle.preprocess import cut
 from edge.catalogue.parts import PartCatalogue
 from edge.errors import InputError
+from quantization.data.gaps import gap_of_set
 from quantization.data.shards import ShardIndex, open_shards
 from quantization.evaluate.groups import Tray, accuracy, score_tray
 from quantization.quantize.convert import TfliteModel
@@ -36,6 +37,10 @@ def evaluate_by_group(folders: Sequence[Path], bundle_name: str, say: Say) -> li
         InputError: no shard, or no test sample of a part that the model knows.
     """
     bundle = load_bundle(bundle_name)
+    for folder in folders:
+        gap = gap_of_set(folder, len(open_shards([folder], damaged="skip")))
+        if gap is not None:
+            say(gap)
     index = _test_samples(open_shards(folders, damaged="skip"), say)
     catalogue = PartCatalogue(bundle.parts)
     classes = np.array([-1 if k is None else k for k in map(catalogue.index, index.labels["part"].tolist())], np.int64)

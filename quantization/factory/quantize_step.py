@@ -13,7 +13,8 @@ import torch
 from numpy.typing import NDArray
 
 from edge.errors import InputError
-from quantization.data.layers import LayerSet, gap_of_set, open_layers
+from quantization.data.gaps import gap_of_set
+from quantization.data.layers import LayerSet, open_layers
 from quantization.data.opening import check_families
 from quantization.data.stream import stream
 from quantization.evaluate.looks import make_test_looks

@@ -233,6 +233,14 @@ def test_shards_have_their_share_and_renders_the_rest(shop, tmp_path):
         training_mix(shop, [(tiles, 0.6), (tiles, 0.6)])
 
 
+def test_photographs_that_are_not_all_cut_are_told_of(shop, tmp_path, said):
+    tiles = write_tiles(tmp_path / "tiles", ["3001", "3024"])
+    (tiles / "set.json").write_text('{"pictures": []}')
+    training_mix(shop, [(tiles, 0.3)])
+    rest = "'brickgate-model tile' with the same options makes the rest"
+    assert f"{tiles} holds 2 samples and is not finished: {rest}" in said
+
+
 def test_a_family_without_a_sample_is_named(shop, tmp_path, said):
     tiles = write_tiles(tmp_path / "tiles", ["3001", "3024"])
     with pytest.raises(InputError, match="no sample shows 3647, 4740 of the 4 families: render them, take"):
