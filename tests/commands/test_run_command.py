@@ -284,6 +284,8 @@ def test_a_picture_smaller_than_the_belt_is_named(brickgate, machine, recording)
 @pytest.mark.parametrize("fails", [False, True])
 def test_whatever_ends_it_feeder_and_belt_are_off_and_gates_at_rest(brickgate, machine, lockstep, monkeypatch, fails):
     told = []
+    # The order is of interest here, whenever the gates' threads get the processor.
+    monkeypatch.setattr("edge.scheduling.gate_worker.ANSWER_S", 60.0)
     monkeypatch.setattr("edge.hardware.idle.IdleFeeder.set_rate", lambda _feeder, rate: told.append(f"feed {rate:g}"))
     monkeypatch.setattr("edge.hardware.idle.IdleBeltMotor.start", lambda _motor: told.append("belt on"))
     monkeypatch.setattr("edge.hardware.idle.IdleBeltMotor.stop", lambda _motor: told.append("belt off"))
