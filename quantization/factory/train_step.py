@@ -212,7 +212,8 @@ def muted(shop: Workshop, crew: Crew) -> Workshop:
 
 def subject_of(shop: Workshop, network: NetworkRecipe, task: str = "train") -> Subject:
     """What a checkpoint of the recipe is of."""
-    return Subject(tuple(family.number for family in shop.families), network.kind, network.width, task)
+    lesson = shop.recipe.distill.model_dump() if task == "distill" else {}
+    return Subject(tuple(family.number for family in shop.families), network.kind, network.width, task, lesson)
 
 
 def standing(at: Progress, stages: Sequence[Stage] | Sequence[StageRecipe]) -> str | None:

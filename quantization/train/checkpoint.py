@@ -28,6 +28,8 @@ class Subject:
     width: float
     task: str = "train"
     """"train" or "distill"."""
+    lesson: Mapping[str, float] = field(default_factory=dict[str, float])
+    """How a teacher is learned from; empty where there is none."""
 
 
 @dataclass(slots=True)
@@ -108,6 +110,9 @@ def check(path: Path, state: Mapping[str, Any], recipe: State) -> None:
     for key in ("task", "kind", "width", "seed", "families"):
         if key in was and key in recipe and was[key] != recipe[key]:
             raise damaged(path, ValueError(_difference(key, was[key], recipe[key])))
+    for key, old in was.get("lesson", {}).items():
+        if (new := recipe.get("lesson", {}).get(key, old)) != old:
+            raise damaged(path, ValueError(_difference(f"distill.{key}", old, new)))
     begun = state["progress"]["stage"] + 1
     for number, (old, new) in enumerate(zip(was.get("stages", []), recipe["stages"], strict=False), start=1):
         # What a checkpoint from before knew nothing of cannot contradict it.

@@ -20,7 +20,15 @@ from quantization.data.belts import make_belts
 from quantization.data.shards import ShardWriter
 from quantization.factory import Workshop, train_step
 from quantization.factory.training_data import read_share, training_mix
-from quantization.recipe import DataRecipe, NetworkRecipe, ShardsRecipe, StageRecipe, TeacherRecipe, load_recipe
+from quantization.recipe import (
+    DataRecipe,
+    DistillRecipe,
+    NetworkRecipe,
+    ShardsRecipe,
+    StageRecipe,
+    TeacherRecipe,
+    load_recipe,
+)
 from quantization.train import running
 from quantization.train.loop import BEFORE_INT8
 from quantization.train.parallel import ALONE, Crew
@@ -96,6 +104,15 @@ def test_a_teacher_teaches_a_student_and_the_gap_is_kept(shop, said):
     assert train_step.trained(shop).network.kind == "mobilenet-v2"
     with pytest.raises(BrickgateError, match=r"\(its task was distill and is train\)"):
         factory.train(shop, NONE, 0)
+
+
+def test_a_lesson_that_is_begun_is_not_gone_on_with_as_another(shop):
+    factory.train_teacher(shop, NONE, 0)
+    factory.distill(shop, None, NONE, 0, minutes=0)
+    recipe = shop.recipe.model_copy(update={"distill": DistillRecipe(temperature=2.0)})
+    with pytest.raises(BrickgateError, match=r"\(its distill\.temperature was 4\.0 and is 2\.0\): move it away"):
+        factory.distill(replace(shop, recipe=recipe), None, NONE, 0)
+    assert factory.distill(shop, None, NONE, 0)
 
 
 def test_a_teacher_that_is_not_trained_to_the_end_teaches_and_is_named(shop, said):
