@@ -13,6 +13,7 @@ for command in (
     steps.render,
     training.train,
     training.distill,
+    training.average,
     steps.quantize,
     steps.evaluate,
     export.export,

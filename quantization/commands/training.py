@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from edge.errors import BrickgateError
 from quantization.commands.options import (
     THREADS,
     Loaders,
@@ -58,3 +59,17 @@ def distill(
 
     shares = [factory.read_share(text) for text in shards or []]
     factory.distill(open_shop(recipe, work, threads), teacher, weights, workers, minutes, shares)
+
+
+def average(
+    checkpoints: Annotated[list[Path], typer.Argument(help="Two or more of one network: one trained on from another.")],
+    out: Annotated[Path, typer.Option("--out", help="The checkpoint to write, for train --weights.")],
+) -> None:
+    """Writes the mean of checkpoints: what the later one learned, with less of what it forgot."""
+    from quantization.train.averaging import mean_network
+    from quantization.train.checkpoint import write
+
+    if len(checkpoints) < 2:
+        raise BrickgateError("one checkpoint has no mean: give two or more")
+    write(mean_network(checkpoints), out)
+    typer.echo(f"{out}: the mean of {len(checkpoints)}; train --weights {out} goes on from it")

@@ -99,6 +99,8 @@ class Crew:
         if self.size == 1:
             return module
         ids = [self.device.index] if self.device.type == "cuda" else None
+        # A 1×1 kernel's strides can be told in two ways; said once a process, and nothing that a user could mend.
+        warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides", UserWarning)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)  # newer versions rename broadcast_buffers
             return DistributedDataParallel(
