@@ -73,7 +73,8 @@ class Judge:
     def __init__(self, plans: Plans) -> None:
         bundle, wanted = plans.bundle, plans.config.fusion
         self._settings = FusionSettings()
-        self._size: SizeEvidence | None = load_size_evidence(bundle.size_evidence) if bundle.size_evidence else None
+        evidence, parts = bundle.size_evidence, len(bundle.parts)
+        self._size: SizeEvidence | None = load_size_evidence(evidence, parts) if evidence else None
         prior = shares(wanted.prior or read_prior(bundle.prior), plans.catalogue)
         self._log_prior = np.log(prior.astype(np.float64) + 1e-12)
         self._router = Router(plans.bins, plans.catalogue, plans.colours, wanted.sure_above)
