@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import configparser
+import os
 import re
 import shutil
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -35,7 +37,9 @@ def read_unit(file: Path) -> configparser.ConfigParser:
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.name)
 def test_scripts_are_clean_and_can_be_run(script: Path) -> None:
-    shellcheck = shutil.which("shellcheck")
+    # `install.sh --test` puts it beside its Python, which need not be on the path.
+    places = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    shellcheck = shutil.which("shellcheck", path=places)
     if shellcheck is None:
         pytest.skip("shellcheck is not installed")
     shell = "bash" if "bash" in script.read_text().splitlines()[0] else "sh"
