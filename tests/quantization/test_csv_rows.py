@@ -16,6 +16,12 @@ def written(folder: Path, text: str) -> Path:
     return file
 
 
+def refusal(file: Path) -> str:
+    with pytest.raises(InputError) as caught:
+        read_csv(file, "labels", ("file", "part"))
+    return str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
@@ -26,16 +32,12 @@ def written(folder: Path, text: str) -> Path:
 )
 def test_what_is_there_instead_of_the_columns_is_one_short_line(tmp_path, text, says):
     file = written(tmp_path, text)
-    with pytest.raises(InputError) as caught:
-        read_csv(file, "labels", ("file", "part"))
-    assert str(caught.value) == f"{file} has no column 'file': it needs file, part, {says}"
+    assert refusal(file) == f"{file} has no column 'file': it needs file, part, {says}"
 
 
 def test_a_whole_file_in_one_cell_is_not_told_whole(tmp_path):
     file = written(tmp_path, '"' + "file,part\n" * 1000 + '"\n')
-    with pytest.raises(InputError) as caught:
-        read_csv(file, "labels", ("file", "part"))
-    assert len(str(caught.value)) < 400
+    assert len(refusal(file)) < 400
 
 
 @pytest.mark.parametrize(
@@ -47,9 +49,7 @@ def test_a_whole_file_in_one_cell_is_not_told_whole(tmp_path):
 )
 def test_a_quotation_mark_that_is_never_closed_swallows_no_rows(tmp_path, text, after):
     file = written(tmp_path, text)
-    with pytest.raises(InputError) as caught:
-        read_csv(file, "labels", ("file", "part"))
-    assert str(caught.value) == (
+    assert refusal(file) == (
         f"{file} cannot be read as labels after {after} (unexpected end of data): is there a quotation mark too many?"
     )
 

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from edge.errors import InputError
+from edge.errors import BrickgateError, InputError
+from quantization.commands.training import average
 from quantization.train.averaging import mean_network
 from quantization.train.kinds import make_network
 from quantization.train.start import load_start
@@ -50,3 +51,13 @@ def test_what_cannot_be_averaged_is_named(tmp_path):
     torch.save([1], tmp_path / "f.pt")
     with pytest.raises(InputError, match=r"f\.pt cannot be averaged"):
         mean_network([first, tmp_path / "f.pt"])
+
+
+def test_the_command_writes_what_can_be_started_from_and_wants_two(tmp_path, capsys):
+    first, second, out = saved(tmp_path / "a.pt", 1.0), saved(tmp_path / "b.pt", 3.0), tmp_path / "mean.pt"
+    with pytest.raises(BrickgateError, match="one checkpoint has no mean: give two or more"):
+        average([first], out)
+    assert not out.exists()
+    average([first, second], out)
+    assert capsys.readouterr().out == f"{out}: the mean of 2; train --weights {out} goes on from it\n"
+    assert load_start(make_network("mobilenet-v2", 3, 0.35), out, FAMILIES)
