@@ -94,6 +94,9 @@ class DataRecipe(Strict):
     shards: list[ShardsRecipe] = []
     damaged: Literal["refuse", "skip"] = "refuse"
     empty_families: Literal["refuse", "skip"] = "refuse"
+    recoloured_share: Annotated[float, Field(ge=0, le=1)] = 0.5
+    """So much of what is trained on is shown in other colours, half of it in none: what tells parts apart is their
+    shape, under any lamp."""
 
 
 class Recipe(Strict):

@@ -227,3 +227,16 @@ def continued_border(picture: Bytes, rng: Rng) -> Bytes:
         kept = np.clip(np.arange(size), first, size - 1 - last)
         result = np.take(result, kept, axis=int(axis))
     return result
+
+
+def recoloured(picture: Bytes, rng: Rng) -> Bytes:
+    """(H, W, 3) uint8 RGB in other colours: half of the pictures grey, half tinted as under a coloured lamp.
+
+    What is left to learn from is the shape (random grey and colour jitter: Chen et al. 2020, "A simple framework for
+    contrastive learning of visual representations", appendix A).
+    """
+    if rng.random() < 0.5:
+        return np.asarray(cv2.cvtColor(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB), np.uint8)
+    gains = np.exp(rng.normal(0, 0.25, 3))
+    tables = np.outer(np.arange(256), gains / gains.max()).astype(np.uint8)
+    return np.asarray(cv2.LUT(picture, tables[None]), np.uint8)

@@ -88,6 +88,24 @@ def test_an_epoch_later_the_same_look_is_another_picture(renders):
     assert len({picture.numpy().tobytes() for picture in (*once, *again)}) == 24
 
 
+def test_a_share_of_the_pictures_has_other_colours(renders):
+    """Some are grey and as bright as they were, some tinted, and the others as they would be without any of these."""
+    source = open_any(renders)
+    plain, mixed = (
+        next(batches(Mix([source], (1.0,), 3, recoloured_share=share), 32, 60))[0].numpy().astype(float)
+        for share in (0, 0.6)
+    )
+    same = (plain == mixed).all(axis=(1, 2, 3))
+    grey = (np.ptp(mixed, axis=3) == 0).all(axis=(1, 2)) & ~same
+    tinted = ~same & ~grey
+    assert min(same.sum(), grey.sum(), tinted.sum()) >= 9
+    brightness = plain[grey] @ (0.299, 0.587, 0.114)
+    assert np.abs(mixed[grey][..., 0] - brightness).max() <= 1
+    gains = mixed[tinted].sum(axis=(1, 2)) / plain[tinted].sum(axis=(1, 2))
+    assert (mixed[tinted] <= plain[tinted]).all()
+    assert np.ptp(gains, axis=1).max() > 0.2
+
+
 def test_nothing_to_read_is_said_at_once(tmp_path):
     with pytest.raises(InputError, match="no finished shard"):
         stream(tmp_path, 32, 5, 1, 0)
