@@ -14,6 +14,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Protocol, TextIO
 
+import cv2
 import numpy as np
 from rich import box
 from rich.console import Console
@@ -200,9 +201,13 @@ class PartRecogniser:
         return fusion.verdict(0)
 
     def _predict(self, look: Look, image: ImageBgr, found: Found) -> Prediction:
-        """One look from several crops of a still picture: the mean of their log-probabilities."""
+        """One look from several crops of a still picture, in colour and in grey: the mean of their log-probabilities.
+
+        A machine's pictures are balanced to its lamp; of a still picture's lamp nothing is known, and grey ones do not
+        show it.
+        """
         first = self._classifier.classify(look)
-        crops = _crops(image, found, self._input)
+        crops = [*_crops(image, found, self._input), *_crops(_in_grey(image), found, self._input)]
         views = [self._classifier.classify(replace(look, crop_bgr=crop, mask=None)) for crop in crops]
         mean = np.mean([view.part_log_scores for view in views], axis=0)
         return replace(first, part_log_scores=log_softmax(mean))
@@ -245,6 +250,10 @@ def _crops(image: ImageBgr, found: Found, spec: InputSpec) -> list[ImageBgr]:
     if (u1 - u0) * (v1 - v0) >= PART_CROP_SHARE * width * height:
         framings += [((0, 0, width, height), factor) for factor in WHOLE_MARGINS]
     return [cut(image, box, replace(spec, margin=factor * spec.margin))[..., ::-1] for box, factor in framings]
+
+
+def _in_grey(image: ImageBgr) -> ImageBgr:
+    return np.asarray(cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR), np.uint8)
 
 
 def _is_whole(found: Found, image: ImageBgr) -> bool:

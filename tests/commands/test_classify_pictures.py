@@ -43,13 +43,13 @@ class ChannelNetwork:
     output_spec = TensorSpec((1, 3), np.dtype(np.int8), 0.1, 0)
 
     def __init__(self) -> None:
-        self.calls = 0
+        self.in_grey: list[bool] = []
 
     def load(self, model: Path) -> None:
         raise NotImplementedError(str(model))
 
     def invoke(self, tensor):
-        self.calls += 1
+        self.in_grey.append(bool((tensor == tensor[..., :1]).all()))
         means = tensor.astype(np.float64).mean(axis=(0, 1, 2)) / 127.5
         return np.rint(means[np.newaxis] * 200).clip(-128, 127).astype(np.int8)
 
@@ -138,11 +138,11 @@ def test_a_known_scale_makes_size_evidence(tmp_path: Path) -> None:
     assert middle.top[0].key == "3002"
 
 
-def test_several_crops_of_a_picture_are_one_look(tmp_path: Path) -> None:
+def test_several_crops_of_a_picture_in_colour_and_in_grey_are_one_look(tmp_path: Path) -> None:
     network = ChannelNetwork()
     recogniser = PartRecogniser(network, bundle_in(tmp_path), COLOURS)
     (answer,) = classify_pictures(single_pictures([save(tmp_path / "a.png", RED)]), recogniser)
-    assert network.calls == 1 + len(CROP_MARGINS)
+    assert sorted(network.in_grey) == [False] * (1 + len(CROP_MARGINS)) + [True] * len(CROP_MARGINS)
     assert (answer.looks, answer.top[0].key) == (1, "3001")
 
 
@@ -152,7 +152,8 @@ def test_a_picture_that_the_part_fills_is_tried_whole_too(tmp_path: Path) -> Non
     crop = tmp_path / "crop.png"
     cv2.imwrite(str(crop), np.full((40, 50, 3), RED, np.uint8))
     (answer,) = classify_pictures(single_pictures([crop]), recogniser)
-    assert network.calls == 1 + len(CROP_MARGINS) + len(WHOLE_MARGINS)
+    framings = len(CROP_MARGINS) + len(WHOLE_MARGINS)
+    assert sorted(network.in_grey) == [False] * (1 + framings) + [True] * framings
     assert answer.looks == 1
 
 
