@@ -25,6 +25,8 @@ Box = tuple[int, int, int, int]
 Scores = NDArray[np.float32]
 
 TOP_VIEW = "top"
+UNFILLED = 5.8
+"""What the share of its rectangle that a track leaves free adds to its `twofold`."""
 
 
 class Picture(Protocol):

@@ -1,4 +1,5 @@
-"""How long and wide each part lies on the belt, pose by pose: the bundle's size evidence."""
+"""How long and wide each part lies on the belt, pose by pose, and how much of that it covers: the bundle's size
+evidence."""
 
 from __future__ import annotations
 
@@ -14,10 +15,17 @@ from quantization.recipe import Family
 MOST_POSES = 12
 
 
-def resting_sides(moulds: tuple[str, ...], cache_dir: Path) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """(P, 2) sides of the smallest enclosing rectangle, longer first, in mm, and (P,) probabilities."""
+PX_PER_MM = 4.0
+
+Floats = NDArray[np.float32]
+
+
+def resting_sides(moulds: tuple[str, ...], cache_dir: Path) -> tuple[Floats, Floats, Floats]:
+    """(P, 2) sides of the smallest enclosing rectangle, longer first, in mm, (P,) probabilities, and (P,) the share of
+    the rectangle that the part covers."""
     sides: list[tuple[float, float]] = []
     weights: list[float] = []
+    filled: list[float] = []
     for mould in moulds:
         part = load_part(mould, cache_dir)
         chances = part.poses.probabilities / part.poses.probabilities.sum() / len(moulds)
@@ -26,7 +34,23 @@ def resting_sides(moulds: tuple[str, ...], cache_dir: Path) -> tuple[NDArray[np.
             width, height = cv2.minAreaRect(cv2.convexHull(flat))[1]
             sides.append((max(width, height), min(width, height)))
             weights.append(float(chance))
-    return np.array(sides, np.float32), np.array(weights, np.float32)
+            filled.append(filled_share(flat[part.mesh.triangles]))
+    return np.array(sides, np.float32), np.array(weights, np.float32), np.array(filled, np.float32)
+
+
+def filled_share(triangles_mm: NDArray[np.float32]) -> float:
+    """Share of its smallest enclosing rectangle that a shape covers, holes included, as the tracker's outlines have it.
+
+    Args:
+        triangles_mm: (M, 3, 2) what it is made of.
+    """
+    corners = np.rint((triangles_mm - triangles_mm.min(axis=(0, 1))) * PX_PER_MM).astype(np.int32) + 1
+    drawn = np.zeros(corners.max(axis=(0, 1))[::-1] + 2, np.uint8)
+    cv2.polylines(drawn, list(corners), True, (255,))  # its triangles hang together: their edges have its outline
+    outlines, _ = cv2.findContours(drawn, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    outline = max(outlines, key=cv2.contourArea)
+    length_px, width_px = cv2.minAreaRect(outline)[1]
+    return min(cv2.contourArea(outline) / max(length_px * width_px, 1.0), 1.0)
 
 
 def upright_size_mm(mould: str, cache_dir: Path) -> tuple[float, float, float]:
@@ -36,28 +60,29 @@ def upright_size_mm(mould: str, cache_dir: Path) -> tuple[float, float, float]:
     return round(max(x, y), 1), round(min(x, y), 1), round(z, 1)
 
 
-def size_table(families: list[Family], cache_dir: Path) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """`sides_mm` (K, P, 2) and `weights` (K, P) for `edge.bundle.size.SizeEvidence`; likeliest poses first."""
+def size_table(families: list[Family], cache_dir: Path) -> tuple[Floats, Floats, Floats]:
+    """`sides_mm` (K, P, 2), `weights` and `filled` (K, P) for `edge.bundle.size.SizeEvidence`, likeliest poses
+    first."""
     sides_mm = np.ones((len(families), MOST_POSES, 2), np.float32)
-    weights = np.zeros((len(families), MOST_POSES), np.float32)
+    weights, filled = (np.zeros((len(families), MOST_POSES), np.float32) for _ in range(2))
     for k, family in enumerate(families):
-        sides, chances = _merged(*resting_sides(family.moulds, cache_dir))
+        sides, chances, shares = _merged(*resting_sides(family.moulds, cache_dir))
         kept = np.argsort(-chances)[:MOST_POSES]
         sides_mm[k, : len(kept)] = sides[kept]
         weights[k, : len(kept)] = chances[kept] / chances[kept].sum()
-    return sides_mm, weights
+        filled[k, : len(kept)] = shares[kept]
+    return sides_mm, weights, filled
 
 
-def _merged(
-    sides: NDArray[np.float32], chances: NDArray[np.float32], within_mm: float = 0.4
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Poses of the same outline taken together."""
+def _merged(sides: Floats, chances: Floats, filled: Floats, within_mm: float = 0.4) -> tuple[Floats, Floats, Floats]:
+    """Poses of the same rectangle taken together: their probability, and what they cover on the mean."""
     kept: list[int] = []
-    total = chances.copy()
+    total, covered = chances.copy(), chances * filled
     for i in range(len(sides)):
         same = next((j for j in kept if np.abs(sides[i] - sides[j]).max() < within_mm), None)
         if same is None:
             kept.append(i)
         else:
             total[same] += chances[i]
-    return sides[kept], total[kept]
+            covered[same] += chances[i] * filled[i]
+    return sides[kept], total[kept], (covered / np.maximum(total, np.float32(1e-9)))[kept]

@@ -26,11 +26,12 @@ FLOOR = 0.02
 
 @dataclass(frozen=True, slots=True)
 class SizeEvidence:
-    """`sides_mm` (K, P, 2) length ≥ width of each pose, `weights` (K, P) its probability (0 = no such
-    pose)."""
+    """`sides_mm` (K, P, 2) length ≥ width of each pose, `weights` (K, P) its probability (0 = no such pose), `filled`
+    (K, P) the share of that rectangle which the part covers; None in bundles from before."""
 
     sides_mm: NDArray[np.float32]
     weights: NDArray[np.float32]
+    filled: NDArray[np.float32] | None = None
     tolerance: float = 0.07
     tolerance_mm: float = 0.7
     excess_mm: float = 1.2
@@ -49,10 +50,21 @@ class SizeEvidence:
 
     def misfit(self, length_mm: float, width_mm: float) -> Scores:
         """(K,) squared error of a measured rectangle in standard deviations, for the best-fitting pose of each part."""
+        return self._errors(length_mm, width_mm).min(axis=-1).astype(np.float32)
+
+    def unfilled(self, length_mm: float, width_mm: float) -> Scores:
+        """(K,) share of its rectangle that each part leaves free in that pose; 0 where that is not known."""
+        if self.filled is None:
+            return np.zeros(len(self.weights), np.float32)
+        pose = self._errors(length_mm, width_mm).argmin(axis=-1)[:, np.newaxis]
+        return 1 - np.take_along_axis(self.filled, pose, axis=1)[:, 0]
+
+    def _errors(self, length_mm: float, width_mm: float) -> NDArray[np.float32]:
+        """(K, P) squared error in standard deviations; of a pose that does not occur, infinite."""
         measured = np.array([max(length_mm, width_mm), min(length_mm, width_mm)], np.float32)
         sigma_mm = self.tolerance * self.sides_mm + self.tolerance_mm
         error = ((measured - self.excess_mm - self.sides_mm) / sigma_mm) ** 2
-        return np.where(self.weights > 0, error.sum(axis=-1), np.inf).min(axis=-1).astype(np.float32)
+        return np.where(self.weights > 0, error.sum(axis=-1), np.float32(np.inf))
 
 
 def sides_mm(mask: NDArray[np.bool_], mm_per_px: float) -> tuple[float, float]:
@@ -74,12 +86,15 @@ def load_size_evidence(file: Path, parts: int) -> SizeEvidence:
     try:
         with np.load(file) as arrays:
             sides_mm, weights = arrays["sides_mm"], arrays["weights"]
+            filled = arrays["filled"].astype(np.float32) if "filled" in arrays else None
         if weights.ndim != 2 or sides_mm.shape != (*weights.shape, 2):
             raise ValueError(f"shapes {sides_mm.shape} and {weights.shape} do not fit together")
         if len(weights) != parts:
             raise ValueError(f"it is of {len(weights)} parts, the bundle of {parts}")
         if not all(np.isfinite(values).all() and (values >= 0).all() for values in (sides_mm, weights)):
             raise ValueError("a side or weight is below 0 or no number")
+        if filled is not None and not (filled.shape == weights.shape and (filled >= 0).all() and (filled <= 1).all()):
+            raise ValueError("what parts cover of their rectangles is not a share for each pose")
     except (OSError, ValueError, KeyError, TypeError, EOFError, NotImplementedError, zlib.error, BadZipFile) as error:
         raise BundleError(f"{file} holds no size evidence ({error}): fetch the bundle again") from error
-    return SizeEvidence(sides_mm, weights)
+    return SizeEvidence(sides_mm, weights, filled)

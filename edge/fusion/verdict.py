@@ -10,11 +10,14 @@ from numpy.typing import NDArray
 
 from edge.bundle.unknown import Familiarity, size_fit
 from edge.fusion.evidence import Evidence, Method, posterior
-from edge.records import Prediction, Scores, Verdict
+from edge.records import UNFILLED, Prediction, Scores, Verdict
 
 SURELY_TWO, MISFIT, MOST_MISFIT = 5.5, 1.2, 100.0
 """Two parts hide in a track when its `twofold`, and the logarithm of how badly its size fits what the looks show, come
 to more together; fitted with the weights of `edge.tracking.twofold`, which tells how."""
+COMPACT = 0.05
+"""A part that leaves so much of its rectangle free, as most do, is not known by that. What it leaves more is its own
+shape, an arch's say, and no sign of two parts: the measure of `twofold` counted it as one."""
 TOUCHING = "touching parts"
 """The reason of a verdict on what is taken for two parts."""
 MOST_TRACKS = 4096
@@ -29,6 +32,10 @@ class SizeLikelihood(Protocol):
 
     def misfit(self, length_mm: float, width_mm: float) -> Scores:
         """(K,) squared error for each part, in standard deviations."""
+        ...
+
+    def unfilled(self, length_mm: float, width_mm: float) -> Scores:
+        """(K,) share of such a rectangle that each part leaves free."""
         ...
 
 
@@ -64,6 +71,7 @@ class _TrackEvidence:
     size_fit: float | None = None
     """How well it fits what the looks show; None: not yet computed for these looks and this size."""
     misfit: NDArray[np.float32] | None = None
+    unfilled: NDArray[np.float32] | None = None
     touching: bool = False
     twofold: float = 0.0
     too_long: bool = False
@@ -122,7 +130,7 @@ class Fusion:
         track = self._track(track_id)
         if track.size_mm != (length_mm, width_mm):
             track.size_mm = (length_mm, width_mm)
-            track.size_scores = track.size_fit = track.misfit = None
+            track.size_scores = track.size_fit = track.misfit = track.unfilled = None
 
     def set_touching(self, track_id: int, touching: bool = True, twofold: float = 0.0) -> None:
         """Two parts may hide in this track: its verdict is unsure while that holds.
@@ -186,10 +194,12 @@ class Fusion:
     def _is_touching(self, track: _TrackEvidence) -> bool:
         if track.touching or self._size is None or track.size_mm is None or not track.parts.looks:
             return track.touching
-        if track.misfit is None:
+        if track.misfit is None or track.unfilled is None:
             track.misfit = np.minimum(self._size.misfit(*track.size_mm), MOST_MISFIT)
+            track.unfilled = self._size.unfilled(*track.size_mm)
         seen = posterior(self._log_prior + track.parts.log_scores())
-        return track.twofold + MISFIT * float(np.log1p(seen @ track.misfit)) > SURELY_TWO
+        own = UNFILLED * max(float(seen @ track.unfilled) - COMPACT, 0.0)
+        return track.twofold - own + MISFIT * float(np.log1p(seen @ track.misfit)) > SURELY_TWO
 
     def _is_unknown(self, track: _TrackEvidence) -> bool:
         """Whether its looks are, on the mean, less familiar than those at known parts, by its size as well where that

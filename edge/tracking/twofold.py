@@ -12,11 +12,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.records import UNFILLED
 from edge.tracking.shape import Colours, Contour, Outline, facing_notches, sampled_tones
 
-UNFILLED, NECK, HUES, TONES = 5.8, 4.9, 3.4, 1.5
-"""What the unfilled share of the rectangle, the depth of the neck, and the differences of two halves in hue and with
-the brightness count; the last three by their square roots."""
+NECK, HUES, TONES = 4.9, 3.4, 1.5
+"""What the depth of the neck, and the differences of two halves in hue and with the brightness count, by their square
+roots, beside `UNFILLED`."""
 LEAST_SHARE = 0.12
 """What is beyond the neck has this share of the area."""
 COLOUR_SAMPLES = 400

@@ -51,8 +51,8 @@ def bundle(shop: Workshop, out: Path) -> Path:
         shutil.copy(shop.exports / made.file, new / made.file)
     parts = [part_entry(family, shop.meshes) for family in shop.families]
     (new / "parts.json").write_text(json.dumps(parts, indent=0, ensure_ascii=False), encoding="utf-8")
-    sides_mm, weights = size_table(shop.families, shop.meshes)
-    np.savez_compressed(new / "size.npz", sides_mm=sides_mm, weights=weights)
+    sides_mm, weights, filled = size_table(shop.families, shop.meshes)
+    np.savez_compressed(new / "size.npz", sides_mm=sides_mm, weights=weights, filled=filled.round(2).astype(np.float16))
     started = shop.folder / ORIGIN
     origin = started.read_text(encoding="utf-8") if started.is_file() else "none"
     (new / "ATTRIBUTION.txt").write_text(ATTRIBUTION.format(weights=origin), encoding="utf-8")

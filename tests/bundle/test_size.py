@@ -89,6 +89,25 @@ def test_written_evidence_is_read_back(tmp_path: Path) -> None:
     assert np.array_equal(load_size_evidence(file, 3).sides_mm, EVIDENCE.sides_mm)
 
 
+def test_each_part_leaves_free_what_it_does_in_the_pose_that_fits(tmp_path: Path) -> None:
+    """The first lies flat or, narrower, on its side; poses that do not occur are none."""
+    file = tmp_path / "size.npz"
+    filled = np.array([[1.0, 0.6], [0.9, 0.0], [0.8, 0.0]], np.float16)
+    np.savez(file, sides_mm=EVIDENCE.sides_mm, weights=EVIDENCE.weights, filled=filled)
+    evidence = load_size_evidence(file, 3)
+    assert evidence.unfilled(33.2, 17.2).tolist() == pytest.approx([0, 0.1, 0.2], abs=1e-3)
+    assert evidence.unfilled(12.2, 33.2).tolist() == pytest.approx([0.4, 0.1, 0.2], abs=1e-3)
+    assert EVIDENCE.unfilled(33.2, 17.2).tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize("filled", [np.ones((3, 1)), np.full((3, 2), 1.2), np.full((3, 2), np.nan)])
+def test_what_parts_cover_of_their_rectangles_is_a_share(tmp_path: Path, filled: np.ndarray) -> None:
+    file = tmp_path / "size.npz"
+    np.savez(file, sides_mm=EVIDENCE.sides_mm, weights=EVIDENCE.weights, filled=filled)
+    with pytest.raises(BundleError, match=r"size\.npz .*is not a share for each pose"):
+        load_size_evidence(file, 3)
+
+
 def test_dequantizing_and_softmax() -> None:
     logits = dequantize(np.array([-128, 0, 127], np.int8), 0.1, -128)
     assert logits.tolist() == pytest.approx([0, 12.8, 25.5])

@@ -17,8 +17,9 @@ NO_COLOUR = np.zeros(0, np.float32)
 class SizeOfSecond:
     """Says that only the second part has the measured size; counts how often it is asked."""
 
-    def __init__(self) -> None:
+    def __init__(self, free: float = 0.0) -> None:
         self.asked: list[tuple[float, float]] = []
+        self.free = free
 
     def log_likelihood(self, length_mm: float, width_mm: float) -> Scores:
         self.asked.append((length_mm, width_mm))
@@ -26,6 +27,9 @@ class SizeOfSecond:
 
     def misfit(self, length_mm: float, width_mm: float) -> Scores:
         return np.array([40, 0, 40], np.float32)
+
+    def unfilled(self, length_mm: float, width_mm: float) -> Scores:
+        return np.array([0, self.free, 0], np.float32)
 
 
 def look(scores: Scores, track_id: int = 1, quality: float = 1.0, colour: Scores = NO_COLOUR) -> Prediction:
@@ -188,3 +192,19 @@ def test_a_size_that_does_not_fit_what_the_looks_show_speaks_for_two_parts(
     fusion.set_size(1, 16.0, 8.0)
     assert fusion.is_touching(1) is touching
     assert (fusion.verdict(1).reason == "touching parts") is touching
+
+
+@pytest.mark.parametrize(
+    ("likeliest", "free", "touching"), [(1, 0.0, True), (1, 0.04, True), (1, 0.4, False), (0, 0.4, True)]
+)
+def test_what_a_part_leaves_free_of_its_rectangle_by_itself_speaks_for_no_second_one(
+    likeliest: int, free: float, touching: bool
+) -> None:
+    """An arch lies on its side; what looks like another part and is as open may be two."""
+    fusion = Fusion(3, 0, FusionSettings(exponent=1.0), SizeOfSecond(free))
+    scores = np.full(3, -9, np.float32)
+    scores[likeliest] = 0
+    fusion.add(Prediction(1, 0, "top", scores, np.zeros(0, np.float32), 1.0))
+    fusion.set_size(1, 16.0, 8.0)
+    fusion.set_touching(1, False, 6.0)
+    assert fusion.is_touching(1) is touching

@@ -41,7 +41,7 @@ EVALUATION = {
     "quantization": {"input": {"scale": 0.1, "zero_point": 0}, "output": {"scale": 0.1, "zero_point": 0}},
     "accuracy": ACCURACY,
 }
-TABLE = np.ones((4, 12, 2), np.float32), np.full((4, 12), 1 / 12, np.float32)
+TABLE = np.ones((4, 12, 2), np.float32), np.full((4, 12), 1 / 12, np.float32), np.full((4, 12), 0.9, np.float32)
 """Sides and chances of resting poses."""
 
 
