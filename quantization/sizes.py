@@ -85,4 +85,5 @@ def _merged(sides: Floats, chances: Floats, filled: Floats, within_mm: float = 0
         else:
             total[same] += chances[i]
             covered[same] += chances[i] * filled[i]
-    return sides[kept], total[kept], (covered / np.maximum(total, np.float32(1e-9)))[kept]
+    means = (covered / np.maximum(total, 1e-9)).astype(np.float32)
+    return sides[kept], total[kept], means[kept]
