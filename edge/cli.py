@@ -186,7 +186,7 @@ def classify(
     pictures: Annotated[
         list[Path] | None, typer.Argument(metavar="PICTURE…", help="Pictures of one part each.")
     ] = None,
-    bundle: Annotated[str, typer.Option("--bundle", help="Model bundle: a shipped name or a folder.")] = "starter",
+    bundle: Annotated[str, typer.Option("--bundle", help="Model bundle: a shipped name or a folder.")] = "universal",
     manifest: Annotated[Path | None, typer.Option("--manifest", help="CSV: file, optional group, mm_per_px.")] = None,
     mm_per_px: Annotated[float | None, typer.Option("--mm-per-px", help="Scale of the pictures, when known.")] = None,
     top: Annotated[int, typer.Option("--top", min=1, max=1000, help="How many parts to name.")] = 5,
@@ -283,7 +283,7 @@ def export(
 
 @app.command()
 def bench(
-    bundle: Annotated[str, typer.Option("--bundle", help="Model bundle: a shipped name or a folder.")] = "starter",
+    bundle: Annotated[str, typer.Option("--bundle", help="Model bundle: a shipped name or a folder.")] = "universal",
     frames: Annotated[int, typer.Option(min=5, max=10_000, help="Frames measured for each number of parts.")] = 60,
     schedule: Annotated[bool, typer.Option("--schedule", help="Measure the planner instead.")] = False,
     parts: Annotated[int, typer.Option(min=10, max=1_000_000, help="For --schedule: parts at each rate.")] = 5000,

@@ -180,7 +180,7 @@ class AcceleratorConfig(Section):
 class ModelConfig(Section):
     """The network: a shipped bundle's name, or a folder, beside the YAML or by its path."""
 
-    bundle: Text = "starter"
+    bundle: Text = "universal"
 
     @field_validator("bundle")
     @classmethod

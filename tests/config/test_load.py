@@ -148,12 +148,12 @@ def test_recordings_and_bundles_are_relative_to_the_yaml(tmp_path: Path, monkeyp
     machine = (example("openblok-belt") / "machine.yaml").read_text(encoding="utf-8")
     machine = machine.replace("driver: frames", "driver: frames\n  path: recordings/monday")
     (tmp_path / "own").mkdir()
-    (tmp_path / "machine.yaml").write_text(machine.replace("bundle: starter", "bundle: own"), encoding="utf-8")
+    (tmp_path / "machine.yaml").write_text(machine.replace("bundle: universal", "bundle: own"), encoding="utf-8")
     monkeypatch.chdir("/")
     config = load_machine(tmp_path / "machine.yaml")
     assert config.camera.path == str(tmp_path / "recordings" / "monday")
     assert config.model.bundle == str(tmp_path / "own")
-    assert load_machine(example("west-18") / "machine.yaml").model.bundle == "starter"
+    assert load_machine(example("west-18") / "machine.yaml").model.bundle == "universal"
 
 
 def test_a_file_of_weights_is_relative_to_the_yaml(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
