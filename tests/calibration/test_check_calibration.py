@@ -136,7 +136,7 @@ def test_gates_models_and_settings_that_do_not_go_together(folder, camera_sectio
         "camera.gain: holds, not machine.yaml's camera.gain 3.5: brickgate-calibrate camera, or take the section out of"
         " this file",
         "camera.residuals.pixels that clip: 2 % is above 0.5: brickgate-calibrate camera",
-        "confidence.bundle: was measured with 'other', the machine runs 'starter': it is left out until"
+        "confidence.bundle: was measured with 'other', the machine runs 'universal': it is left out until"
         " brickgate-calibrate confidence",
         "gates.gates.g77: machine.yaml has no gate 'g77': it is left out",
         "gates: gate 'g9' was not measured: what machine.yaml says holds",
@@ -174,7 +174,7 @@ def test_a_models_confidence_replaces_the_bundles_and_says_so_beside_what_is_wri
     file, files = folder / "calibration.yaml", (str(folder / "machine.yaml"), str(folder / "bins.yaml"))
     before = read_plans(*files)
     confidence = of(
-        camera_section, ConfidenceCalibration, bundle="starter", temperature=1.25, exponent=0.1, sure_above=0.93,
+        camera_section, ConfidenceCalibration, bundle="universal", temperature=1.25, exponent=0.1, sure_above=0.93,
         curve=(),
     )  # fmt: skip
     save_section(file, "confidence", confidence)
@@ -186,6 +186,6 @@ def test_a_models_confidence_replaces_the_bundles_and_says_so_beside_what_is_wri
     assert after.bundle.temperature == pytest.approx(1.25 * before.bundle.temperature)
     assert (after.config.fusion.sure_above, after.config.fusion.exponent) == (0.93, 0.1)
     # What was measured of one model says nothing about another.
-    other = read_plans(*files, "universal")
+    other = read_plans(*files, "starter")
     assert other.config.fusion.sure_above == before.config.fusion.sure_above
     assert other.calibration.confidence is None

@@ -297,7 +297,7 @@ class Proof:
         example = ROOT / "edge/config/examples/beginner-4"
         machine = (example / "machine.yaml").read_text(encoding="utf-8")
         machine = machine.replace("driver: sim                 # picamera2", "driver: frames # picamera2", 1)
-        machine = machine.replace("bundle: starter", f"bundle: {self.options.bundle}", 1)
+        machine = machine.replace("bundle: universal", f"bundle: {self.options.bundle}", 1)
         machine = machine.replace("camera:\n", "camera:\n  path: /boot/brickgate/belt\n", 1)
         guest.write("machine.yaml", machine)
         guest.write("bins.yaml", (example / "bins.yaml").read_text(encoding="utf-8"))

@@ -117,7 +117,7 @@ def test_what_only_the_devices_can_tell_of_the_configuration_is_safe_mode_too(be
 
 def test_a_model_that_is_not_there_is_safe_mode(bench):
     text = bench.files.machine.read_text()
-    bench.files.machine.write_text(text.replace("bundle: starter", "bundle: nonesuch"))
+    bench.files.machine.write_text(text.replace("bundle: universal", "bundle: nonesuch"))
     assert bench.start(never) == 0
     assert bench.said[0].startswith("safe mode: no model bundle at nonesuch")
 
