@@ -40,31 +40,29 @@ class SizeEvidence:
 
     def log_likelihood(self, length_mm: float, width_mm: float) -> Scores:
         """(K,) log-likelihood of a measured rectangle for each part, up to a constant."""
-        measured = np.array([max(length_mm, width_mm), min(length_mm, width_mm)], np.float32)
-        sigma_mm = self.tolerance * self.sides_mm + self.tolerance_mm
-        error = (measured - self.excess_mm - self.sides_mm) / sigma_mm
-        density = np.exp(-0.5 * (error**2).sum(axis=-1)) / sigma_mm.prod(axis=-1)
+        squared, sigma_mm = self._squared_errors(length_mm, width_mm)
+        density = np.exp(-0.5 * squared) / sigma_mm.prod(axis=-1)
         per_part = (self.weights * density).sum(axis=-1)
         floor = FLOOR * per_part.max() + 1e-12
         return np.log(per_part + floor).astype(np.float32)
 
-    def misfit(self, length_mm: float, width_mm: float) -> Scores:
-        """(K,) squared error of a measured rectangle in standard deviations, for the best-fitting pose of each part."""
-        return self._errors(length_mm, width_mm).min(axis=-1).astype(np.float32)
-
-    def unfilled(self, length_mm: float, width_mm: float) -> Scores:
-        """(K,) share of its rectangle that each part leaves free in that pose; 0 where that is not known."""
+    def best_pose(self, length_mm: float, width_mm: float) -> tuple[Scores, Scores]:
+        """Of each part's pose that fits a measured rectangle best: (K,) its squared error in standard deviations, and
+        (K,) the share of its rectangle that the part leaves free, 0 where that is not known."""
+        squared, _ = self._squared_errors(length_mm, width_mm)
+        squared = np.where(self.weights > 0, squared, np.float32(np.inf))
+        pose = squared.argmin(axis=-1)[:, np.newaxis]
+        misfit = np.take_along_axis(squared, pose, axis=1)[:, 0]
         if self.filled is None:
-            return np.zeros(len(self.weights), np.float32)
-        pose = self._errors(length_mm, width_mm).argmin(axis=-1)[:, np.newaxis]
-        return 1 - np.take_along_axis(self.filled, pose, axis=1)[:, 0]
+            return misfit, np.zeros_like(misfit)
+        return misfit, 1 - np.take_along_axis(self.filled, pose, axis=1)[:, 0]
 
-    def _errors(self, length_mm: float, width_mm: float) -> NDArray[np.float32]:
-        """(K, P) squared error in standard deviations; of a pose that does not occur, infinite."""
+    def _squared_errors(self, length_mm: float, width_mm: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """(K, P) squared error of a measured rectangle in standard deviations, and (K, P, 2) these in mm."""
         measured = np.array([max(length_mm, width_mm), min(length_mm, width_mm)], np.float32)
         sigma_mm = self.tolerance * self.sides_mm + self.tolerance_mm
-        error = ((measured - self.excess_mm - self.sides_mm) / sigma_mm) ** 2
-        return np.where(self.weights > 0, error.sum(axis=-1), np.float32(np.inf))
+        error = (measured - self.excess_mm - self.sides_mm) / sigma_mm
+        return (error**2).sum(axis=-1), sigma_mm
 
 
 def sides_mm(mask: NDArray[np.bool_], mm_per_px: float) -> tuple[float, float]:

@@ -30,12 +30,8 @@ class SizeLikelihood(Protocol):
 
     def log_likelihood(self, length_mm: float, width_mm: float) -> Scores: ...
 
-    def misfit(self, length_mm: float, width_mm: float) -> Scores:
-        """(K,) squared error for each part, in standard deviations."""
-        ...
-
-    def unfilled(self, length_mm: float, width_mm: float) -> Scores:
-        """(K,) share of such a rectangle that each part leaves free."""
+    def best_pose(self, length_mm: float, width_mm: float) -> tuple[Scores, Scores]:
+        """(K,) squared error for each part, in standard deviations, and (K,) what it leaves free of its rectangle."""
         ...
 
 
@@ -70,8 +66,8 @@ class _TrackEvidence:
     """Log-likelihood of the size for each part."""
     size_fit: float | None = None
     """How well it fits what the looks show; None: not yet computed for these looks and this size."""
-    misfit: NDArray[np.float32] | None = None
-    unfilled: NDArray[np.float32] | None = None
+    best_pose: tuple[Scores, Scores] | None = None
+    """How badly the size fits each part, `MOST_MISFIT` at most, and what each leaves free of its rectangle."""
     touching: bool = False
     twofold: float = 0.0
     too_long: bool = False
@@ -130,7 +126,7 @@ class Fusion:
         track = self._track(track_id)
         if track.size_mm != (length_mm, width_mm):
             track.size_mm = (length_mm, width_mm)
-            track.size_scores = track.size_fit = track.misfit = track.unfilled = None
+            track.size_scores = track.size_fit = track.best_pose = None
 
     def set_touching(self, track_id: int, touching: bool = True, twofold: float = 0.0) -> None:
         """Two parts may hide in this track: its verdict is unsure while that holds.
@@ -194,12 +190,13 @@ class Fusion:
     def _is_touching(self, track: _TrackEvidence) -> bool:
         if track.touching or self._size is None or track.size_mm is None or not track.parts.looks:
             return track.touching
-        if track.misfit is None or track.unfilled is None:
-            track.misfit = np.minimum(self._size.misfit(*track.size_mm), MOST_MISFIT)
-            track.unfilled = self._size.unfilled(*track.size_mm)
+        if track.best_pose is None:
+            misfit, unfilled = self._size.best_pose(*track.size_mm)
+            track.best_pose = np.minimum(misfit, MOST_MISFIT), unfilled
+        misfit, unfilled = track.best_pose
         seen = posterior(self._log_prior + track.parts.log_scores())
-        own = UNFILLED * max(float(seen @ track.unfilled) - COMPACT, 0.0)
-        return track.twofold - own + MISFIT * float(np.log1p(seen @ track.misfit)) > SURELY_TWO
+        own = UNFILLED * max(float(seen @ unfilled) - COMPACT, 0.0)
+        return track.twofold - own + MISFIT * float(np.log1p(seen @ misfit)) > SURELY_TWO
 
     def _is_unknown(self, track: _TrackEvidence) -> bool:
         """Whether its looks are, on the mean, less familiar than those at known parts, by its size as well where that

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from edge.bundle.manifest import MANIFEST, find_bundle, load_bundle, sha256
+from edge.bundle.size import load_size_evidence
 from edge.bundle.unknown import FamiliarityTable
 from edge.errors import BundleError
 
@@ -165,6 +166,17 @@ def test_a_bundle_says_how_common_its_parts_are(tiny_bundle: Path) -> None:
     edit(tiny_bundle, prior="common")
     assert load_bundle(tiny_bundle).prior == "common"
     assert (load_bundle("universal").prior, load_bundle("starter").prior) == ("common", "common")
+
+
+@pytest.mark.parametrize("name", ["starter", "universal"])
+def test_a_shipped_bundle_knows_what_its_parts_leave_free_of_their_rectangles(name: str) -> None:
+    """An arch of 1×8 on its side, and a brick of 2×4, studs up."""
+    bundle = load_bundle(name)
+    assert bundle.size_evidence is not None
+    size = load_size_evidence(bundle.size_evidence, len(bundle.parts))
+    numbers = [part.number for part in bundle.parts]
+    assert size.best_pose(65.2, 20.4)[1][numbers.index("3308")] > 0.3
+    assert size.best_pose(33.0, 17.0)[1][numbers.index("3001")] < 0.1
 
 
 TABLE = {

@@ -95,9 +95,12 @@ def test_each_part_leaves_free_what_it_does_in_the_pose_that_fits(tmp_path: Path
     filled = np.array([[1.0, 0.6], [0.9, 0.0], [0.8, 0.0]], np.float16)
     np.savez(file, sides_mm=EVIDENCE.sides_mm, weights=EVIDENCE.weights, filled=filled)
     evidence = load_size_evidence(file, 3)
-    assert evidence.unfilled(33.2, 17.2).tolist() == pytest.approx([0, 0.1, 0.2], abs=1e-3)
-    assert evidence.unfilled(12.2, 33.2).tolist() == pytest.approx([0.4, 0.1, 0.2], abs=1e-3)
-    assert EVIDENCE.unfilled(33.2, 17.2).tolist() == [0, 0, 0]
+    for sides, free in (((33.2, 17.2), [0, 0.1, 0.2]), ((12.2, 33.2), [0.4, 0.1, 0.2])):
+        misfit, unfilled = evidence.best_pose(*sides)
+        assert misfit[0] == pytest.approx(0, abs=1e-3)
+        assert (misfit[1:] > 10).all()
+        assert unfilled.tolist() == pytest.approx(free, abs=1e-3)
+    assert EVIDENCE.best_pose(33.2, 17.2)[1].tolist() == [0, 0, 0]
 
 
 @pytest.mark.parametrize("filled", [np.ones((3, 1)), np.full((3, 2), 1.2), np.full((3, 2), np.nan)])

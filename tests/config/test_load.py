@@ -9,6 +9,7 @@ from edge.config.calibrated import calibration_of
 from edge.config.document import read_document
 from edge.config.gates import GpioSolenoidGateConfig, Pca9685GateConfig
 from edge.config.load import load_bins, load_machine
+from edge.config.schema import ModelConfig
 from edge.errors import ConfigError
 
 WEST = example("west-18")
@@ -154,6 +155,10 @@ def test_recordings_and_bundles_are_relative_to_the_yaml(tmp_path: Path, monkeyp
     assert config.camera.path == str(tmp_path / "recordings" / "monday")
     assert config.model.bundle == str(tmp_path / "own")
     assert load_machine(example("west-18") / "machine.yaml").model.bundle == "universal"
+
+
+def test_a_machine_that_names_no_model_takes_the_universal_one() -> None:
+    assert ModelConfig().bundle == "universal"
 
 
 def test_a_file_of_weights_is_relative_to_the_yaml(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,11 +25,8 @@ class SizeOfSecond:
         self.asked.append((length_mm, width_mm))
         return np.array([-3, 0, -3], np.float32)
 
-    def misfit(self, length_mm: float, width_mm: float) -> Scores:
-        return np.array([40, 0, 40], np.float32)
-
-    def unfilled(self, length_mm: float, width_mm: float) -> Scores:
-        return np.array([0, self.free, 0], np.float32)
+    def best_pose(self, length_mm: float, width_mm: float) -> tuple[Scores, Scores]:
+        return np.array([40, 0, 40], np.float32), np.array([0, self.free, 0], np.float32)
 
 
 def look(scores: Scores, track_id: int = 1, quality: float = 1.0, colour: Scores = NO_COLOUR) -> Prediction:

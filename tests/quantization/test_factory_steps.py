@@ -13,6 +13,7 @@ import torch
 from tiny_model import write_model
 
 from edge.bundle.manifest import load_bundle, sha256
+from edge.bundle.size import load_size_evidence
 from edge.bundle.unknown import FamiliarityTable
 from edge.errors import BrickgateError, InputError
 from quantization import factory
@@ -162,6 +163,10 @@ def test_a_bundle_holds_all_that_the_machine_needs(evaluated, tmp_path):
     assert bundle.familiarity == FamiliarityTable(
         "max posterior", (1, 3), (0.01, 0.05), ((0.1, 0.15), (0.2, 0.25)), 0.5, ((1.1, 1.2), (1.3, 1.4))
     )
+    assert bundle.size_evidence is not None
+    size = load_size_evidence(bundle.size_evidence, 4)
+    assert size.filled is not None
+    assert size.filled == pytest.approx(TABLE[2], abs=0.005)
     assert bundle.prior == "uniform"
     assert (bundle.name, bundle.temperature, bundle.fusion_exponent) == ("tiny", 1.2346, 0.4)
     assert (bundle.input.width_px, bundle.input.margin, bundle.input.mm_per_px) == (64, 0.06, None)
