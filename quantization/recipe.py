@@ -97,6 +97,9 @@ class DataRecipe(Strict):
     recoloured_share: Annotated[float, Field(ge=0, le=1)] = 0.5
     """So much of what is trained on is shown in other colours, half of it in none: what tells parts apart is their
     shape, under any lamp."""
+    coarsened_share: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """So much of what is trained on is made coarse, as a camera delivers that sees a part in fewer pixels than the
+    network has: for networks that see more than 96 px."""
 
 
 class Recipe(Strict):

@@ -229,6 +229,14 @@ def continued_border(picture: Bytes, rng: Rng) -> Bytes:
     return result
 
 
+def coarsened(picture: Bytes, rng: Rng) -> Bytes:
+    """(H, W, 3) uint8 of a part that a camera saw in fewer pixels: made smaller, then as large as it was."""
+    height, width = picture.shape[:2]
+    share = rng.uniform(0.35, 0.85)
+    small = cv2.resize(picture, (int(width * share), int(height * share)), interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
+
+
 def recoloured(picture: Bytes, rng: Rng) -> Bytes:
     """(H, W, 3) uint8 RGB in other colours: half of the pictures grey, half tinted as under a coloured lamp.
 

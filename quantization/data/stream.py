@@ -23,7 +23,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from edge.errors import BrickgateError, InputError
-from quantization.data.augment import Augmenter, recoloured
+from quantization.data.augment import Augmenter, coarsened, recoloured
 from quantization.data.opening import open_any
 from quantization.data.order import MixedOrder, slice_of
 from quantization.data.sources import Source
@@ -49,6 +49,8 @@ class Mix:
     damaged: Literal["refuse", "skip"] = "refuse"
     recoloured_share: float = 0.0
     """So many of the pictures are shown in other colours, see `recoloured`."""
+    coarsened_share: float = 0.0
+    """So many of the pictures are shown as if seen in fewer pixels, see `coarsened`."""
 
     def __len__(self) -> int:
         """Samples of an epoch: of a mix, those of all its sources."""
@@ -94,6 +96,8 @@ class Batches(Dataset[Batch]):
                 continue
             if rng.random() < self._mix.recoloured_share:
                 pictures[row] = recoloured(pictures[row], rng)
+            if rng.random() < self._mix.coarsened_share:
+                pictures[row] = coarsened(pictures[row], rng)
             families[row] = self._mix.sources[source].families[index]
         return torch.from_numpy(pictures), torch.from_numpy(families), damage
 

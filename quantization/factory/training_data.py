@@ -53,7 +53,14 @@ def training_mix(shop: Workshop, more: Shares = ()) -> Mix:
         if data.empty_families == "refuse":
             raise InputError(f"{line}: render them, take them out, or set data.empty_families to skip")
         shop.report(f"{line}: the model will not know {'it' if len(empty) == 1 else 'them'}")
-    return Mix(sources, tuple(shares), shop.recipe.seed, damaged=data.damaged, recoloured_share=data.recoloured_share)
+    return Mix(
+        sources,
+        tuple(shares),
+        shop.recipe.seed,
+        damaged=data.damaged,
+        recoloured_share=data.recoloured_share,
+        coarsened_share=data.coarsened_share,
+    )
 
 
 def read_share(text: str) -> tuple[Path, float]:

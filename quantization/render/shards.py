@@ -54,7 +54,8 @@ def render_shards(
         progress: show a bar.
         part_of: (i, n): render only every n-th shard, starting with the i-th, on one of n machines.
         cluster: address of a Ray cluster that renders instead of this machine.
-        say: told in one line where parts are drawn otherwise than when their meshes were built.
+        say: told in one line where parts are drawn otherwise than when their meshes were built, or where this machine
+            has nothing to render.
 
     Returns:
         All finished shards.
@@ -64,6 +65,9 @@ def render_shards(
     """
     claim(plan, out_dir)
     mine = range(part_of[0], plan.shards, part_of[1])
+    if not mine:
+        number, machines = part_of
+        say(f"--shard {number}/{machines} has nothing to render: {out_dir} gives work to {plan.shards} of {machines} only")
     missing = [shard for shard in mine if not plan.is_finished(out_dir, shard)]
     build_meshes(plan, missing, cache_dir, workers, say)
     jobs = [(plan, shard, out_dir, cache_dir) for shard in missing]

@@ -106,6 +106,20 @@ def test_a_share_of_the_pictures_has_other_colours(renders):
     assert np.ptp(gains, axis=1).max() > 0.2
 
 
+def test_a_share_of_the_pictures_is_coarse(renders):
+    """Some are as bright as they were with less between neighbours, and the others as they would be without this."""
+    source = open_any(renders)
+    plain, mixed = (
+        next(batches(Mix([source], (1.0,), 3, coarsened_share=share), 32, 60))[0].numpy().astype(float)
+        for share in (0, 0.5)
+    )
+    coarse = (plain != mixed).any(axis=(1, 2, 3))
+    assert min(coarse.sum(), (~coarse).sum()) >= 15
+    assert np.abs(mixed.mean(axis=(1, 2, 3)) - plain.mean(axis=(1, 2, 3))).max() < 4
+    before, after = (np.abs(np.diff(pictures[coarse], axis=2)).mean(axis=(1, 2, 3)) for pictures in (plain, mixed))
+    assert (after < before).all()
+
+
 def test_nothing_to_read_is_said_at_once(tmp_path):
     with pytest.raises(InputError, match="no finished shard"):
         stream(tmp_path, 32, 5, 1, 0)

@@ -274,6 +274,13 @@ def test_the_recipe_says_how_many_pictures_are_in_other_colours(shop, tmp_path, 
     assert training_mix(with_data(shop), [(tiles, 1.0)]).recoloured_share == 0.5
 
 
+@pytest.mark.parametrize("share", [0.0, 0.3])
+def test_the_recipe_says_how_many_pictures_are_coarse(shop, tmp_path, share):
+    tiles = write_tiles(tmp_path / "tiles", [family.number for family in shop.families])
+    assert training_mix(with_data(shop, coarsened_share=share), [(tiles, 1.0)]).coarsened_share == share
+    assert training_mix(with_data(shop), [(tiles, 1.0)]).coarsened_share == 0.0
+
+
 @pytest.mark.parametrize("text", ["tiles", "tiles=", "=0.5", "tiles=2", "tiles=0", "tiles=x", "tiles=0.0004"])
 def test_a_share_that_is_none_is_refused(text):
     assert read_share("a=b=0.25") == (Path("a=b"), 0.25)
