@@ -227,6 +227,7 @@ def fit(rig: Rig, data: ConfidenceData) -> Fit[ConfidenceCalibration]:
             "parts wrong beyond what is promised": Residual(value=_oddity(found.own), limit=MOST_ODD, unit="sigma"),
         },
         bundle=plans.config.model.bundle,
+        network=plans.bundle.network,
         temperature=round(sharpness.temperature, 4),
         exponent=round(sharpness.exponent, 4),
         sure_above=point.sure_above,

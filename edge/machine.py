@@ -161,17 +161,18 @@ def read_plans(
         ConfigError: a configuration that must not start the machine.
         BundleError: a model bundle that is missing or damaged.
     """
-    loaded = load_bundle(bundle or load_machine(machine_yaml).model.bundle)
+    written = load_machine(machine_yaml).model.bundle
+    loaded = load_bundle(bundle or written)
     catalogue = PartCatalogue(loaded.parts)
-    config, bins, findings = load(machine_yaml, bins_yaml, catalogue)
+    network = loaded.network if bundle in (None, written) else None  # another's confidence was never asked for
+    config, bins, findings = load(machine_yaml, bins_yaml, catalogue, network)
     for finding in findings:
         warn(str(finding))
     file = measured if isinstance(measured, Path) else calibration_of(machine_yaml)
     calibration = load_calibration(file) if measured else Calibration()
-    if bundle is not None and bundle != config.model.bundle:
-        # What was measured of one model's confidence says nothing about another's.
-        calibration = calibration.model_copy(update={"confidence": None})
-    if confidence := confidence_of(config, calibration):
+    confidence = confidence_of(config, calibration, network) if network else None
+    calibration = calibration.model_copy(update={"confidence": confidence})
+    if confidence:
         loaded = replace(loaded, temperature=loaded.temperature * confidence.temperature)
     return Plans(calibrated(config, calibration), bins, loaded, catalogue, load_colours(), calibration, config)
 

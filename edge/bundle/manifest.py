@@ -22,6 +22,7 @@ FORMAT = 1
 LONGEST_MM = 10_000.0
 """No part is longer."""
 MANIFEST = "manifest.json"
+NETWORK_DIGITS = 12
 MODELS = Path(__file__).parent.parent / "models"
 
 
@@ -61,6 +62,8 @@ class Bundle:
     """How common its parts are taken to be unless the machine is told otherwise: a name that `read_prior` knows."""
     reference: Path | None = None
     """Parts of known kind as it saw them: `edge.bundle.reference`."""
+    network: str = ""
+    """First digits of its model file's SHA-256: a bundle of the same name that was trained on has others."""
     familiarity: FamiliarityTable | None = None
     """From when on a part counts as one that it was never taught; None: it was not fitted."""
 
@@ -173,6 +176,7 @@ def _bundle(folder: Path, manifest: dict[str, Any]) -> Bundle:
         accuracy=dict(manifest.get("accuracy", {})),
         prior=_prior(manifest),
         reference=checked(reference) if reference else None,
+        network=str(listed[model.name])[:NETWORK_DIGITS],
         familiarity=_familiarity(manifest),
     )
 

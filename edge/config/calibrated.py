@@ -44,10 +44,18 @@ def calibrated(machine: MachineConfig, calibration: Calibration) -> MachineConfi
     )
 
 
-def confidence_of(machine: MachineConfig, calibration: Calibration) -> ConfidenceCalibration | None:
-    """The confidence that was measured with the machine's own model; another model's says nothing about it."""
+def confidence_of(
+    machine: MachineConfig, calibration: Calibration, network: str | None = None
+) -> ConfidenceCalibration | None:
+    """The confidence that was measured with the machine's own model; another model's says nothing about it.
+
+    Args:
+        network: `Bundle.network` of that model; None: its name alone is compared.
+    """
     confidence = calibration.confidence
-    return confidence if confidence and confidence.bundle == machine.model.bundle else None
+    if confidence is None or confidence.bundle != machine.model.bundle:
+        return None
+    return confidence if network in (None, confidence.network) else None
 
 
 def _camera(calibration: Calibration) -> dict[str, object]:

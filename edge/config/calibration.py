@@ -146,6 +146,9 @@ class ConfidenceCalibration(Measured):
 
     bundle: Text
     """The model it holds for."""
+    network: str = ""
+    """`Bundle.network` of that model: one of the same name that an update brought is another. Empty: not told, as in
+    files from before it was asked."""
     temperature: Positive
     """The scores of a look are raised to 1/temperature, after the bundle's own."""
     exponent: Annotated[Number, Field(gt=0, le=1)]

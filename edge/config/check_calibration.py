@@ -17,20 +17,23 @@ STRAIGHTENED = ("belt", "gates")
 """Sections whose millimetres are those of the plane."""
 
 
-def check_calibration(machine: MachineConfig, calibration: Calibration, document: Document) -> list[Finding]:
+def check_calibration(
+    machine: MachineConfig, calibration: Calibration, document: Document, network: str | None = None
+) -> list[Finding]:
     """The findings about calibration.yaml, errors for what would make the machine go wrong.
 
     Args:
         document: calibration.yaml; of one that is not there, empty.
+        network: `Bundle.network` of the machine's model; None: it cannot be had.
     """
     return [
         *_of_another_picture(machine, calibration, document),
-        *_of_another_model(machine, calibration, document),
+        *_of_another_model(machine, calibration, document, network),
         *_gates_by_name(machine, calibration, document),
         *_servos(machine, calibration, document),
         *_simulated(machine, calibration, document),
         *_too_old(calibration, document),
-        *_settings_replaced(machine, calibration, document),
+        *_settings_replaced(machine, calibration, document, network),
         *_failed(calibration, document),
     ]
 
@@ -74,15 +77,20 @@ def _of_another_picture(machine: MachineConfig, calibration: Calibration, docume
         )
 
 
-def _of_another_model(machine: MachineConfig, calibration: Calibration, document: Document) -> Iterator[Finding]:
+def _of_another_model(
+    machine: MachineConfig, calibration: Calibration, document: Document, network: str | None
+) -> Iterator[Finding]:
     confidence = calibration.confidence
-    if confidence and confidence.bundle != machine.model.bundle:
-        yield document.finding(
-            ("confidence", "bundle"),
-            f"was measured with '{confidence.bundle}', the machine runs '{machine.model.bundle}': it is left out until"
-            " brickgate-calibrate confidence",
-            Severity.WARNING,
-        )
+    if confidence is None or confidence_of(machine, calibration, network):
+        return
+    runs = machine.model.bundle
+    runs = f"'{runs}'" if runs != confidence.bundle else "another version of it"
+    yield document.finding(
+        ("confidence", "bundle"),
+        f"was measured with '{confidence.bundle}', the machine runs {runs}: it is left out until brickgate-calibrate"
+        " confidence",
+        Severity.WARNING,
+    )
 
 
 def _gates_by_name(machine: MachineConfig, calibration: Calibration, document: Document) -> Iterator[Finding]:
@@ -139,10 +147,12 @@ def _older(
             )
 
 
-def _settings_replaced(machine: MachineConfig, calibration: Calibration, document: Document) -> Iterator[Finding]:
+def _settings_replaced(
+    machine: MachineConfig, calibration: Calibration, document: Document, network: str | None
+) -> Iterator[Finding]:
     """Somebody who edits machine.yaml after calibrating must not wonder why nothing changes."""
     pairs = [("camera", "camera", key) for key in ("exposure_s", "gain", "white_balance", "focus_dioptres")]
-    if confidence_of(machine, calibration):
+    if confidence_of(machine, calibration, network):
         pairs += [("confidence", "fusion", "sure_above"), ("confidence", "fusion", "exponent")]
     for step, section, key in pairs:
         if (measured := getattr(calibration, step)) is None or key not in getattr(machine, section).model_fields_set:

@@ -45,7 +45,8 @@ def check_files(files: Sequence[Path], bundle: str | None, say: Callable[[str], 
         )
     _check_beside(machines[0], calibrations)
     model = _model(machines[0], bundle, say)
-    findings = check(machines[0], bins[0] if bins else None, model.catalogue if model else None)
+    catalogue, network = (model.catalogue, model.network) if model else (None, None)
+    findings = check(machines[0], bins[0] if bins else None, catalogue, network)
     findings += (*_of_prior(model), *_of_unknown(model, machines[0])) if model else ()
     for finding in findings:
         say(str(finding))
@@ -80,6 +81,8 @@ class _Model:
     asked_of_unknown: bool
     """Whether machine.yaml itself wants unknown parts to be noticed."""
     familiarity: FamiliarityTable | None
+    network: str | None
+    """Of the machine's own bundle; None where another was named, whose confidence was never asked for."""
 
 
 def _model(machine: Path, bundle: str | None, say: Callable[[str], None]) -> _Model | None:
@@ -95,7 +98,9 @@ def _model(machine: Path, bundle: str | None, say: Callable[[str], None]) -> _Mo
         return None
     fusion = config.fusion
     asked = "reject_unknown" in fusion.model_fields_set and fusion.reject_unknown is not False
-    return _Model(PartCatalogue(loaded.parts), fusion.prior or read_prior(loaded.prior), asked, loaded.familiarity)
+    network = loaded.network if bundle in (None, config.model.bundle) else None
+    prior = fusion.prior or read_prior(loaded.prior)
+    return _Model(PartCatalogue(loaded.parts), prior, asked, loaded.familiarity, network)
 
 
 def _of_prior(model: _Model) -> Iterator[Finding]:

@@ -23,26 +23,31 @@ __all__ = ["Finding", "Severity", "check", "errors", "load"]
 
 
 def check(
-    machine_path: str | Path, bins_path: str | Path | None = None, catalogue: PartCatalogue | None = None
+    machine_path: str | Path,
+    bins_path: str | Path | None = None,
+    catalogue: PartCatalogue | None = None,
+    network: str | None = None,
 ) -> list[Finding]:
     """Checks the two files, each alone and against each other, in the order of their lines.
 
     Args:
         bins_path: None checks machine.yaml alone.
         catalogue: the parts of the model bundle; None leaves part numbers and rules unchecked.
+        network: that bundle's; None leaves unchecked which version of it was calibrated with.
     """
-    return _read_and_check(Path(machine_path), Path(bins_path) if bins_path else None, catalogue, hints=True)[2]
+    bins = Path(bins_path) if bins_path else None
+    return _read_and_check(Path(machine_path), bins, catalogue, network, hints=True)[2]
 
 
 def load(
-    machine_path: str | Path, bins_path: str | Path, catalogue: PartCatalogue
+    machine_path: str | Path, bins_path: str | Path, catalogue: PartCatalogue, network: str | None = None
 ) -> tuple[MachineConfig, BinsConfig, list[Finding]]:
     """Both configurations, with the warnings, once nothing keeps the machine from starting.
 
     Raises:
         ConfigError: the first error.
     """
-    machine, bins, findings = _read_and_check(Path(machine_path), Path(bins_path), catalogue)
+    machine, bins, findings = _read_and_check(Path(machine_path), Path(bins_path), catalogue, network)
     raise_for_errors(findings)
     assert machine is not None
     assert bins is not None
@@ -50,14 +55,19 @@ def load(
 
 
 def _read_and_check(
-    machine_path: Path, bins_path: Path | None, catalogue: PartCatalogue | None, *, hints: bool = False
+    machine_path: Path,
+    bins_path: Path | None,
+    catalogue: PartCatalogue | None,
+    network: str | None,
+    *,
+    hints: bool = False,
 ) -> tuple[MachineConfig | None, BinsConfig | None, list[Finding]]:
     machine, machine_yaml, findings = read(machine_path, MachineConfig)
     if machine is not None:
         findings = check_machine(machine, machine_yaml)
         findings += missing_recording(machine, machine_yaml) if hints else ()
     findings = sorted(findings, key=lambda finding: finding.line)
-    findings += _of_calibration(machine, machine_path, hints)
+    findings += _of_calibration(machine, machine_path, network, hints)
     if bins_path is None:
         return machine, None, findings
     bins, bins_yaml, of_bins = read(bins_path, BinsConfig)
@@ -71,11 +81,13 @@ def _read_and_check(
     return machine, bins, [*findings, *sorted(of_bins, key=lambda finding: finding.line)]
 
 
-def _of_calibration(machine: MachineConfig | None, machine_path: Path, hints: bool) -> list[Finding]:
+def _of_calibration(
+    machine: MachineConfig | None, machine_path: Path, network: str | None, hints: bool
+) -> list[Finding]:
     """What there is to say of the calibration.yaml beside machine.yaml, and of there being none."""
     file = calibration_of(machine_path)
     calibration, document, findings = read(file, Calibration) if file.exists() else (Calibration(), Document(file), [])
     if machine is not None and calibration is not None:
-        findings = check_calibration(machine, calibration, document)
+        findings = check_calibration(machine, calibration, document, network)
         findings += missing_steps(machine, calibration, document) if hints else ()
     return sorted(findings, key=lambda finding: finding.line)

@@ -67,7 +67,7 @@ def render_shards(
     mine = range(part_of[0], plan.shards, part_of[1])
     if not mine:
         number, machines = part_of
-        say(f"--shard {number}/{machines} has nothing to render: {out_dir} gives work to {plan.shards} of {machines} only")
+        say(f"--shard {number}/{machines} has nothing to render: {out_dir} has work for {plan.shards} of {machines}")
     missing = [shard for shard in mine if not plan.is_finished(out_dir, shard)]
     build_meshes(plan, missing, cache_dir, workers, say)
     jobs = [(plan, shard, out_dir, cache_dir) for shard in missing]

@@ -3,8 +3,10 @@
 from datetime import timedelta
 
 import pytest
+from rich.console import Console
 
 from calibration.file import save_section
+from calibration.status import print_status
 from edge.config.calibrated import load_calibration
 from edge.config.calibration import (
     ColourCalibration,
@@ -16,6 +18,7 @@ from edge.config.calibration import (
     Residual,
 )
 from edge.config.check_calibration import check_calibration, steps_alone
+from edge.config.command import check_files
 from edge.config.document import Document
 from edge.config.findings import errors
 from edge.config.load import load_machine
@@ -174,8 +177,8 @@ def test_a_models_confidence_replaces_the_bundles_and_says_so_beside_what_is_wri
     file, files = folder / "calibration.yaml", (str(folder / "machine.yaml"), str(folder / "bins.yaml"))
     before = read_plans(*files)
     confidence = of(
-        camera_section, ConfidenceCalibration, bundle="universal", temperature=1.25, exponent=0.1, sure_above=0.93,
-        curve=(),
+        camera_section, ConfidenceCalibration, bundle="universal", network=before.bundle.network, temperature=1.25,
+        exponent=0.1, sure_above=0.93, curve=(),
     )  # fmt: skip
     save_section(file, "confidence", confidence)
     assert [line.split(": ", 1)[1] for line in said(folder)] == [
@@ -189,3 +192,33 @@ def test_a_models_confidence_replaces_the_bundles_and_says_so_beside_what_is_wri
     other = read_plans(*files, "starter")
     assert other.config.fusion.sure_above == before.config.fusion.sure_above
     assert other.calibration.confidence is None
+
+
+@pytest.mark.parametrize("network", ["0123456789ab", ""])
+def test_the_confidence_of_another_version_of_the_model_is_left_out(folder, camera_section, network):
+    """An update brings a network that was trained on under the same name. Files from before say nothing of it."""
+    files = folder / "machine.yaml", folder / "bins.yaml"
+    before = read_plans(str(files[0]), str(files[1]))
+    assert len(before.bundle.network) == 12
+    confidence = of(
+        camera_section, ConfidenceCalibration, bundle="universal", network=network, temperature=1.25, exponent=0.1,
+        sure_above=0.93, curve=(),
+    )  # fmt: skip
+    save_section(folder / "calibration.yaml", "confidence", confidence)
+    warned: list[str] = []
+    after = read_plans(str(files[0]), str(files[1]), warn=warned.append)
+    assert after.bundle.temperature == before.bundle.temperature
+    assert after.config.fusion == before.config.fusion
+    assert after.calibration.confidence is None
+    line = (
+        "warning: confidence.bundle: was measured with 'universal', the machine runs another version of it: it is left"
+        " out until brickgate-calibrate confidence"
+    )
+    assert [told.split(": ", 1)[1] for told in warned] == [line]
+    told = []
+    assert check_files(files, None, told.append) == 0
+    assert any(line in one for one in told)
+    console = Console(record=True, width=300)
+    machine = load_machine(files[0])
+    print_status(machine, load_calibration(folder / "calibration.yaml"), folder / "calibration.yaml", console)
+    assert "the machine runs another version of it" in console.export_text()

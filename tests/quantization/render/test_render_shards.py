@@ -97,7 +97,7 @@ def test_a_machine_without_a_shard_of_a_small_set_has_nothing_to_do(tmp_path):
     assert plan(samples_a_shard=100).shards == 1
     said: list[str] = []
     assert render(tmp_path / "set", plan(samples_a_shard=100), part_of=(3, 4), say=said.append) == []
-    assert said == [f"--shard 3/4 has nothing to render: {tmp_path / 'set'} gives work to 1 of 4 only"]
+    assert said == [f"--shard 3/4 has nothing to render: {tmp_path / 'set'} has work for 1 of 4"]
     assert not (tmp_path / "set" / "contact.png").exists()
     assert len(render(tmp_path / "set", plan(samples_a_shard=100), part_of=(0, 4))) == 1
     assert (tmp_path / "set" / "contact.png").exists()
