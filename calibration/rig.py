@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
+from calibration.own_model import of_own_model
 from edge.bundle.manifest import Bundle
 from edge.capture.straighten import Straightener
 from edge.clock import Clock
@@ -65,7 +66,7 @@ class Rig:
 
     Attributes:
         machine: machine.yaml as the user wrote it.
-        calibration: what has been measured so far.
+        calibration: what has been measured so far, with this machine's own model where it is about that.
         camera: gives raw frames: not straightened, not corrected.
         controls: of the camera; None where it has none, as a recording.
         wait_until: lets time pass; frames of that time may be lost.
@@ -99,9 +100,12 @@ class Rig:
         """machine.yaml with what has been measured so far laid over it."""
         return calibrated(self.machine, self.calibration)
 
+    def __post_init__(self) -> None:
+        self.calibrate(self.calibration)
+
     def calibrate(self, calibration: Calibration) -> None:
         """Goes on with a new calibration."""
-        self.calibration = calibration
+        self.calibration = of_own_model(self.machine, calibration)
 
     def frames(self, count: int) -> Iterator[Frame]:
         """The next raw frames; fewer when a recording ends.

@@ -7,12 +7,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from edge.bundle.manifest import load_bundle
+from calibration.own_model import network_of
 from edge.config.calibration import ALONE, STEPS, Calibration, Measured
 from edge.config.check_calibration import check_calibration, missing_steps
 from edge.config.document import Document
 from edge.config.schema import MachineConfig
-from edge.errors import BundleError
 
 
 def print_status(machine: MachineConfig, calibration: Calibration, file: Path, console: Console) -> None:
@@ -36,17 +35,9 @@ def print_status(machine: MachineConfig, calibration: Calibration, file: Path, c
     if not file.exists():
         console.print(f"{file}: no such file, so nothing has been calibrated", markup=False, highlight=False)
     nowhere = Document(file)
-    network = _network(machine)
+    network = network_of(machine)
     for finding in [
         *check_calibration(machine, calibration, nowhere, network),
         *missing_steps(machine, calibration, nowhere),
     ]:
         console.print(f"{finding.key + ': ' if finding.key else ''}{finding.message}", markup=False)
-
-
-def _network(machine: MachineConfig) -> str | None:
-    """Of the machine's model; None where it cannot be had, which the machine itself will say."""
-    try:
-        return load_bundle(machine.model.bundle).network
-    except BundleError:
-        return None

@@ -171,6 +171,8 @@ def read_plans(
     file = measured if isinstance(measured, Path) else calibration_of(machine_yaml)
     calibration = load_calibration(file) if measured else Calibration()
     confidence = confidence_of(config, calibration, network) if network else None
+    if isinstance(measured, Path) and network and calibration.confidence and not confidence:
+        warn(f"{file}: the confidence was measured with another version of the model: it is left out")
     calibration = calibration.model_copy(update={"confidence": confidence})
     if confidence:
         loaded = replace(loaded, temperature=loaded.temperature * confidence.temperature)

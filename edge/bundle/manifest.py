@@ -63,7 +63,8 @@ class Bundle:
     reference: Path | None = None
     """Parts of known kind as it saw them: `edge.bundle.reference`."""
     network: str = ""
-    """First digits of its model file's SHA-256: a bundle of the same name that was trained on has others."""
+    """Its model file's SHA-256, the first digits: a bundle of the same name that was trained on has others. The word
+    before them keeps YAML from taking such as 380282e45475 for a number."""
     familiarity: FamiliarityTable | None = None
     """From when on a part counts as one that it was never taught; None: it was not fitted."""
 
@@ -176,7 +177,7 @@ def _bundle(folder: Path, manifest: dict[str, Any]) -> Bundle:
         accuracy=dict(manifest.get("accuracy", {})),
         prior=_prior(manifest),
         reference=checked(reference) if reference else None,
-        network=str(listed[model.name])[:NETWORK_DIGITS],
+        network=f"sha256:{str(listed[manifest['model']])[:NETWORK_DIGITS]}",
         familiarity=_familiarity(manifest),
     )
 

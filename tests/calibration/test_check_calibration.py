@@ -1,5 +1,6 @@
 """check-config says what is not calibrated, too old, or does not go with machine.yaml; word for word."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -194,12 +195,12 @@ def test_a_models_confidence_replaces_the_bundles_and_says_so_beside_what_is_wri
     assert other.calibration.confidence is None
 
 
-@pytest.mark.parametrize("network", ["0123456789ab", ""])
+@pytest.mark.parametrize("network", ["sha256:380282e45475", ""])
 def test_the_confidence_of_another_version_of_the_model_is_left_out(folder, camera_section, network):
     """An update brings a network that was trained on under the same name. Files from before say nothing of it."""
     files = folder / "machine.yaml", folder / "bins.yaml"
     before = read_plans(str(files[0]), str(files[1]))
-    assert len(before.bundle.network) == 12
+    assert re.fullmatch("sha256:[0-9a-f]{12}", before.bundle.network)
     confidence = of(
         camera_section, ConfidenceCalibration, bundle="universal", network=network, temperature=1.25, exponent=0.1,
         sure_above=0.93, curve=(),
@@ -215,7 +216,12 @@ def test_the_confidence_of_another_version_of_the_model_is_left_out(folder, came
         " out until brickgate-calibrate confidence"
     )
     assert [told.split(": ", 1)[1] for told in warned] == [line]
-    told = []
+    elsewhere: list[str] = []
+    file = (folder / "calibration.yaml").rename(folder / "other.yaml")
+    assert read_plans(*map(str, files), warn=elsewhere.append, measured=file).calibration.confidence is None
+    assert elsewhere == [f"{file}: the confidence was measured with another version of the model: it is left out"]
+    file.rename(folder / "calibration.yaml")
+    told: list[str] = []
     assert check_files(files, None, told.append) == 0
     assert any(line in one for one in told)
     console = Console(record=True, width=300)

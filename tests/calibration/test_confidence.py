@@ -22,7 +22,7 @@ from edge.bundle.manifest import load_bundle
 from edge.bundle.reference import SeenParts, load_reference, save_reference
 from edge.config import example
 from edge.config.calibrated import load_calibration
-from edge.config.calibration import WorkingPoint
+from edge.config.calibration import Calibration, ConfidenceCalibration, WorkingPoint
 from edge.config.load import load_bins, load_machine
 from edge.errors import BundleError
 from edge.machine import Plans, read_plans
@@ -296,6 +296,7 @@ def test_the_machine_is_as_sure_as_it_may_be(rig: Rig, tmp_path: Path) -> None:
     assert found is not None
     assert found.temperature == pytest.approx(1.3, rel=0.15)
     assert found.bundle == rig.config.model.bundle == "universal"
+    assert found.network == load_bundle("universal").network
     chosen = next(point for point in found.curve if point.sure_above == found.sure_above)
     assert chosen.purity >= 1 - 1 / 200
     assert (tmp_path / "confidence.png").exists()
@@ -376,3 +377,16 @@ def test_a_purity_that_cannot_be_had_is_refused(rig: Rig, plans: Plans, referenc
     rig.machine = majority
     with pytest.raises(RefusedError, match=r"fusion\.method is majority: only tempered-product"):
         plans_of(rig)
+
+
+def test_what_an_earlier_version_of_the_model_was_measured_with_is_measured_anew(rig: Rig) -> None:
+    confidence = ConfidenceCalibration(
+        made_at=rig.now(), measured_from="a test", residuals={}, bundle=rig.machine.model.bundle,
+        network=load_bundle(rig.machine.model.bundle).network, temperature=1.2, exponent=0.4, sure_above=0.93, curve=(),
+    )  # fmt: skip
+    rig.calibrate(Calibration(confidence=confidence))
+    assert rig.calibration.confidence == confidence
+    assert rig.config.fusion.sure_above == 0.93
+    rig.calibrate(Calibration(confidence=confidence.model_copy(update={"network": "sha256:0123456789ab"})))
+    assert rig.calibration.confidence is None
+    assert rig.config.fusion == rig.machine.fusion
