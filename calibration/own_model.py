@@ -21,5 +21,4 @@ def of_own_model(machine: MachineConfig, calibration: Calibration) -> Calibratio
     """The calibration without a confidence that was measured with another model."""
     if calibration.confidence is None:
         return calibration
-    own = confidence_of(machine, calibration, network_of(machine))
-    return calibration if own else calibration.model_copy(update={"confidence": None})
+    return calibration.model_copy(update={"confidence": confidence_of(machine, calibration, network_of(machine))})

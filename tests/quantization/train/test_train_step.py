@@ -268,17 +268,11 @@ def test_a_family_without_a_sample_is_named(shop, tmp_path, said):
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3])
-def test_the_recipe_says_how_many_pictures_are_in_other_colours(shop, tmp_path, share):
+@pytest.mark.parametrize(("key", "untold"), [("recoloured_share", 0.5), ("coarsened_share", 0.0)])
+def test_the_recipe_says_how_many_pictures_are_in_other_colours_or_coarse(shop, tmp_path, key, untold, share):
     tiles = write_tiles(tmp_path / "tiles", [family.number for family in shop.families])
-    assert training_mix(with_data(shop, recoloured_share=share), [(tiles, 1.0)]).recoloured_share == share
-    assert training_mix(with_data(shop), [(tiles, 1.0)]).recoloured_share == 0.5
-
-
-@pytest.mark.parametrize("share", [0.0, 0.3])
-def test_the_recipe_says_how_many_pictures_are_coarse(shop, tmp_path, share):
-    tiles = write_tiles(tmp_path / "tiles", [family.number for family in shop.families])
-    assert training_mix(with_data(shop, coarsened_share=share), [(tiles, 1.0)]).coarsened_share == share
-    assert training_mix(with_data(shop), [(tiles, 1.0)]).coarsened_share == 0.0
+    assert getattr(training_mix(with_data(shop, **{key: share}), [(tiles, 1.0)]), key) == share
+    assert getattr(training_mix(with_data(shop), [(tiles, 1.0)]), key) == untold
 
 
 @pytest.mark.parametrize("text", ["tiles", "tiles=", "=0.5", "tiles=2", "tiles=0", "tiles=x", "tiles=0.0004"])
