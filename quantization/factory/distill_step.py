@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from hashlib import sha256
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from quantization.train.parallel import joined
 BATCH = 40
 GAP_SEED = 40
 """Added to the recipe's seed for the looks that teacher and student are compared on."""
+DIGITS = 12
 
 
 def train_teacher(
@@ -68,7 +70,7 @@ def distill(
     Raises:
         ConfigError: the recipe has no teacher, and none was given.
         InputError: there is no teacher, or it knows other families.
-        BrickgateError: as in `train`.
+        BrickgateError: as in `train`, and where a checkpoint's student had another teacher, or the same less trained.
     """
     path = teacher or _own_teacher(shop)
     with joined() as crew:
@@ -81,6 +83,7 @@ def distill(
             shop.recipe.stages,
             crew,
             task="distill",
+            teacher=_digits(taught_by),
             objective=lambda student: Lesson(
                 student,
                 taught_by,
@@ -145,6 +148,14 @@ def _load_teacher(shop: Workshop, path: Path) -> Network:
     if unfinished:
         shop.report(f"{path} is at {unfinished}: 'brickgate-model train --teacher' makes the rest")
     return teacher
+
+
+def _digits(network: Network) -> str:
+    """Tells a network from any other: the first digits of its weights' SHA-256."""
+    digest = sha256()
+    for tensor in network.state_dict().values():
+        digest.update(tensor.cpu().numpy().tobytes())
+    return digest.hexdigest()[:DIGITS]
 
 
 def _own_teacher(shop: Workshop) -> Path:

@@ -75,8 +75,9 @@ def new_training(
     crew: Crew,
     task: str = "train",
     objective: Callable[[Network], Objective] = Labels,
+    teacher: str = "",
 ) -> Training:
-    """A training of a new network of the recipe's families."""
+    """A training of a new network of the recipe's families; `teacher` tells who teaches it, in a checkpoint."""
     torch.manual_seed(shop.recipe.seed)
     made = make_network(network.kind, len(shop.families), network.width)
     made.dropout.p = network.dropout
@@ -87,7 +88,7 @@ def new_training(
         shop.recipe.seed,
         objective=objective(made),
         crew=crew,
-        subject=subject_of(shop, network, task),
+        subject=replace(subject_of(shop, network, task), teacher=teacher),
     )
 
 

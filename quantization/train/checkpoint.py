@@ -30,6 +30,8 @@ class Subject:
     """"train" or "distill"."""
     lesson: Mapping[str, float] = field(default_factory=dict[str, float])
     """How a teacher is learned from; empty where there is none."""
+    teacher: str = ""
+    """Tells which: see `quantization.factory.distill_step`."""
 
 
 @dataclass(slots=True)
@@ -107,7 +109,7 @@ def check(path: Path, state: Mapping[str, Any], recipe: State) -> None:
         BrickgateError: it names what is different.
     """
     was: State = state.get("recipe", {})
-    for key in ("task", "kind", "width", "seed", "families"):
+    for key in ("task", "kind", "width", "seed", "families", "teacher"):
         if key in was and key in recipe and was[key] != recipe[key]:
             raise damaged(path, ValueError(_difference(key, was[key], recipe[key])))
     for key, old in was.get("lesson", {}).items():

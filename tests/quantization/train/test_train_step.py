@@ -115,6 +115,17 @@ def test_a_lesson_that_is_begun_is_not_gone_on_with_as_another(shop):
     assert factory.distill(shop, None, NONE, 0)
 
 
+def test_a_student_is_not_gone_on_with_under_another_teacher(shop):
+    factory.train_teacher(shop, NONE, 0, minutes=0)
+    factory.distill(shop, None, NONE, 0, minutes=0)
+    assert not factory.distill(shop, None, NONE, 0, minutes=0), "the same is gone on with"
+    before = (shop.folder / "checkpoint.pt").read_bytes()
+    factory.train_teacher(shop, NONE, 0)
+    with pytest.raises(BrickgateError, match=r"\(its teacher was [0-9a-f]{12} and is [0-9a-f]{12}\): move it away"):
+        factory.distill(shop, None, NONE, 0)
+    assert (shop.folder / "checkpoint.pt").read_bytes() == before
+
+
 def test_a_teacher_that_is_not_trained_to_the_end_teaches_and_is_named(shop, said):
     assert not factory.train_teacher(shop, NONE, 0, minutes=0)
     said.clear()
