@@ -20,7 +20,7 @@ Weights = Annotated[
     Path | None,
     typer.Option(
         "--weights",
-        help="Weights to start from: an .npz, a checkpoint, torchvision, or none; default: the shipped starter's.",
+        help="Weights to start from: an .npz, a checkpoint, torchvision, or none; default: the shipped model's.",
     ),
 ]
 Out = Annotated[Path | None, typer.Option("--out", help="Folder of the bundle; default WORK/bundle.")]

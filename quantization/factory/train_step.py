@@ -31,8 +31,9 @@ from quantization.train.parallel import Crew, joined
 from quantization.train.stages import Stage
 from quantization.train.start import load_start, unfold_batch_norms
 
-SHIPPED_WEIGHTS = Path(__file__).parents[1] / "weights" / "starter-float16.npz"
-"""The float network behind the shipped starter bundle, averaged weights in half precision."""
+SHIPPED_WEIGHTS = Path(__file__).parents[1] / "weights" / "universal-float16.pt"
+"""The float network behind the shipped universal bundle, averaged weights in half precision, and the families that it
+knows: a recipe of such families alone begins with their rows of its classifier."""
 SHIPPED_WIDTH = 1.0
 ORIGIN = "weights.txt"
 """In the work folder: the name of the file of starting weights, for the bundle to tell."""
@@ -50,7 +51,7 @@ def train(
 
     Args:
         shop: where.
-        weights: what to start from, see `load_start`; None: the shipped starter's where it fits, else nothing.
+        weights: what to start from, see `load_start`; None: the shipped universal model's where they fit, else nothing.
         workers: processes that make pictures, for each one that trains; None: what suits the machine.
         minutes: stop, and save, after so many.
         shards: folders of tar shards to mix in, with their shares.
@@ -130,7 +131,7 @@ def start(shop: Workshop, training: Training, weights: Path | None, mix: Mix) ->
     network, origin = training.network, shop.folder / ORIGIN
     if weights is None and (network.kind, network.width) == (MobileNetV2.kind, SHIPPED_WIDTH):
         weights = SHIPPED_WEIGHTS
-        shop.report("no starting weights given: starting from those of the shipped starter model")
+        shop.report("no starting weights given: starting from those of the shipped universal model")
     if weights in {None, FROM_NOTHING}:
         shop.report("no starting weights: training from nothing takes far longer (--weights)")
         if training.crew.leads:
@@ -140,11 +141,11 @@ def start(shop: Workshop, training: Training, weights: Path | None, mix: Mix) ->
     assert weights is not None
 
     def load() -> None:
-        knows_all = load_start(network, weights, [family.number for family in shop.families])
+        known = load_start(network, weights, [family.number for family in shop.families])
         origin.write_text(weights.name, encoding="utf-8")
         _put_by(shop)
-        if not knows_all:
-            _fit(shop, training, mix)
+        if len(known) < network.classes:
+            _fit(shop, training, mix, known)
 
     training.crew.shared(load)
     training.crew.alike(network)
@@ -180,15 +181,16 @@ def _put_by(shop: Workshop) -> None:
         shop.report(f"{left_over} is of an earlier training: it is {aside.name} now")
 
 
-def _fit(shop: Workshop, training: Training, mix: Mix) -> None:
-    """Norms and a classifier for features that were learned on other pictures."""
+def _fit(shop: Workshop, training: Training, mix: Mix, known: Sequence[int]) -> None:
+    """Norms for features that were learned on other pictures, and a classifier for all families but the known ones."""
     network, size_px = training.network, training.stages[0].size_px
     pictures = next(batches(mix, size_px, PICTURES_FOR_NORMS))[0]
     unfold_batch_norms(network, to_input(pictures.to(training.crew.device)))
     wanted = PICTURES_A_FAMILY * len(shop.families)
-    shop.report(f"fitting a first classifier to {wanted} pictures")
+    beside = f" for the {len(shop.families) - len(known)} families that the weights do not know" if known else ""
+    shop.report(f"fitting a first classifier to {wanted} pictures{beside}")
     with told_of_killed_makers():
-        begin_classifier(network, batches(mix, size_px, FITTING_BATCH, loaders=training.crew.loaders), wanted)
+        begin_classifier(network, batches(mix, size_px, FITTING_BATCH, loaders=training.crew.loaders), wanted, known)
 
 
 def go_on(shop: Workshop, training: Training, mix: Mix, workers: int | None, minutes: float | None) -> bool:

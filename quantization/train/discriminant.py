@@ -2,12 +2,14 @@
 
 With the features x of class k taken as normal with mean μₖ and a covariance Σ that all classes share, the logarithm of
 the class's probability is xᵀΣ⁻¹μₖ − ½μₖᵀΣ⁻¹μₖ, up to what all classes have in common (Fisher 1936; Rao 1948): a linear
-layer, and a far better one to train on from than chance.
+layer, and a far better one to train on from than chance. Where some classes have rows of a classifier already, those of
+the others are set beside them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import product
 
 import torch
 from torch import Tensor
@@ -19,6 +21,8 @@ from quantization.train.layers import Network, to_input
 SHRINKAGE = 0.03
 """Share of the mean variance in the covariance: what few pictures say of 1,280 directions is not trusted alone."""
 SCALES = tuple(2.0**-k for k in range(12))
+SHIFTS = tuple(float(k) for k in range(-8, 9))
+"""Of the answers for new classes beside known ones."""
 
 
 class Discriminant:
@@ -52,16 +56,17 @@ class Discriminant:
 
 
 @torch.no_grad()
-def begin_classifier(network: Network, made: Iterable[Batch], pictures: int) -> None:
+def begin_classifier(network: Network, made: Iterable[Batch], pictures: int, known: Sequence[int] = ()) -> None:
     """Sets the network's last layer to what tells its features of so many pictures apart.
 
     Features are not as normal as the formula takes them to be, so the answers are far too certain: they are scaled by
     what suits further pictures best, a twentieth of the others' number.
 
     Args:
-        network: its features are trained, its classifier is not; left in evaluation mode.
+        network: its features are trained, its classifier is not but for the known rows; left in evaluation mode.
         made: batches, see `quantization.data.stream.batches`.
         pictures: how many of them are learned from, rounded up to whole batches.
+        known: classes whose rows stay as they are.
     """
     network.eval()
     seen = _features(network, made)
@@ -69,12 +74,30 @@ def begin_classifier(network: Network, made: Iterable[Batch], pictures: int) -> 
     for features, families in _about(seen, pictures):
         found.add(features, families)
     weights, bias = found.layer()
-    held_back = [(features @ weights.T + bias, families) for features, families in _about(seen, pictures // 20)]
-    logits, families = (torch.cat(parts) for parts in zip(*held_back, strict=True))
-    losses = [functional.cross_entropy(logits * scale, families, ignore_index=DAMAGED).item() for scale in SCALES]
-    best = SCALES[losses.index(min(losses))]
-    network.dense.weight.copy_(best * weights)
-    network.dense.bias.copy_(best * bias)
+    old_weights, old_bias = network.dense.weight.cpu(), network.dense.bias.cpu()
+    features, families = (torch.cat(parts) for parts in zip(*_about(seen, pictures // 20), strict=True))
+    new, old = features @ weights.T + bias, features @ old_weights.T + old_bias
+
+    def loss(how: tuple[float, float]) -> float:
+        return functional.cross_entropy(_beside(old, new, known, *how), families, ignore_index=DAMAGED).item()
+
+    scale, shift = min(product(SCALES, SHIFTS if known else (0.0,)), key=loss)
+    network.dense.weight.copy_(_beside(old_weights.T, weights.T, known, scale).T)
+    network.dense.bias.copy_(_beside(old_bias, bias, known, scale, shift))
+
+
+def _beside(old: Tensor, new: Tensor, known: Sequence[int], scale: float, shift: float = 0.0) -> Tensor:
+    """(…, classes) answers, or the layer that gives them: `old` for the known classes and, for the others, `new`.
+
+    What is added to all answers alike tells nothing, so the new ones, scaled, are moved by what brings their mean over
+    the known classes to that of the old ones.
+    """
+    answers = new * scale
+    if known:
+        rows = list(known)
+        answers += old[..., rows].mean(-1, keepdim=True) - answers[..., rows].mean(-1, keepdim=True) + shift
+        answers[..., rows] = old[..., rows]
+    return answers
 
 
 def _features(network: Network, made: Iterable[Batch]) -> Iterator[tuple[Tensor, Tensor]]:

@@ -27,32 +27,28 @@ CLASSIFIER = ("classifier.1.weight", "classifier.1.bias")
 State = dict[str, Tensor]
 
 
-def load_start(network: Network, weights: Path, families: Sequence[str] = ()) -> bool:
-    """Loads the feature layers; of a network trained before on all of these families, the classifier too.
+def load_start(network: Network, weights: Path, families: Sequence[str] = ()) -> list[int]:
+    """Loads the feature layers; of a network trained before, the classifier's rows of the families that both know, too.
 
     Args:
         network: is given the weights.
         weights: an .npz file, a file of torch (a state with torchvision's names, or a checkpoint), or "torchvision".
-        families: the network's classes, in their order. A checkpoint may know them in another one, and others besides;
-            the classifier of one that names none is left out, as its classes may be any.
+        families: the network's classes, in their order. A checkpoint may know some of them, in another one, and others
+            besides; the classifier of one that names none is left out, as its classes may be any.
 
     Returns:
-        Whether the classifier was loaded.
+        The classes whose rows of the classifier were loaded.
 
     Raises:
         InputError: no such file, or weights of another network or width.
     """
     state, known = _read(network, weights)
     state = {_own_name(network, name): value for name, value in state.items()}
-    if known is not None and families and set(families) <= set(known):
-        rows = [known.index(family) for family in families]
-        state |= {key: state[key][rows] for key in CLASSIFIER}
-    elif families:
-        known = None  # as many as these families, maybe, but not these
-    fitting = known is not None and len(state.get(CLASSIFIER[1], ())) == network.classes
-    wanted = ("features.", "classifier.") if fitting else ("features.",)
+    rows = _rows(known, families, len(state.get(CLASSIFIER[1], ())), network.classes)
+    fitting = {key: value for key, value in state.items() if key.startswith("features.")}
+    fitting |= {key: _with_rows(network.state_dict()[key], state[key], rows) for key in CLASSIFIER if rows}
     try:
-        missing, _ = network.load_state_dict({k: v for k, v in state.items() if k.startswith(wanted)}, strict=False)
+        missing, _ = network.load_state_dict(fitting, strict=False)
     except RuntimeError as error:
         raise InputError(
             f"{weights} fits another network than one of width {network.width:g}: give weights of that width, or set"
@@ -61,7 +57,23 @@ def load_start(network: Network, weights: Path, families: Sequence[str] = ()) ->
     lost = [key for key in missing if key.startswith("features.") and "num_batches" not in key]
     if lost:
         raise InputError(f"{weights} lacks {lost[0]} and {len(lost) - 1} more: give weights of a {network.kind}")
-    return fitting
+    return list(rows)
+
+
+def _rows(known: Sequence[str] | None, families: Sequence[str], outputs: int, classes: int) -> dict[int, int]:
+    """For each class that a file of weights brings a row for, which of its `outputs` rows that is."""
+    if known is None:
+        return {}
+    if not families:
+        return {k: k for k in range(classes)} if outputs == classes else {}
+    place = {family: row for row, family in enumerate(known)}
+    return {k: place[family] for k, family in enumerate(families) if family in place}
+
+
+def _with_rows(own: Tensor, theirs: Tensor, rows: Mapping[int, int]) -> Tensor:
+    mixed = own.clone()
+    mixed[list(rows)] = theirs[list(rows.values())].to(own.dtype)
+    return mixed
 
 
 def _read(network: Network, weights: Path) -> tuple[State, Sequence[str] | None]:

@@ -81,3 +81,24 @@ def test_weights_and_bias_are_scaled_alike(renders, monkeypatch):
         fitted.append(network.dense)
     assert torch.equal(fitted[1].weight, 0.25 * fitted[0].weight)
     assert torch.equal(fitted[1].bias, 0.25 * fitted[0].bias)
+
+
+def test_new_answers_beside_known_ones_are_those_that_one_classifier_of_all_would_give():
+    torch.manual_seed(4)
+    answers, common_to_all = torch.randn(50, 4), torch.randn(50, 1)
+    found = discriminant._beside(answers, (answers + common_to_all) / 8, (0, 2), 8.0)
+    assert torch.allclose(found, answers, atol=1e-5)
+    assert torch.equal(found[:, [0, 2]], answers[:, [0, 2]])
+
+
+def test_a_row_that_is_known_stays_and_the_others_are_set_beside_it(renders):
+    network = make_network("mobilenet-v2", 2, SHIPPED_WIDTH)
+    assert load_start(network, SHIPPED_WEIGHTS, ["no such number", "3003"]) == [1]
+    weight, bias = network.dense.weight[1].clone(), network.dense.bias[1].clone()
+    mix = Mix([open_any(renders)], (1.0,), 3)
+    begin_classifier(network, batches(mix, 96, 16), 200, known=[1])
+    assert torch.equal(network.dense.weight[1], weight)
+    assert torch.equal(network.dense.bias[1], bias)
+    pictures, families, _ = next(batches(mix, 96, 100, start=1000))
+    with torch.no_grad():
+        assert (network(to_input(pictures)).argmax(1) == families).float().mean() > 0.8

@@ -1,4 +1,4 @@
-"""The float weights that ship are those of a starter network."""
+"""The float weights that ship begin a training of whichever parts."""
 
 import torch
 
@@ -21,11 +21,16 @@ def test_the_shipped_weights_start_a_network_of_their_width() -> None:
 def test_the_universal_weights_bring_their_classifier_by_the_names_of_their_families() -> None:
     """By their number alone, that of any list of as many would be taken for it."""
     numbers = [family.number for family in load_families(load_recipe("universal"))]
-    file = SHIPPED_WEIGHTS.with_name("universal-float16.pt")
     network, reordered, others = (MobileNetV2(len(numbers), SHIPPED_WIDTH) for _ in range(3))
-    assert load_start(network, file, numbers)
+    assert load_start(network, SHIPPED_WEIGHTS, numbers)
     assert network.eval()(torch.zeros(1, 3, 96, 96)).isfinite().all()
-    assert load_start(reordered, file, numbers[::-1])
+    assert load_start(reordered, SHIPPED_WEIGHTS, numbers[::-1])
     assert torch.equal(reordered.dense.weight, network.dense.weight.flip(0))
-    assert not load_start(others, file, [*numbers[:-1], "renamed"])
-    assert read_torch(file)["recipe"]["families"] == numbers
+    assert load_start(others, SHIPPED_WEIGHTS, ["renamed", *numbers[1:]]) == [*range(1, len(numbers))]
+    assert torch.equal(others.dense.weight[1:], network.dense.weight[1:])
+    assert not torch.equal(others.dense.weight[0], network.dense.weight[0])
+    assert read_torch(SHIPPED_WEIGHTS)["recipe"]["families"] == numbers
+    starter = [family.number for family in load_families(load_recipe("starter"))]
+    few = MobileNetV2(len(starter), SHIPPED_WIDTH)
+    assert load_start(few, SHIPPED_WEIGHTS, starter), "a list of known parts needs no first fit"
+    assert torch.equal(few.dense.weight, network.dense.weight[[numbers.index(number) for number in starter]])

@@ -303,8 +303,14 @@ def test_a_process_that_is_killed_while_the_first_classifier_is_fitted_is_one_li
         raise RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed.")
 
     monkeypatch.setattr(train_step, "begin_classifier", killed)
-    plain = Workshop(
-        shop.recipe.model_copy(update={"network": NetworkRecipe(width=1.0)}), shop.families, shop.folder, shop.report
-    )
+    monkeypatch.setattr(train_step, "load_start", lambda *_: [])
     with pytest.raises(BrickgateError, match="a process that makes pictures was killed: run the same command"):
-        factory.train(plain, None, 0)
+        factory.train(shop, train_step.SHIPPED_WEIGHTS, 0)
+
+
+def test_by_itself_a_training_of_known_parts_begins_with_what_the_shipped_model_knows_of_them(shop, said):
+    recipe = shop.recipe.model_copy(update={"network": NetworkRecipe(width=1.0)})
+    factory.train(replace(shop, recipe=recipe), None, 0, minutes=0)
+    assert said[0] == "no starting weights given: starting from those of the shipped universal model"
+    assert not [line for line in said if "first classifier" in line]
+    assert (shop.folder / "weights.txt").read_text() == train_step.SHIPPED_WEIGHTS.name
