@@ -22,7 +22,7 @@ from quantization.factory.train_step import network_in_words, standing, subject_
 from quantization.factory.workshop import Workshop
 from quantization.quantize.compare import Trial, Way, choose, logits_of, measure, table
 from quantization.quantize.convert import TfliteModel, convert
-from quantization.quantize.settle import settled
+from quantization.quantize.settle import centred, settled
 from quantization.train.checkpoint import load_trained
 from quantization.train.layers import Network
 from quantization.train.loop import BEFORE_INT8
@@ -186,13 +186,15 @@ def quantized_from(shop: Workshop) -> Network:
 
 
 def _networks(shop: Workshop, network: Network) -> dict[Way, Network]:
-    """The float networks to convert: as trained for int8, and as it was before that."""
+    """The float networks to convert, centred: as trained for int8, and as it was before that."""
+    network = centred(network)
     if not any(stage.int8 for stage in shop.recipe.stages):
         return {"after training": network}
     networks: dict[Way, Network] = {"in training": settled(network)}
     before = shop.folder / BEFORE_INT8
     if before.is_file():
-        networks["after training"] = load_trained(before, subject_of(shop, shop.recipe.network)).network
+        earlier = load_trained(before, subject_of(shop, shop.recipe.network)).network
+        networks["after training"] = centred(earlier)
     else:
         shop.report(f"{before} is not there: int8 after training is not compared")
     return networks

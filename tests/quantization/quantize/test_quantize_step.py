@@ -14,7 +14,7 @@ from edge.errors import BrickgateError, InputError
 from quantization.factory import Workshop, quantize_step
 from quantization.factory.quantize_step import Unseen, quantize, quantized_from
 from quantization.factory.train_step import subject_of
-from quantization.quantize.settle import settled
+from quantization.quantize.settle import centred, settled
 from quantization.recipe import load_recipe
 from quantization.train.checkpoint import Progress
 from quantization.train.kinds import make_network
@@ -76,7 +76,7 @@ def test_both_ways_are_tried_and_the_better_one_is_kept(shop, said):
     assert record["why"] in said
     assert sum("after training" in line for line in said) == 3
     kept = quantized_from(shop)
-    assert torch.allclose(kept.dense.weight, settled(trained).dense.weight)
+    assert torch.allclose(kept.dense.weight, settled(centred(trained)).dense.weight)
     for name in ("model.tflite", "float.tflite"):
         assert (shop.converted / name).read_bytes() == (shop.converted / "in-training" / name.replace(
             "model", "model-100")).read_bytes()  # fmt: skip

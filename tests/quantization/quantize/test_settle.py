@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from quantization.quantize.settle import settled
+from quantization.quantize.settle import centred, settled
 from quantization.train.layers import Conv
 from quantization.train.network import MobileNetV2
 from quantization.train.rounding import ActivationRounding
@@ -22,6 +22,19 @@ def test_settled_weights_have_at_most_255_levels_a_channel_and_settle_once():
     again = settled(once)
     for first, second in zip(once.parameters(), again.parameters(), strict=True):
         assert torch.allclose(first, second, atol=1e-6)
+
+
+def test_a_centred_network_gives_the_same_probabilities_by_answers_around_zero():
+    torch.manual_seed(3)
+    network, pictures = MobileNetV2(5, 0.25).eval(), torch.randn(4, 3, 32, 32)
+    with torch.no_grad():
+        network.dense.weight += 3 * torch.rand(network.channels)
+        network.dense.bias -= 20
+        drifted, found = network(pictures), centred(network)(pictures)
+        assert torch.equal(network(pictures), drifted), "the network itself stays as it is"
+    assert drifted.mean(1).abs().min() > 10
+    assert found.mean(1).abs().max() < 1e-4
+    assert torch.allclose(found.softmax(1), drifted.softmax(1), atol=1e-5)
 
 
 def test_a_settled_network_says_what_was_trained():
