@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 import edge.catalogue
 from edge.catalogue.prior import UNIFORM
+from edge.config.document import read_document
 from edge.errors import ConfigError, InputError
 from quantization.csv_rows import read_csv
 
@@ -147,17 +147,19 @@ def load_recipe(name_or_file: str) -> Recipe:
     file = Path(name_or_file)
     if file.suffix not in {".yaml", ".yml"}:
         file = RECIPES / f"{name_or_file}.yaml"
-    try:
-        return Recipe.model_validate(yaml.safe_load(file.read_text(encoding="utf-8")))
-    except FileNotFoundError as error:
+    if not file.is_file():
         shipped = ", ".join(sorted(path.stem for path in RECIPES.glob("*.yaml")))
-        raise ConfigError(f"no recipe {name_or_file}: give a YAML file or one of {shipped}") from error
+        raise ConfigError(f"no recipe {name_or_file}: give a YAML file or one of {shipped}")
+    document = read_document(file)
+    if document.findings:
+        raise ConfigError(str(document.findings[0]))
+    try:
+        return Recipe.model_validate(document.value)
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise ConfigError(f"{file}: {key}: {first['msg']} (found {first['input']!r})") from error
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"{file} cannot be read as YAML: {' '.join(str(error).split())}") from error
+        place = f"{file}:{document.line(first['loc'])}"
+        raise ConfigError(f"{place}: {key}: {first['msg']} (found {first['input']!r})") from error
 
 
 def load_families(recipe: Recipe) -> list[Family]:

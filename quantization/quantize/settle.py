@@ -23,8 +23,8 @@ def centred(network: AnyNetwork) -> AnyNetwork:
     """A copy whose answers to a picture have a mean of 0: no probability changes.
 
     What is added to all answers alike tells nothing, so training lets it drift. A network of 3,128 parts came to answer
-    between −120 and 0, where the answers to one picture lie within 32. In int8 one scale holds all answers, and one all
-    weights of the dense layer: one look in nine had a tie for the likeliest part.
+    between −120 and −31, where the answers to one picture lie within 32. In int8 one scale holds all answers and 0, and
+    another all weights of the dense layer: one look in nine had a tie for the likeliest part.
     """
     copied = copy.deepcopy(network)
     weight, bias = copied.dense.weight, copied.dense.bias

@@ -125,6 +125,8 @@ def check(path: Path, state: Mapping[str, Any], recipe: State) -> None:
 
 
 def _difference(key: str, was: Any, now: Any) -> str:
+    if key == "teacher":
+        return f"its teacher was {was} and is {now}, by the weights: give the one it began with"
     if key == "families":
         return f"it knows other families: {difference(was, now)}"
     return f"its {key} was {was} and is {now}"

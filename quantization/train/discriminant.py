@@ -23,6 +23,8 @@ SHRINKAGE = 0.03
 SCALES = tuple(2.0**-k for k in range(12))
 SHIFTS = tuple(float(k) for k in range(-8, 9))
 """Of the answers for new classes beside known ones."""
+HELD_BACK, HELD_BACK_BESIDE = 20, 4
+"""One picture to choose scale and shift by for so many that are learned from."""
 
 
 class Discriminant:
@@ -60,7 +62,8 @@ def begin_classifier(network: Network, made: Iterable[Batch], pictures: int, kno
     """Sets the network's last layer to what tells its features of so many pictures apart.
 
     Features are not as normal as the formula takes them to be, so the answers are far too certain: they are scaled by
-    what suits further pictures best, a twentieth of the others' number.
+    what suits further pictures best, a twentieth of the others' number. Beside known rows they are shifted, too, and a
+    quarter as many pictures are asked, for few of these may show a new class.
 
     Args:
         network: its features are trained, its classifier is not but for the known rows; left in evaluation mode.
@@ -75,13 +78,15 @@ def begin_classifier(network: Network, made: Iterable[Batch], pictures: int, kno
         found.add(features, families)
     weights, bias = found.layer()
     old_weights, old_bias = network.dense.weight.cpu(), network.dense.bias.cpu()
-    features, families = (torch.cat(parts) for parts in zip(*_about(seen, pictures // 20), strict=True))
+    held_back = pictures // (HELD_BACK_BESIDE if known else HELD_BACK)
+    features, families = (torch.cat(parts) for parts in zip(*_about(seen, held_back), strict=True))
+    shows_new = bool((torch.isin(families, torch.tensor(list(known)), invert=True) & (families >= 0)).any())
     new, old = features @ weights.T + bias, features @ old_weights.T + old_bias
 
     def loss(how: tuple[float, float]) -> float:
         return functional.cross_entropy(_beside(old, new, known, *how), families, ignore_index=DAMAGED).item()
 
-    scale, shift = min(product(SCALES, SHIFTS if known else (0.0,)), key=loss)
+    scale, shift = min(product(SCALES, SHIFTS if known and shows_new else (0.0,)), key=loss)
     network.dense.weight.copy_(_beside(old_weights.T, weights.T, known, scale).T)
     network.dense.bias.copy_(_beside(old_bias, bias, known, scale, shift))
 

@@ -46,10 +46,10 @@ def load_start(network: Network, weights: Path, families: Sequence[str] = ()) ->
     state = {_own_name(network, name): value for name, value in state.items()}
     rows = _rows(known, families, len(state.get(CLASSIFIER[1], ())), network.classes)
     fitting = {key: value for key, value in state.items() if key.startswith("features.")}
-    fitting |= {key: _with_rows(network.state_dict()[key], state[key], rows) for key in CLASSIFIER if rows}
     try:
+        fitting |= {key: _with_rows(network.state_dict()[key], state[key], rows) for key in CLASSIFIER if rows}
         missing, _ = network.load_state_dict(fitting, strict=False)
-    except RuntimeError as error:
+    except (RuntimeError, KeyError, IndexError) as error:
         raise InputError(
             f"{weights} fits another network than one of width {network.width:g}: give weights of that width, or set"
             f" network.width in the recipe (its kind is {network.kind})"
@@ -72,7 +72,7 @@ def _rows(known: Sequence[str] | None, families: Sequence[str], outputs: int, cl
 
 def _with_rows(own: Tensor, theirs: Tensor, rows: Mapping[int, int]) -> Tensor:
     mixed = own.clone()
-    mixed[list(rows)] = theirs[list(rows.values())].to(own.dtype)
+    mixed[list(rows)] = theirs[list(rows.values())].to(own)
     return mixed
 
 

@@ -16,6 +16,7 @@ from quantization.train.checkpoint import Progress, Subject, load_trained
 from quantization.train.curves import Curves
 from quantization.train.loop import Training
 from quantization.train.network import MobileNetV2
+from quantization.train.resnet import ResNet
 from quantization.train.stages import Stage
 from quantization.train.start import load_start
 
@@ -115,8 +116,17 @@ def test_a_network_may_start_from_one(tmp_path):
     assert same.dense.bias.tolist() == [2.0, -3.0]
     assert not load_start(larger, saved.checkpoint)
     assert torch.equal(larger.features[3].conv[0][0].weight, saved.average["features.3.conv.0.0.weight"])
-    with pytest.raises(InputError, match=r"fits another network than one of width 0\.35"):
-        load_start(MobileNetV2(2, 0.35), saved.checkpoint)
+    for other, families in (
+        (MobileNetV2(2, 0.35), ()),
+        (MobileNetV2(2, 1.4), ("3001", "3003")),
+        (ResNet(2, 18, 0.25), ("3001", "3003")),
+    ):
+        with pytest.raises(InputError, match=r"fits another network than one of width|lacks features"):
+            load_start(other, saved.checkpoint, families)
+    del saved.average["classifier.1.bias"]
+    saved.save()
+    with pytest.raises(InputError, match=r"fits another network than one of width 0\.25"):
+        load_start(same, saved.checkpoint, ("3001", "3003"))
 
 
 def test_a_network_starts_with_the_classifier_of_those_of_its_families_that_are_known(tmp_path):
@@ -125,7 +135,7 @@ def test_a_network_starts_with_the_classifier_of_those_of_its_families_that_are_
     saved.save()
     turned, others, fewer = MobileNetV2(2, 0.25), MobileNetV2(2, 0.25), MobileNetV2(1, 0.25)
     before = others.dense.bias[1].item()
-    assert load_start(turned, saved.checkpoint, ("3003", "3001"))
+    assert load_start(turned, saved.checkpoint, ("3003", "3001")) == [0, 1]
     assert turned.dense.bias.tolist() == [-3.0, 2.0]
     assert torch.equal(turned.dense.weight, saved.average["classifier.1.weight"].flip(0))
     assert load_start(others, saved.checkpoint, ("3001", "3004")) == [0]

@@ -102,3 +102,18 @@ def test_a_row_that_is_known_stays_and_the_others_are_set_beside_it(renders):
     pictures, families, _ = next(batches(mix, 96, 100, start=1000))
     with torch.no_grad():
         assert (network(to_input(pictures)).argmax(1) == families).float().mean() > 0.8
+
+
+def test_new_answers_are_not_shifted_by_pictures_that_show_no_new_class(renders, monkeypatch):
+    def fitted():
+        torch.manual_seed(1)
+        network = make_network("mobilenet-v2", 2, 0.25)
+        mix = Mix([open_any(renders)], (1.0,), 3)
+        learned, further = next(batches(mix, 32, 16)), next(batches(mix, 32, 16, start=500))
+        old = further[1] == 1
+        begin_classifier(network, [learned, (further[0][old], further[1][old], None)], 16, known=[1])
+        return network.dense
+
+    found = fitted()
+    monkeypatch.setattr(discriminant, "SHIFTS", (0.0,))
+    assert torch.equal(fitted().bias, found.bias)

@@ -24,7 +24,7 @@ def test_the_universal_weights_bring_their_classifier_by_the_names_of_their_fami
     network, reordered, others = (MobileNetV2(len(numbers), SHIPPED_WIDTH) for _ in range(3))
     assert load_start(network, SHIPPED_WEIGHTS, numbers)
     assert network.eval()(torch.zeros(1, 3, 96, 96)).isfinite().all()
-    assert load_start(reordered, SHIPPED_WEIGHTS, numbers[::-1])
+    assert len(load_start(reordered, SHIPPED_WEIGHTS, numbers[::-1])) == len(numbers)
     assert torch.equal(reordered.dense.weight, network.dense.weight.flip(0))
     assert load_start(others, SHIPPED_WEIGHTS, ["renamed", *numbers[1:]]) == [*range(1, len(numbers))]
     assert torch.equal(others.dense.weight[1:], network.dense.weight[1:])
@@ -32,5 +32,8 @@ def test_the_universal_weights_bring_their_classifier_by_the_names_of_their_fami
     assert read_torch(SHIPPED_WEIGHTS)["recipe"]["families"] == numbers
     starter = [family.number for family in load_families(load_recipe("starter"))]
     few = MobileNetV2(len(starter), SHIPPED_WIDTH)
-    assert load_start(few, SHIPPED_WEIGHTS, starter), "a list of known parts needs no first fit"
+    assert load_start(few, SHIPPED_WEIGHTS, starter) == [*range(len(starter))], (
+        "a list of known parts needs no first fit"
+    )
+    assert torch.equal(few.dense.bias, network.dense.bias[[numbers.index(number) for number in starter]])
     assert torch.equal(few.dense.weight, network.dense.weight[[numbers.index(number) for number in starter]])
