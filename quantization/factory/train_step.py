@@ -187,7 +187,8 @@ def _fit(shop: Workshop, training: Training, mix: Mix, known: Sequence[int]) -> 
     pictures = next(batches(mix, size_px, PICTURES_FOR_NORMS))[0]
     unfold_batch_norms(network, to_input(pictures.to(training.crew.device)))
     wanted = PICTURES_A_FAMILY * len(shop.families)
-    beside = f" for the {len(shop.families) - len(known)} families that the weights do not know" if known else ""
+    new, all_ = len(shop.families) - len(known), len(shop.families)
+    beside = f", for {new} of {all_} families, which the weights do not know" if known else ""
     shop.report(f"fitting a first classifier to {wanted} pictures{beside}")
     with told_of_killed_makers():
         begin_classifier(network, batches(mix, size_px, FITTING_BATCH, loaders=training.crew.loaders), wanted, known)
