@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from hashlib import sha256
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from edge.bundle.manifest import NETWORK_DIGITS, sha256
 from edge.errors import ConfigError, InputError
 from quantization.data.opening import Opening, difference
 from quantization.data.stream import Mix, batches
@@ -24,7 +24,6 @@ from quantization.train.parallel import joined
 BATCH = 40
 GAP_SEED = 40
 """Added to the recipe's seed for the looks that teacher and student are compared on."""
-DIGITS = 12
 
 
 def train_teacher(
@@ -83,7 +82,7 @@ def distill(
             shop.recipe.stages,
             crew,
             task="distill",
-            teacher=_digits(taught_by),
+            teacher=sha256(path)[:NETWORK_DIGITS],
             objective=lambda student: Lesson(
                 student,
                 taught_by,
@@ -148,14 +147,6 @@ def _load_teacher(shop: Workshop, path: Path) -> Network:
     if unfinished:
         shop.report(f"{path} is at {unfinished}: 'brickgate-model train --teacher' makes the rest")
     return teacher
-
-
-def _digits(network: Network) -> str:
-    """Tells a network from any other: the first digits of its weights' SHA-256."""
-    digest = sha256()
-    for tensor in network.state_dict().values():
-        digest.update(tensor.cpu().numpy().tobytes())
-    return digest.hexdigest()[:DIGITS]
 
 
 def _own_teacher(shop: Workshop) -> Path:

@@ -31,7 +31,7 @@ class Subject:
     lesson: Mapping[str, float] = field(default_factory=dict[str, float])
     """How a teacher is learned from; empty where there is none."""
     teacher: str = ""
-    """Tells which: see `quantization.factory.distill_step`."""
+    """The first digits of its checkpoint's SHA-256; empty where there is none."""
 
 
 @dataclass(slots=True)
@@ -126,7 +126,7 @@ def check(path: Path, state: Mapping[str, Any], recipe: State) -> None:
 
 def _difference(key: str, was: Any, now: Any) -> str:
     if key == "teacher":
-        return f"its teacher was {was} and is {now}, by the weights: give the one it began with"
+        return f"its teacher was {was} and is {now}, by its file: give the one it began with"
     if key == "families":
         return f"it knows other families: {difference(was, now)}"
     return f"its {key} was {was} and is {now}"

@@ -95,6 +95,14 @@ def test_a_recipe_without_int8_training_has_one_way(shop):
     quantize(plain)
     record = json.loads((shop.converted / "quantization.json").read_text())
     assert {trial["way"] for trial in record["trials"]} == {"after training"}
+    assert quantized_from(plain).dense.weight.mean(0).abs().max() < 1e-6, "its classifier is centred"
+
+
+def test_a_recipe_of_int8_training_alone_misses_no_earlier_checkpoint(shop, said):
+    write_checkpoint(shop)
+    stages = [stage.model_copy(update={"int8": True}) for stage in shop.recipe.stages]
+    quantize(replace(shop, recipe=shop.recipe.model_copy(update={"stages": stages})))
+    assert not [line for line in said if BEFORE_INT8 in line]
 
 
 def test_nothing_is_quantized_before_training(shop):
