@@ -23,7 +23,7 @@ from rich.text import Text
 
 from edge.bundle.dequantize import log_softmax
 from edge.bundle.manifest import Bundle, load_bundle
-from edge.bundle.preprocess import InputSpec, cut
+from edge.bundle.preprocess import TURNS, InputSpec, cut
 from edge.bundle.size import load_size_evidence, sides_mm
 from edge.bundle.unknown import COSTS_LITTLE
 from edge.catalogue.colours import Colour, load_colours
@@ -180,6 +180,7 @@ class PartRecogniser:
         self.colours = tuple((str(colour.code), colour.name) for colour in colours)
         self._input = bundle.input
         self._classifier = Classifier(accelerator, bundle, ColourMeter(colours))
+        self._colourless = Classifier(accelerator, bundle)
         self._settings = FusionSettings(exponent=bundle.fusion_exponent, sure_above=bundle.unsure_below)
         self._size = load_size_evidence(bundle.size_evidence, len(bundle.parts)) if bundle.size_evidence else None
         self._familiarity = bundle.familiarity.losing(COSTS_LITTLE) if bundle.familiarity else None
@@ -201,14 +202,19 @@ class PartRecogniser:
         return fusion.verdict(0)
 
     def _predict(self, look: Look, image: ImageBgr, found: Found) -> Prediction:
-        """One look from several crops of a still picture, in colour and in grey: the mean of their log-probabilities.
+        """One look from several crops of a still picture, in colour and in grey, each in four quarter turns: the mean
+        of their log-probabilities.
 
         A machine's pictures are balanced to its lamp; of a still picture's lamp nothing is known, and grey ones do not
         show it.
         """
         first = self._classifier.classify(look)
         crops = [*_crops(image, found, self._input), *_crops(_in_grey(image), found, self._input)]
-        views = [self._classifier.classify(replace(look, crop_bgr=crop, mask=None)) for crop in crops]
+        views = [
+            self._colourless.classify(replace(look, crop_bgr=crop, mask=None, number=turn))
+            for crop in crops
+            for turn in range(TURNS)
+        ]
         mean = np.mean([view.part_log_scores for view in views], axis=0)
         return replace(first, part_log_scores=log_softmax(mean))
 

@@ -100,6 +100,8 @@ class Look:
     """Mean colour of the bare belt around the part, to white-balance on; None when it could not be seen."""
     mask: NDArray[np.bool_] | None = None
     """(h, w) of the crop: the pixels of the part."""
+    number: int = 0
+    """Its place among the looks at the track: the network sees each turned by a quarter more than the one before."""
 
 
 class TrackState(StrEnum):

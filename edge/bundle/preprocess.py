@@ -19,6 +19,9 @@ from edge.records import Box, ImageBgr
 MEAN = 127.5
 STD = 127.5
 """The network sees (RGB − 127.5) / 127.5, as the ImageNet MobileNets of TensorFlow do."""
+TURNS = 4
+"""Quarter turns after which a picture stands as it stood. A part lies on the belt at any angle, and the network errs in
+another way at each: looks that are turned tell more together than looks that are not (decision 0013)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +88,11 @@ def cut(image_bgr: ImageBgr, box: Box, spec: InputSpec, mm_per_px: float | None 
         interpolation=cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR,
     )
     return cv2.cvtColor(resized, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
+
+
+def turned(rgb: NDArray[np.uint8], quarters: int) -> NDArray[np.uint8]:
+    """Square pictures (…, S, S, 3) turned to the left by so many quarters of a circle."""
+    return np.ascontiguousarray(np.rot90(rgb, quarters % TURNS, axes=(-3, -2)))
 
 
 def normalise(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from edge.bundle.dequantize import dequantize, log_softmax
 from edge.bundle.manifest import Bundle
-from edge.bundle.preprocess import cut, quantization_table, to_tensor
+from edge.bundle.preprocess import cut, quantization_table, to_tensor, turned
 from edge.errors import BundleError
 from edge.hardware.interfaces import Accelerator, TensorSpec
 from edge.inference.colour import ColourMeter
@@ -24,7 +24,8 @@ Stored = Literal["int8", "uint8", "float32"]
 
 class Classifier:
     """Recognises looks with the model of `bundle`, which `accelerator` has loaded. The window is the mask's box with
-    the bundle's margin; a look without a mask is framed already, its whole crop is the window.
+    the bundle's margin; a look without a mask is framed already, its whole crop is the window. The network sees it
+    turned by as many quarters as its number says.
 
     Args:
         accelerator: has the bundle's model loaded.
@@ -66,8 +67,8 @@ class Classifier:
 
     def _score_parts(self, look: Look) -> Scores:
         spec = self._framed if look.mask is None else self._bundle.input
-        tensor = to_tensor(cut(look.crop_bgr, box_of(look), spec, look.mm_per_px), self._table)
-        stored = self._accelerator.invoke(tensor)
+        picture = turned(cut(look.crop_bgr, box_of(look), spec, look.mm_per_px), look.number)
+        stored = self._accelerator.invoke(to_tensor(picture, self._table))
         logits = dequantize(stored.reshape(-1), self._output.scale, self._output.zero_point)
         return log_softmax(logits, self._bundle.temperature)
 

@@ -20,7 +20,7 @@ from edge.errors import BrickgateError, InputError
 from quantization.data.layers import LayerSet, open_layers
 from quantization.evaluate import figures, unknown, unknown_tracks
 from quantization.evaluate.fits import fit_fusion_exponent, fit_temperature, fit_unsure_below
-from quantization.evaluate.looks import UnseenLooks, make_test_looks
+from quantization.evaluate.looks import Classify, UnseenLooks, in_all_turns, make_test_looks
 from quantization.evaluate.machine_sizes import machine_errors
 from quantization.evaluate.photos import Photo, read_photos, score_photos
 from quantization.evaluate.pictures import write_pictures
@@ -71,13 +71,14 @@ def evaluate(shop: Workshop, photos: list[Path]) -> dict[str, Any]:
     model = converted_model(shop)
     photographs = _read_photo_sets(shop, photos)
     network, int8 = quantized_from(shop), TfliteModel(model)
-    photos_of = {name: score_photos(kept, int8.logits, shop.recipe.input_px) for name, kept in photographs.items()}
+    still = in_all_turns(int8.logits)
+    photos_of = {name: score_photos(kept, still, shop.recipe.input_px) for name, kept in photographs.items()}
     sets = _make_sets(shop)
-    fitting = score_looks(sets.fitting, int8)
+    fitting = score_looks(sets.fitting, still)
     temperature = fit_temperature(fitting.logits, fitting.families)
-    belt = score_looks(sets.belt, int8)
+    belt = score_looks(sets.belt, int8.logits)
     ridden = log_softmax(belt.logits, temperature)
-    unseen, of_float = _score_both(sets.unseen, int8, network)
+    upright, of_float = _answers(sets.unseen, int8, network)
     scores = ModelScores(
         recipe=shop.recipe.name,
         model_sha256=sha256(model),
@@ -85,11 +86,12 @@ def evaluate(shop: Workshop, photos: list[Path]) -> dict[str, Any]:
         temperature=temperature,
         fusion_exponent=fit_fusion_exponent(ridden, belt.families, belt.looks_a_part),
         size=SizeEvidence(*size_table(shop.families, shop.meshes)),
-        unseen=unseen,
+        unseen=score_looks(sets.unseen, still),
+        unseen_upright=upright,
         unseen_float=of_float,
         belt=belt,
-        unknown=score_looks(sets.unknown, int8),
-        unknown_belt=score_looks(sets.unknown_belt, int8),
+        unknown=score_looks(sets.unknown, still),
+        unknown_belt=score_looks(sets.unknown_belt, int8.logits),
         unknown_parts=sets.unknown_parts,
         photos=photos_of,
     )
@@ -106,7 +108,7 @@ def evaluate(shop: Workshop, photos: list[Path]) -> dict[str, Any]:
         "model_sha256": scores.model_sha256,
         "accuracy": _accuracy(scores, rejection),
         "looks": {
-            "independent": figures.curves_by_looks(scores, unseen),
+            "independent": figures.curves_by_looks(scores, scores.unseen),
             "belt": figures.curves_by_looks(scores, belt),
         },
         "categories": figures.categories(scores),
@@ -156,22 +158,22 @@ def strange_tracks(shop: Workshop) -> UnseenLooks:
     return make_track_looks(strange, shop.meshes, shop.recipe.input_px, tracks, shop.recipe.seed + 41)
 
 
-def score_looks(looks: UnseenLooks, int8: TfliteModel) -> LookScores:
-    """What the int8 model answers."""
-    logits = np.concatenate([int8.logits(pictures) for pictures in looks.batches()])
-    return LookScores(logits, looks.families, looks.looks_a_part, looks.sizes_mm)
+def score_looks(looks: UnseenLooks, logits: Classify) -> LookScores:
+    """What a model answers."""
+    scored = np.concatenate([logits(pictures) for pictures in looks.batches()])
+    return LookScores(scored, looks.families, looks.looks_a_part, looks.sizes_mm)
 
 
 @torch.no_grad()
-def _score_both(
+def _answers(
     looks: UnseenLooks, int8: TfliteModel, network: torch.nn.Module
-) -> tuple[LookScores, NDArray[np.int64]]:
-    """What int8 scores, and the float network's answers to the same pictures."""
-    logits, answers = [], []
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """What the int8 model and the float network answer to the same pictures as they stand."""
+    of_int8, of_float = [], []
     for pictures in looks.batches():
-        logits.append(int8.logits(pictures))
-        answers.append(network(to_input(torch.from_numpy(pictures))).argmax(1).numpy())
-    return LookScores(np.concatenate(logits), looks.families, looks.looks_a_part), np.concatenate(answers)
+        of_int8.append(int8.logits(pictures).argmax(1))
+        of_float.append(network(to_input(torch.from_numpy(pictures))).argmax(1).numpy())
+    return np.concatenate(of_int8), np.concatenate(of_float)
 
 
 def _read_photo_sets(shop: Workshop, folders: list[Path]) -> dict[str, list[Photo]]:

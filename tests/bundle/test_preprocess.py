@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.bundle.preprocess import InputSpec, cut, normalise, quantization_table, to_tensor, window
+from edge.bundle.preprocess import InputSpec, cut, normalise, quantization_table, to_tensor, turned, window
 from edge.errors import BundleError
 
 SPEC = InputSpec(32, 32, 0.1)
@@ -30,6 +30,15 @@ def test_an_unknown_scale_falls_back_to_the_part() -> None:
 def test_a_window_beyond_the_picture_goes_on_with_its_border() -> None:
     image = np.full((40, 40, 3), 90, np.uint8)
     assert (cut(image, (0, 0, 40, 40), SPEC) == 90).all()
+
+
+def test_quarter_turns_go_round_and_leave_nothing_out() -> None:
+    picture = np.arange(4 * 4 * 3, dtype=np.uint8).reshape(4, 4, 3)
+    first = turned(picture, 1)
+    assert first[3, 0].tolist() == picture[0, 0].tolist()  # what was top left is bottom left
+    assert np.array_equal(turned(first, 3), picture)
+    assert np.array_equal(turned(picture, 6), turned(picture, 2))
+    assert np.array_equal(turned(picture[np.newaxis], 1)[0], first)
 
 
 def test_the_result_is_rgb() -> None:

@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from edge.bundle.manifest import Bundle, BundlePart
-from edge.bundle.preprocess import InputSpec
+from edge.bundle.preprocess import TURNS, InputSpec
 from edge.catalogue.colours import load_colours
 from edge.classify import (
     CROP_MARGINS,
@@ -138,11 +138,12 @@ def test_a_known_scale_makes_size_evidence(tmp_path: Path) -> None:
     assert middle.top[0].key == "3002"
 
 
-def test_several_crops_of_a_picture_in_colour_and_in_grey_are_one_look(tmp_path: Path) -> None:
+def test_several_crops_of_a_picture_in_colour_and_in_grey_and_in_all_turns_are_one_look(tmp_path: Path) -> None:
     network = ChannelNetwork()
     recogniser = PartRecogniser(network, bundle_in(tmp_path), COLOURS)
     (answer,) = classify_pictures(single_pictures([save(tmp_path / "a.png", RED)]), recogniser)
-    assert sorted(network.in_grey) == [False] * (1 + len(CROP_MARGINS)) + [True] * len(CROP_MARGINS)
+    asked = TURNS * len(CROP_MARGINS)
+    assert sorted(network.in_grey) == [False] * (1 + asked) + [True] * asked
     assert (answer.looks, answer.top[0].key) == (1, "3001")
 
 
@@ -152,8 +153,8 @@ def test_a_picture_that_the_part_fills_is_tried_whole_too(tmp_path: Path) -> Non
     crop = tmp_path / "crop.png"
     cv2.imwrite(str(crop), np.full((40, 50, 3), RED, np.uint8))
     (answer,) = classify_pictures(single_pictures([crop]), recogniser)
-    framings = len(CROP_MARGINS) + len(WHOLE_MARGINS)
-    assert sorted(network.in_grey) == [False] * (1 + framings) + [True] * framings
+    asked = TURNS * (len(CROP_MARGINS) + len(WHOLE_MARGINS))
+    assert sorted(network.in_grey) == [False] * (1 + asked) + [True] * asked
     assert answer.looks == 1
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -62,6 +64,20 @@ def test_a_look_without_a_mask_is_the_window_itself(channel_network, bundle_of) 
     red = network.inputs[0][0, :, :, 0] > 0
     assert red[:, :16].all()
     assert not red[:, 16:].any()
+
+
+def test_each_look_at_a_track_is_turned_by_a_quarter_more(channel_network, bundle_of) -> None:
+    image = coloured((0, 255, 0), 64)
+    image[:, :32] = (0, 0, 255)
+    network = channel_network()
+    classifier = Classifier(network, bundle_of())
+    for number in range(5):
+        classifier.classify(replace(look_at(image), number=number))
+    halves = {"left": np.s_[:, :16], "below": np.s_[16:], "right": np.s_[:, 16:], "above": np.s_[:16]}
+    red_in = [
+        next(name for name, half in halves.items() if (tensor[0, :, :, 0][half] > 0).all()) for tensor in network.inputs
+    ]
+    assert red_in == ["left", "below", "right", "above", "left"]
 
 
 def test_an_empty_mask_means_the_whole_crop() -> None:

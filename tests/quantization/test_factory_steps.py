@@ -294,7 +294,9 @@ def test_what_was_measured_and_fitted_is_kept(shop, measured):
     result = measured(+1)
     assert json.loads(shop.evaluation.read_text()) == result
     accuracy = result["accuracy"]
-    assert accuracy["synthetic_one_look_top1"] == accuracy["synthetic_one_look_top1_float"] == pytest.approx(0.75)
+    assert (
+        accuracy["synthetic_one_look_top1"] == accuracy["synthetic_one_look_upright_top1_float"] == pytest.approx(0.75)
+    )
     assert accuracy["int8_float_agreement"] == 1.0
     assert accuracy["synthetic_three_looks_top1"] > 0.9
     assert accuracy["expected_calibration_error"] < accuracy["expected_calibration_error_before"]

@@ -238,6 +238,7 @@ def test_looks_are_copies_with_scale_mask_and_background(drawn_belt: Any, drawn_
         assert look.crop_bgr[look.mask].mean(axis=0) == pytest.approx([40, 40, 200], abs=15)
         assert look.background_bgr == pytest.approx(belt.colour_bgr, abs=15)
         assert 0.5 < look.quality <= 1
+    assert [look.number for look in own] == [0, 1, 2, 3, 4]
 
 
 def test_blurred_looks_are_worth_less(drawn_belt: Any, drawn_part: Any) -> None:
