@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.bundle.preprocess import InputSpec, cut
+from edge.bundle.preprocess import TURNS, InputSpec, cut, turned
 from quantization.data.belts import make_belts
 from quantization.data.colours import SOLID, TRANSPARENT, palette
 from quantization.data.look import Look, Looks
@@ -54,10 +54,12 @@ class Augmenter:
         return self._photographed(light, rng)
 
     def retaken(self, rgb: Bytes, rng: Rng) -> Bytes:
-        """One picture of what a camera took, (H, W, 3) uint8 RGB: light and camera are drawn anew, nothing is moved."""
+        """One picture of what a camera took, (H, W, 3) uint8 RGB: light and camera are drawn anew, nothing is moved but
+        the whole by quarter turns, in which the machine will show its looks."""
         height, width = rgb.shape[:2]
         spec = InputSpec(height_px=self._size_px, width_px=self._size_px, margin=0.0)
-        light = LINEAR[cut(np.ascontiguousarray(rgb[..., ::-1]), (0, 0, width, height), spec)]
+        framed = cut(np.ascontiguousarray(rgb[..., ::-1]), (0, 0, width, height), spec)
+        light = LINEAR[turned(framed, int(rng.integers(TURNS)))]
         light = light * (white_balance(rng) ** np.float32(0.5) * np.float32(np.exp(rng.normal(0.0, 0.2))))
         if rng.random() < 0.4:
             light = blurred(light, rng)

@@ -136,8 +136,8 @@ def test_pictures_are_mixed_in_by_their_share(renders, tmp_path):
     assert np.array_equal(families[from_tiles], np.array([0, 1, 1])[order[2][from_tiles]])
 
 
-def test_a_picture_is_taken_anew_but_not_moved(tmp_path):
-    """Left is dark and right is bright in all, whatever the light; no two are the same."""
+def test_a_picture_is_taken_anew_and_turned_by_quarters_but_not_moved(tmp_path):
+    """One side is dark and the other bright in all, whatever the light; no two are the same."""
     folder = tmp_path / "tiles"
     folder.mkdir()
     picture = np.zeros((40, 40, 3), np.uint8)
@@ -146,10 +146,15 @@ def test_a_picture_is_taken_anew_but_not_moved(tmp_path):
         label = {"part": "3001", "source": "capture", "kind": "picture"}
         writer.add("0", cv2.imencode(".png", picture)[1].tobytes(), "png", label)
     pictures = next(batches(Mix([opening().shards(folder)], (1.0,), 3), 32, 30))[0].numpy().astype(float)
-    left, right = pictures[:, 8:24, 2:10].mean((1, 2, 3)), pictures[:, 8:24, 22:30].mean((1, 2, 3))
-    assert (right > left + 40).all()
-    assert len(np.unique(right)) == 30
-    assert right.std() > 8
+    middle, first, last = slice(8, 24), slice(2, 10), slice(22, 30)
+    sides = [np.s_[:, middle, last], np.s_[:, first, middle], np.s_[:, middle, first], np.s_[:, last, middle]]
+    by_side = np.stack([pictures[side].mean((1, 2, 3)) for side in sides])  # right, above, left, below
+    bright = by_side.argmax(axis=0)
+    assert set(bright.tolist()) == {0, 1, 2, 3}
+    at_bright, opposite = (by_side[place, range(30)] for place in (bright, (bright + 2) % 4))
+    assert (at_bright > opposite + 40).all()
+    assert len(np.unique(at_bright)) == 30
+    assert at_bright.std() > 8
 
 
 def test_labels_are_understood_by_any_name_of_a_family_and_others_named(tmp_path):
