@@ -141,7 +141,8 @@ def start(shop: Workshop, training: Training, weights: Path | None, mix: Mix) ->
     assert weights is not None
 
     def load() -> None:
-        known = load_start(network, weights, [family.number for family in shop.families])
+        others = [(*family.moulds, *family.aliases) for family in shop.families]
+        known = load_start(network, weights, [family.number for family in shop.families], others)
         origin.write_text(weights.name, encoding="utf-8")
         _put_by(shop)
         if len(known) < network.classes:

@@ -27,7 +27,9 @@ CLASSIFIER = ("classifier.1.weight", "classifier.1.bias")
 State = dict[str, Tensor]
 
 
-def load_start(network: Network, weights: Path, families: Sequence[str] = ()) -> list[int]:
+def load_start(
+    network: Network, weights: Path, families: Sequence[str] = (), other_names: Sequence[Sequence[str]] = ()
+) -> list[int]:
     """Loads the feature layers; of a network trained before, the classifier's rows of the families that both know, too.
 
     Args:
@@ -35,6 +37,7 @@ def load_start(network: Network, weights: Path, families: Sequence[str] = ()) ->
         weights: an .npz file, a file of torch (a state with torchvision's names, or a checkpoint), or "torchvision".
         families: the network's classes, in their order. A checkpoint may know some of them, in another one, and others
             besides; the classifier of one that names none is left out, as its classes may be any.
+        other_names: of each of these families: moulds and aliases, by one of which the checkpoint may call it.
 
     Returns:
         The classes whose rows of the classifier were loaded.
@@ -44,7 +47,7 @@ def load_start(network: Network, weights: Path, families: Sequence[str] = ()) ->
     """
     state, known = _read(network, weights)
     state = {_own_name(network, name): value for name, value in state.items()}
-    rows = _rows(known, families, len(state.get(CLASSIFIER[1], ())), network.classes)
+    rows = _rows(known, families, other_names, len(state.get(CLASSIFIER[1], ())), network.classes)
     fitting = {key: value for key, value in state.items() if key.startswith("features.")}
     try:
         fitting |= {key: _with_rows(network.state_dict()[key], state[key], rows) for key in CLASSIFIER if rows}
@@ -60,14 +63,26 @@ def load_start(network: Network, weights: Path, families: Sequence[str] = ()) ->
     return list(rows)
 
 
-def _rows(known: Sequence[str] | None, families: Sequence[str], outputs: int, classes: int) -> dict[int, int]:
-    """For each class that a file of weights brings a row for, which of its `outputs` rows that is."""
+def _rows(
+    known: Sequence[str] | None,
+    families: Sequence[str],
+    other_names: Sequence[Sequence[str]],
+    outputs: int,
+    classes: int,
+) -> dict[int, int]:
+    """For each class that a file of weights brings a row for, which of its `outputs` rows that is: no row twice, and a
+    family's own number counts before another's alias."""
     if known is None:
         return {}
     if not families:
         return {k: k for k in range(classes)} if outputs == classes else {}
     place = {family: row for row, family in enumerate(known)}
-    return {k: place[family] for k, family in enumerate(families) if family in place}
+    rows = {k: place[family] for k, family in enumerate(families) if family in place}
+    for k, names in enumerate(other_names):
+        free = [place[name] for name in names if name in place and place[name] not in rows.values()]
+        if k not in rows and free:
+            rows[k] = free[0]
+    return dict(sorted(rows.items()))
 
 
 def _with_rows(own: Tensor, theirs: Tensor, rows: Mapping[int, int]) -> Tensor:

@@ -143,6 +143,10 @@ def test_a_network_starts_with_the_classifier_of_those_of_its_families_that_are_
     assert others.dense.bias.tolist() == [2.0, before]
     assert load_start(fewer, saved.checkpoint, ("3003",))
     assert fewer.dense.bias.tolist() == [-3.0]
+    renamed = MobileNetV2(3, 0.25)
+    names = [("x", "3003"), (), ("3001", "3003")]  # the first takes the row that the last has an alias for, too
+    assert load_start(renamed, saved.checkpoint, ("3003b", "3001", "3009"), names) == [0, 1]
+    assert renamed.dense.bias[:2].tolist() == [-3.0, 2.0]
     torch.save({"average": saved.average}, saved.checkpoint)
     assert not load_start(others, saved.checkpoint, ("3001", "3003")), "nothing tells which families it knows"
     assert others.dense.bias.tolist() == [2.0, before]
