@@ -94,7 +94,7 @@ def evaluate(
     ] = None,
     by: Annotated[EvaluateBy | None, typer.Option("--by", help="With --shards: what is scored together.")] = None,
     of_bundle: Annotated[
-        str | None, typer.Option("--bundle", help="With --shards: a shipped name or a folder; default starter.")
+        str | None, typer.Option("--bundle", help="With --shards: a shipped name or a folder; default universal.")
     ] = None,
 ) -> None:
     """Measures the model on unseen looks and on labelled photographs, or a bundle on whole trays in shards."""
@@ -107,7 +107,7 @@ def evaluate(
     if shards is not None:
         from quantization.evaluate.shard_scores import evaluate_by_group
 
-        evaluate_by_group(shards, of_bundle or "starter", typer.echo)
+        evaluate_by_group(shards, of_bundle or "universal", typer.echo)
         return
     from quantization import factory
 

@@ -385,7 +385,9 @@ def test_trays_are_scored_as_a_whole(brickgate_model, tmp_path, monkeypatch):
             writer.add(f"s{number}", cv2.imencode(".jpg", image)[1].tobytes(), "jpg", label)
         writer.add("s98", b"no picture", "jpg", label | {"part": "3001", "group": "a"})
         writer.add("s99", b"of training", "jpg", label | {"split": "train"})
-    said = brickgate_model("evaluate", "--shards", tmp_path / "set", "--by", "group")
+    of_the_default = brickgate_model("evaluate", "--shards", tmp_path / "set", "--by", "group")
+    assert "parts that universal does not know (zebra)" in of_the_default.out
+    said = brickgate_model("evaluate", "--shards", tmp_path / "set", "--by", "group", "--bundle", "starter")
     assert said.code == 0
     lines = said.out.splitlines()
     assert lines[0] == "1 samples show parts that starter does not know (zebra): left out"
