@@ -179,8 +179,8 @@ class PartRecogniser:
         self.parts = tuple((part.number, part.name) for part in bundle.parts)
         self.colours = tuple((str(colour.code), colour.name) for colour in colours)
         self._input = bundle.input
-        self._classifier = Classifier(accelerator, bundle, ColourMeter(colours))
-        self._colourless = Classifier(accelerator, bundle)
+        self._classifier = Classifier(accelerator, bundle)
+        self._colours = ColourMeter(colours)
         self._settings = FusionSettings(exponent=bundle.fusion_exponent, sure_above=bundle.unsure_below)
         self._size = load_size_evidence(bundle.size_evidence, len(bundle.parts)) if bundle.size_evidence else None
         self._familiarity = bundle.familiarity.losing(COSTS_LITTLE) if bundle.familiarity else None
@@ -208,15 +208,15 @@ class PartRecogniser:
         A machine's pictures are balanced to its lamp; of a still picture's lamp nothing is known, and grey ones do not
         show it.
         """
-        first = self._classifier.classify(look)
         crops = [*_crops(image, found, self._input), *_crops(_in_grey(image), found, self._input)]
         views = [
-            self._colourless.classify(replace(look, crop_bgr=crop, mask=None, number=turn))
+            self._classifier.classify(replace(look, crop_bgr=crop, mask=None, number=turn))
             for crop in crops
             for turn in range(TURNS)
         ]
         mean = np.mean([view.part_log_scores for view in views], axis=0)
-        return replace(first, part_log_scores=log_softmax(mean))
+        colours = self._colours.measure(look)
+        return Prediction(look.track_id, look.frame_index, look.view, log_softmax(mean), colours, look.quality)
 
 
 class PlainRecogniser:

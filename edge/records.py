@@ -101,7 +101,8 @@ class Look:
     mask: NDArray[np.bool_] | None = None
     """(h, w) of the crop: the pixels of the part."""
     number: int = 0
-    """Its place among the looks at the track: the network sees each turned by a quarter more than the one before."""
+    """Its place among the track's looks from this view: the network sees each turned by a quarter more than the one
+    before."""
 
 
 class TrackState(StrEnum):

@@ -1,6 +1,7 @@
 """The only code that turns a picture into an input tensor: training, quantization, evaluation and the machine call it.
 
-A look is a picture and the box of the part in it. `cut` takes a square window around the box, `to_tensor` quantizes it.
+A look is a picture and the box of the part in it. `cut` takes a square window around the box, `turned` turns it by
+quarters, `to_tensor` quantizes it.
 Where the window leaves the picture, the picture's border pixels go on, so that a tight crop gains no false edge.
 """
 

@@ -61,8 +61,8 @@ class LiveTrack:
     """Of a part that was never seen whole: the furthest that it reached so far, ahead and behind."""
     pending: list[Look] = field(default_factory=list)
     looks: Counter[str] = field(default_factory=Counter)
-    looked: int = 0
-    """Looks that were taken, those that were dropped again as well."""
+    looked: Counter[str] = field(default_factory=Counter)
+    """Looks that were taken from each view, those that were dropped again as well."""
     look_travel_mm: dict[str, float] = field(default_factory=dict)
     leads_mm: deque[float] = field(default_factory=lambda: deque(maxlen=HISTORY))
     trails_mm: deque[float] = field(default_factory=lambda: deque(maxlen=HISTORY))
@@ -129,8 +129,8 @@ class LiveTrack:
         return last is None or travel_mm - last >= LOOK_STEP_MM
 
     def add_look(self, look: Look, travel_mm: float) -> None:
-        self.pending.append(replace(look, number=self.looked))
-        self.looked += 1
+        self.pending.append(replace(look, number=self.looked[look.view]))
+        self.looked[look.view] += 1
         self.looks[look.view] += 1
         self.look_travel_mm[look.view] = travel_mm
         if self.state is TrackState.TENTATIVE and len(self.pending) > PENDING_LOOKS:

@@ -67,7 +67,7 @@ def make_test_looks(looks: LayerSet, size_px: int, parts: int, looks_a_part: int
 
 
 def in_all_turns(logits: Classify) -> Classify:
-    """Scores still pictures as `brickgate classify` does: the mean over four quarter turns of each."""
+    """Scores each picture as `brickgate classify` does: the mean over its four quarter turns."""
 
     def score(pictures: Bytes) -> Floats:
         return np.mean([logits(turned(pictures, quarters)) for quarters in range(TURNS)], axis=0)

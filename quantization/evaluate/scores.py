@@ -61,9 +61,8 @@ class ModelScores:
         temperature: fitted.
         fusion_exponent: fitted.
         size: how long and wide the parts lie on the belt.
-        unseen: of unseen renders, each look of a part in another pose and view, asked in four quarter turns.
-        unseen_upright: (N,) the int8 model's answer to each of those looks as it stands, asked once.
-        unseen_float: (N,) the float network's.
+        unseen: of unseen renders, each look of a part in another pose and view.
+        unseen_float: (N,) the float network's answer to each of those looks.
         belt: of parts that ride past the camera.
         unknown: of parts that the model never saw; the families count in `unknown_parts`.
         unknown_belt: of such parts that ride past the camera.
@@ -78,7 +77,6 @@ class ModelScores:
     fusion_exponent: float
     size: SizeEvidence
     unseen: LookScores
-    unseen_upright: NDArray[np.int64]
     unseen_float: NDArray[np.int64]
     belt: LookScores
     unknown: LookScores
@@ -101,7 +99,6 @@ class ModelScores:
 def save_scores(scores: ModelScores, folder: Path) -> None:
     """Writes `scores.npz` and `parts.json`."""
     arrays: dict[str, Any] = {
-        "unseen_upright": scores.unseen_upright,
         "unseen_float": scores.unseen_float,
         "size/sides_mm": scores.size.sides_mm,
         "size/weights": scores.size.weights,
@@ -168,7 +165,6 @@ def _read(folder: Path) -> ModelScores:
             fusion_exponent=float(facts["fusion_exponent"]),
             size=SizeEvidence(arrays["size/sides_mm"], arrays["size/weights"]),
             unseen=looks("unseen"),
-            unseen_upright=arrays["unseen_upright"],
             unseen_float=arrays["unseen_float"],
             belt=looks("belt"),
             unknown=looks("unknown"),

@@ -18,7 +18,6 @@ from edge.errors import InputError
 from quantization.data.gaps import gap_of_set
 from quantization.data.shards import ShardIndex, open_shards
 from quantization.evaluate.groups import Tray, accuracy, score_tray
-from quantization.evaluate.looks import in_all_turns
 from quantization.quantize.convert import TfliteModel
 
 WORST = 10
@@ -49,12 +48,12 @@ def evaluate_by_group(folders: Sequence[Path], bundle_name: str, say: Say) -> li
     members: dict[tuple[str, int], list[int]] = {}
     for number in np.flatnonzero(classes >= 0).tolist():
         members.setdefault((str(index.labels["group"][number]), int(classes[number])), []).append(number)
-    logits, spec = in_all_turns(TfliteModel(bundle.model).logits), replace(bundle.input, margin=0.0)
+    model, spec = TfliteModel(bundle.model), replace(bundle.input, margin=0.0)
 
     def scores(number: int) -> NDArray[np.float32]:
         image = _picture(index, number)
         crop = cut(image, (0, 0, image.shape[1], image.shape[0]), spec)
-        return log_softmax(logits(crop[np.newaxis]), bundle.temperature)[0]
+        return log_softmax(model.logits(crop[np.newaxis]), bundle.temperature)[0]
 
     trays: list[Tray] = []
     for (group, truth), numbers in sorted(members.items()):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from edge.errors import BrickgateError, InputError
 from quantization.data.layers import LayerSet, open_layers
 from quantization.evaluate import figures, unknown, unknown_tracks
 from quantization.evaluate.fits import fit_fusion_exponent, fit_temperature, fit_unsure_below
-from quantization.evaluate.looks import Classify, UnseenLooks, in_all_turns, make_test_looks
+from quantization.evaluate.looks import Bytes, Floats, UnseenLooks, in_all_turns, make_test_looks
 from quantization.evaluate.machine_sizes import machine_errors
 from quantization.evaluate.photos import Photo, read_photos, score_photos
 from quantization.evaluate.pictures import write_pictures
@@ -71,14 +72,15 @@ def evaluate(shop: Workshop, photos: list[Path]) -> dict[str, Any]:
     model = converted_model(shop)
     photographs = _read_photo_sets(shop, photos)
     network, int8 = quantized_from(shop), TfliteModel(model)
-    still = in_all_turns(int8.logits)
-    photos_of = {name: score_photos(kept, still, shop.recipe.input_px) for name, kept in photographs.items()}
+    photos_of = {name: score_photos(kept, int8.logits, shop.recipe.input_px) for name, kept in photographs.items()}
     sets = _make_sets(shop)
-    fitting = score_looks(sets.fitting, still)
+    fitting = score_looks(sets.fitting, int8)
     temperature = fit_temperature(fitting.logits, fitting.families)
-    belt = score_looks(sets.belt, int8.logits)
+    belt = score_looks(sets.belt, int8)
     ridden = log_softmax(belt.logits, temperature)
-    upright, of_float = _answers(sets.unseen, int8, network)
+    still = in_all_turns(int8.logits)
+    upright, in_turns, of_float = _answers(sets.unseen, int8.logits, still, _first_answers(network))
+    unseen = LookScores(upright, sets.unseen.families, sets.unseen.looks_a_part)
     scores = ModelScores(
         recipe=shop.recipe.name,
         model_sha256=sha256(model),
@@ -86,12 +88,11 @@ def evaluate(shop: Workshop, photos: list[Path]) -> dict[str, Any]:
         temperature=temperature,
         fusion_exponent=fit_fusion_exponent(ridden, belt.families, belt.looks_a_part),
         size=SizeEvidence(*size_table(shop.families, shop.meshes)),
-        unseen=score_looks(sets.unseen, still),
-        unseen_upright=upright,
+        unseen=unseen,
         unseen_float=of_float,
         belt=belt,
-        unknown=score_looks(sets.unknown, still),
-        unknown_belt=score_looks(sets.unknown_belt, int8.logits),
+        unknown=score_looks(sets.unknown, int8),
+        unknown_belt=score_looks(sets.unknown_belt, int8),
         unknown_parts=sets.unknown_parts,
         photos=photos_of,
     )
@@ -102,13 +103,14 @@ def evaluate(shop: Workshop, photos: list[Path]) -> dict[str, Any]:
     result = {
         "temperature": scores.temperature,
         "fusion_exponent": scores.fusion_exponent,
-        "unsure_below": fit_unsure_below(log_softmax(fitting.logits, temperature), fitting.families),
+        # It is asked of still pictures alone: the machine has thresholds of its own.
+        "unsure_below": fit_unsure_below(log_softmax(*_answers(sets.fitting, still), temperature), fitting.families),
         "unknown": rejection,
         "quantization": int8.quantization,
         "model_sha256": scores.model_sha256,
-        "accuracy": _accuracy(scores, rejection),
+        "accuracy": _accuracy(scores, in_turns, rejection),
         "looks": {
-            "independent": figures.curves_by_looks(scores, scores.unseen),
+            "independent": figures.curves_by_looks(scores, unseen),
             "belt": figures.curves_by_looks(scores, belt),
         },
         "categories": figures.categories(scores),
@@ -158,22 +160,26 @@ def strange_tracks(shop: Workshop) -> UnseenLooks:
     return make_track_looks(strange, shop.meshes, shop.recipe.input_px, tracks, shop.recipe.seed + 41)
 
 
-def score_looks(looks: UnseenLooks, logits: Classify) -> LookScores:
-    """What a model answers."""
-    scored = np.concatenate([logits(pictures) for pictures in looks.batches()])
-    return LookScores(scored, looks.families, looks.looks_a_part, looks.sizes_mm)
+def score_looks(looks: UnseenLooks, int8: TfliteModel) -> LookScores:
+    """What the int8 model answers."""
+    logits = np.concatenate([int8.logits(pictures) for pictures in looks.batches()])
+    return LookScores(logits, looks.families, looks.looks_a_part, looks.sizes_mm)
 
 
-@torch.no_grad()
-def _answers(
-    looks: UnseenLooks, int8: TfliteModel, network: torch.nn.Module
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """What the int8 model and the float network answer to the same pictures as they stand."""
-    of_int8, of_float = [], []
-    for pictures in looks.batches():
-        of_int8.append(int8.logits(pictures).argmax(1))
-        of_float.append(network(to_input(torch.from_numpy(pictures))).argmax(1).numpy())
-    return np.concatenate(of_int8), np.concatenate(of_float)
+def _answers(looks: UnseenLooks, *ways: Callable[[Bytes], NDArray[Any]]) -> list[NDArray[Any]]:
+    """What is answered to the same pictures in several ways."""
+    batches = [[way(pictures) for way in ways] for pictures in looks.batches()]
+    return [np.concatenate(answers) for answers in zip(*batches, strict=True)]
+
+
+def _first_answers(network: torch.nn.Module) -> Callable[[Bytes], NDArray[np.int64]]:
+    """(N, H, W, 3) uint8 pictures → (N,) what the float network takes each for."""
+
+    @torch.no_grad()
+    def answer(pictures: Bytes) -> NDArray[np.int64]:
+        return network(to_input(torch.from_numpy(pictures))).argmax(1).numpy()
+
+    return answer
 
 
 def _read_photo_sets(shop: Workshop, folders: list[Path]) -> dict[str, list[Photo]]:
@@ -187,9 +193,9 @@ def _read_photo_sets(shop: Workshop, folders: list[Path]) -> dict[str, list[Phot
     return sets
 
 
-def _accuracy(scores: ModelScores, rejection: dict[str, Any]) -> dict[str, float]:
+def _accuracy(scores: ModelScores, in_turns: Floats, rejection: dict[str, Any]) -> dict[str, float]:
     alike = groups(scores.numbers)
-    found = figures.accuracy_figures(scores, alike)
+    found = figures.accuracy_figures(scores, alike) | figures.still_figures(scores, in_turns, alike)
     found |= {f"unknown_{key}": rejection[key] for key in ("rejected", "false_rejection")}
     found |= unknown_tracks.figures(rejection)
     for name, photos in scores.photos.items():

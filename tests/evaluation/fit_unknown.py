@@ -38,8 +38,8 @@ def main() -> None:
         parser.error(f"the bundle {bundle.name} has no size evidence, or no score: name one with --score")
     model = TfliteModel(bundle.model)
     ridden = Ridden(
-        score_looks(known_tracks(shop), model.logits),
-        score_looks(strange_tracks(shop), model.logits),
+        score_looks(known_tracks(shop), model),
+        score_looks(strange_tracks(shop), model),
         load_size_evidence(bundle.size_evidence, len(bundle.parts)),
         SizeEvidence(*size_table(load_unknown_families(shop.recipe), shop.meshes)),
         bundle.temperature,

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from edge.bundle.dequantize import log_softmax
 from edge.bundle.manifest import Bundle, load_bundle
+from edge.bundle.preprocess import turned
 from edge.catalogue.parts import PartCatalogue, load_starter_parts
 from edge.catalogue.prior import COMMON, read_prior, shares
 from quantization.data.layers import open_layers
@@ -49,7 +50,7 @@ def seen_parts(bundle: Bundle, work: Path, looks: int) -> Seen:
     model = TfliteModel(bundle.model)
     fused = []
     for start in range(0, len(made.families), looks):
-        pictures = np.stack([made.picture(k) for k in range(start, start + looks)])
+        pictures = np.stack([turned(made.picture(start + place), place) for place in range(looks)])
         scores = log_softmax(model.logits(pictures), bundle.temperature)
         evidence = collect(scores[np.newaxis], Method.TEMPERED_PRODUCT, bundle.fusion_exponent)[0]
         fused.append(evidence.log_scores().astype(np.float32))

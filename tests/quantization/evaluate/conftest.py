@@ -29,16 +29,13 @@ def drawn(rng: np.random.Generator, families: np.ndarray, strength: float) -> np
 
 @pytest.fixture
 def model_scores() -> ModelScores:
-    """Half the looks at a 2 × 2 brick are taken for a 2 × 4; int8 differs from float on every tenth look, and is wrong
-    on every twentieth that is asked once only."""
+    """Half the looks at a 2 × 2 brick are taken for a 2 × 4; int8 differs from float on every tenth look."""
     rng = np.random.default_rng(5)
     families = np.repeat(np.arange(40) % 4, LOOKS_A_PART)
     logits = drawn(rng, families, 4.0)
     second = np.flatnonzero(families == 1)[::2]
     logits[second] = logits[second][:, [1, 0, 2, 3]]
-    upright = logits.argmax(1)
-    upright[5::20] = (families[5::20] + 1) % 4
-    of_float = upright.copy()
+    of_float = logits.argmax(1)
     of_float[::10] = families[::10]
     ridden = np.repeat(np.arange(4), LOOKS_A_PART)
     strange = np.repeat(np.arange(6), LOOKS_A_PART)
@@ -56,7 +53,6 @@ def model_scores() -> ModelScores:
             np.array([[[31.8, 15.8]], *[[[15.8, 15.8]]] * 2, [[15.8, 5.8]]], np.float32), np.ones((4, 1), np.float32)
         ),
         unseen=LookScores(logits, families, LOOKS_A_PART),
-        unseen_upright=upright,
         unseen_float=of_float,
         belt=LookScores(drawn(rng, ridden, 3.0), ridden, LOOKS_A_PART, SEEN_MM[ridden]),
         unknown=LookScores(drawn(rng, np.zeros(48, int), 2.0), strange, LOOKS_A_PART),
@@ -73,10 +69,4 @@ def perfect_scores(model_scores: ModelScores) -> ModelScores:
     """A model that is always right, and sure of it."""
     unseen = model_scores.unseen
     logits = (20 * np.eye(4)[unseen.families]).astype(np.float32)
-    return replace(
-        model_scores,
-        unseen=replace(unseen, logits=logits),
-        unseen_upright=unseen.families,
-        unseen_float=unseen.families,
-        photos={},
-    )
+    return replace(model_scores, unseen=replace(unseen, logits=logits), unseen_float=unseen.families, photos={})

@@ -35,7 +35,6 @@ def test_scores_come_back_as_they_were_stored(stored, model_scores):
     assert np.array_equal(found.size.sides_mm, model_scores.size.sides_mm)
     assert np.array_equal(found.size.weights, model_scores.size.weights)
     assert np.array_equal(found.unseen_float, model_scores.unseen_float)
-    assert np.array_equal(found.unseen_upright, model_scores.unseen_upright)
     photos = found.photos["some-photos"]
     assert photos.views.tolist() == ["back", "bottom", "back", "bottom", "top"]
     assert np.array_equal(photos.logits, model_scores.photos["some-photos"].logits)
