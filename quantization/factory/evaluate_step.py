@@ -74,11 +74,12 @@ def evaluate(shop: Workshop, photos: list[Path]) -> dict[str, Any]:
     network, int8 = quantized_from(shop), TfliteModel(model)
     photos_of = {name: score_photos(kept, int8.logits, shop.recipe.input_px) for name, kept in photographs.items()}
     sets = _make_sets(shop)
+    still = in_all_turns(int8.logits)
     fitting = score_looks(sets.fitting, int8)
+    (fitting_in_turns,) = _answers(sets.fitting, still)
     temperature = fit_temperature(fitting.logits, fitting.families)
     belt = score_looks(sets.belt, int8)
     ridden = log_softmax(belt.logits, temperature)
-    still = in_all_turns(int8.logits)
     upright, in_turns, of_float = _answers(sets.unseen, int8.logits, still, _first_answers(network))
     unseen = LookScores(upright, sets.unseen.families, sets.unseen.looks_a_part)
     scores = ModelScores(
@@ -104,7 +105,7 @@ def evaluate(shop: Workshop, photos: list[Path]) -> dict[str, Any]:
         "temperature": scores.temperature,
         "fusion_exponent": scores.fusion_exponent,
         # It is asked of still pictures alone: the machine has thresholds of its own.
-        "unsure_below": fit_unsure_below(log_softmax(*_answers(sets.fitting, still), temperature), fitting.families),
+        "unsure_below": fit_unsure_below(log_softmax(fitting_in_turns, temperature), fitting.families),
         "unknown": rejection,
         "quantization": int8.quantization,
         "model_sha256": scores.model_sha256,
