@@ -75,9 +75,8 @@ def evaluate(shop: Workshop, photos: list[Path]) -> dict[str, Any]:
     photos_of = {name: score_photos(kept, int8.logits, shop.recipe.input_px) for name, kept in photographs.items()}
     sets = _make_sets(shop)
     still = in_all_turns(int8.logits)
-    fitting = score_looks(sets.fitting, int8)
-    (fitting_in_turns,) = _answers(sets.fitting, still)
-    temperature = fit_temperature(fitting.logits, fitting.families)
+    fitting, fitting_in_turns = _answers(sets.fitting, int8.logits, still)
+    temperature = fit_temperature(fitting, sets.fitting.families)
     belt = score_looks(sets.belt, int8)
     ridden = log_softmax(belt.logits, temperature)
     upright, in_turns, of_float = _answers(sets.unseen, int8.logits, still, _first_answers(network))
@@ -97,7 +96,7 @@ def evaluate(shop: Workshop, photos: list[Path]) -> dict[str, Any]:
         unknown_parts=sets.unknown_parts,
         photos=photos_of,
     )
-    rejection = unknown.fit(fitting.logits, scores)
+    rejection = unknown.fit(fitting, scores)
     strange = SizeEvidence(*size_table(load_unknown_families(shop.recipe), shop.meshes))
     rode = unknown_tracks.Ridden(belt, scores.unknown_belt, scores.size, strange, temperature, scores.fusion_exponent)
     rejection |= unknown_tracks.fit(rejection["score"], rode, machine_errors())
@@ -105,7 +104,7 @@ def evaluate(shop: Workshop, photos: list[Path]) -> dict[str, Any]:
         "temperature": scores.temperature,
         "fusion_exponent": scores.fusion_exponent,
         # It is asked of still pictures alone: the machine has thresholds of its own.
-        "unsure_below": fit_unsure_below(log_softmax(fitting_in_turns, temperature), fitting.families),
+        "unsure_below": fit_unsure_below(log_softmax(fitting_in_turns, temperature), sets.fitting.families),
         "unknown": rejection,
         "quantization": int8.quantization,
         "model_sha256": scores.model_sha256,
