@@ -23,7 +23,7 @@ from rich.text import Text
 
 from edge.bundle.dequantize import log_softmax
 from edge.bundle.manifest import Bundle, load_bundle
-from edge.bundle.preprocess import TURNS, InputSpec, cut
+from edge.bundle.preprocess import STILL_TURNS, InputSpec, cut
 from edge.bundle.size import load_size_evidence, sides_mm
 from edge.bundle.unknown import COSTS_LITTLE
 from edge.catalogue.colours import Colour, load_colours
@@ -202,8 +202,8 @@ class PartRecogniser:
         return fusion.verdict(0)
 
     def _predict(self, look: Look, image: ImageBgr, found: Found) -> Prediction:
-        """One look from several crops of a still picture, in colour and in grey, each in four quarter turns: the mean
-        of their log-probabilities.
+        """One look from several crops of a still picture, in colour and in grey, each standing and lying: the mean of
+        their log-probabilities.
 
         A machine's pictures are balanced to its lamp; of a still picture's lamp nothing is known, and grey ones do not
         show it.
@@ -212,7 +212,7 @@ class PartRecogniser:
         views = [
             self._classifier.classify(replace(look, crop_bgr=crop, mask=None, number=turn))
             for crop in crops
-            for turn in range(TURNS)
+            for turn in range(STILL_TURNS)
         ]
         mean = np.mean([view.part_log_scores for view in views], axis=0)
         colours = self._colours.measure(look)

@@ -141,8 +141,8 @@ def accuracy_figures(scores: ModelScores, groups: Sequence[int]) -> dict[str, fl
 
 
 def still_figures(scores: ModelScores, logits: Floats, groups: Sequence[int]) -> dict[str, float]:
-    """The figures on unseen renders, each asked in four quarter turns as `brickgate classify` does, from (N, K) logits:
-    the means over the turns."""
+    """The figures on unseen renders, each asked standing and lying as `brickgate classify` does, from (N, K) logits:
+    the means of both."""
     families, log_scores = scores.unseen.families, scores.log_scores(logits)
     category, _ = accuracy_by_category(np.exp(log_scores), families, [part.category for part in scores.parts])
     return {

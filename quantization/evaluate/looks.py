@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.bundle.preprocess import TURNS, turned
+from edge.bundle.preprocess import STILL_TURNS, turned
 from edge.errors import InputError
 from quantization.data.augment import Augmenter
 from quantization.data.layers import LayerSet
@@ -66,11 +66,11 @@ def make_test_looks(looks: LayerSet, size_px: int, parts: int, looks_a_part: int
     return UnseenLooks(np.repeat(family_of, looks_a_part), looks_a_part, picture)
 
 
-def in_all_turns(logits: Classify) -> Classify:
-    """Scores each picture as `brickgate classify` does: the mean over its four quarter turns."""
+def in_turns(logits: Classify) -> Classify:
+    """Scores each picture as `brickgate classify` does: the mean of standing and lying."""
 
     def score(pictures: Bytes) -> Floats:
-        return np.mean([logits(turned(pictures, quarters)) for quarters in range(TURNS)], axis=0)
+        return np.mean([logits(turned(pictures, quarters)) for quarters in range(STILL_TURNS)], axis=0)
 
     return score
 

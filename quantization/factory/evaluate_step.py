@@ -21,7 +21,7 @@ from edge.errors import BrickgateError, InputError
 from quantization.data.layers import LayerSet, open_layers
 from quantization.evaluate import figures, unknown, unknown_tracks
 from quantization.evaluate.fits import fit_fusion_exponent, fit_temperature, fit_unsure_below
-from quantization.evaluate.looks import Bytes, Floats, UnseenLooks, in_all_turns, make_test_looks
+from quantization.evaluate.looks import Bytes, Floats, UnseenLooks, in_turns, make_test_looks
 from quantization.evaluate.machine_sizes import machine_errors
 from quantization.evaluate.photos import Photo, read_photos, score_photos
 from quantization.evaluate.pictures import write_pictures
@@ -74,12 +74,12 @@ def evaluate(shop: Workshop, photos: list[Path]) -> dict[str, Any]:
     network, int8 = quantized_from(shop), TfliteModel(model)
     photos_of = {name: score_photos(kept, int8.logits, shop.recipe.input_px) for name, kept in photographs.items()}
     sets = _make_sets(shop)
-    still = in_all_turns(int8.logits)
-    fitting, fitting_in_turns = _answers(sets.fitting, int8.logits, still)
+    still = in_turns(int8.logits)
+    fitting, fitting_in_both = _answers(sets.fitting, int8.logits, still)
     temperature = fit_temperature(fitting, sets.fitting.families)
     belt = score_looks(sets.belt, int8)
     ridden = log_softmax(belt.logits, temperature)
-    upright, in_turns, of_float = _answers(sets.unseen, int8.logits, still, _first_answers(network))
+    upright, in_both, of_float = _answers(sets.unseen, int8.logits, still, _first_answers(network))
     unseen = LookScores(upright, sets.unseen.families, sets.unseen.looks_a_part)
     scores = ModelScores(
         recipe=shop.recipe.name,
@@ -104,11 +104,11 @@ def evaluate(shop: Workshop, photos: list[Path]) -> dict[str, Any]:
         "temperature": scores.temperature,
         "fusion_exponent": scores.fusion_exponent,
         # It is asked of still pictures alone: the machine has thresholds of its own.
-        "unsure_below": fit_unsure_below(log_softmax(fitting_in_turns, temperature), sets.fitting.families),
+        "unsure_below": fit_unsure_below(log_softmax(fitting_in_both, temperature), sets.fitting.families),
         "unknown": rejection,
         "quantization": int8.quantization,
         "model_sha256": scores.model_sha256,
-        "accuracy": _accuracy(scores, in_turns, rejection),
+        "accuracy": _accuracy(scores, in_both, rejection),
         "looks": {
             "independent": figures.curves_by_looks(scores, unseen),
             "belt": figures.curves_by_looks(scores, belt),
@@ -193,9 +193,9 @@ def _read_photo_sets(shop: Workshop, folders: list[Path]) -> dict[str, list[Phot
     return sets
 
 
-def _accuracy(scores: ModelScores, in_turns: Floats, rejection: dict[str, Any]) -> dict[str, float]:
+def _accuracy(scores: ModelScores, in_both: Floats, rejection: dict[str, Any]) -> dict[str, float]:
     alike = groups(scores.numbers)
-    found = figures.accuracy_figures(scores, alike) | figures.still_figures(scores, in_turns, alike)
+    found = figures.accuracy_figures(scores, alike) | figures.still_figures(scores, in_both, alike)
     found |= {f"unknown_{key}": rejection[key] for key in ("rejected", "false_rejection")}
     found |= unknown_tracks.figures(rejection)
     for name, photos in scores.photos.items():

@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from edge.bundle.manifest import Bundle, BundlePart
-from edge.bundle.preprocess import TURNS, InputSpec
+from edge.bundle.preprocess import STILL_TURNS, InputSpec
 from edge.catalogue.colours import load_colours
 from edge.classify import (
     CROP_MARGINS,
@@ -140,11 +140,11 @@ def test_a_known_scale_makes_size_evidence(tmp_path: Path) -> None:
     assert middle.top[0].key == "3002"
 
 
-def test_several_crops_of_a_picture_in_colour_and_in_grey_and_in_all_turns_are_one_look(tmp_path: Path) -> None:
+def test_several_crops_of_a_picture_in_colour_and_in_grey_standing_and_lying_are_one_look(tmp_path: Path) -> None:
     network = ChannelNetwork()
     recogniser = PartRecogniser(network, bundle_in(tmp_path), COLOURS)
     (answer,) = classify_pictures(single_pictures([save(tmp_path / "a.png", RED)]), recogniser)
-    asked = TURNS * len(CROP_MARGINS)
+    asked = STILL_TURNS * len(CROP_MARGINS)
     assert network.in_grey == [False] * asked + [True] * asked
     assert (answer.looks, answer.top[0].key) == (1, "3001")
 
@@ -155,20 +155,20 @@ def test_a_picture_that_the_part_fills_is_tried_whole_too(tmp_path: Path) -> Non
     crop = tmp_path / "crop.png"
     cv2.imwrite(str(crop), np.full((40, 50, 3), RED, np.uint8))
     (answer,) = classify_pictures(single_pictures([crop]), recogniser)
-    asked = TURNS * (len(CROP_MARGINS) + len(WHOLE_MARGINS))
+    asked = STILL_TURNS * (len(CROP_MARGINS) + len(WHOLE_MARGINS))
     assert network.in_grey == [False] * asked + [True] * asked
     assert answer.looks == 1
 
 
-def test_each_crop_is_asked_in_every_quarter_turn(tmp_path: Path) -> None:
+def test_each_crop_is_asked_standing_and_lying(tmp_path: Path) -> None:
     network = ChannelNetwork()
     recogniser = PartRecogniser(network, bundle_in(tmp_path), COLOURS)
     image = np.full((40, 50, 3), RED, np.uint8)
     image[:10] = BLUE
     cv2.imwrite(str(tmp_path / "crop.png"), image)
     list(classify_pictures(single_pictures([tmp_path / "crop.png"]), recogniser))
-    for first in range(0, len(network.inputs), TURNS):
-        upright, *others = network.inputs[first : first + TURNS]
+    for first in range(0, len(network.inputs), STILL_TURNS):
+        upright, *others = network.inputs[first : first + STILL_TURNS]
         assert not np.array_equal(upright, np.rot90(upright, 2))
         for quarters, turned in enumerate(others, 1):
             assert np.array_equal(turned, np.rot90(upright, quarters))

@@ -138,7 +138,7 @@ def test_the_page_says_what_was_measured(model_scores, subject, pictures):
     for said in (
         f"{100 * exact:.1f} %", "right bin of 4", "tempered product", "majority", "some-photos", "CC BY 4.0",
         "one look, without bottom", "3003 Brick 2 x 2 <odd> & more", "2.00", "1.25", "0.75", "Odd part", "a computer",
-        "in four quarter turns", "98.7 %",
+        "standing and lying", "98.7 %",
     ):  # fmt: skip
         assert said in words, said
     assert " nan" not in words.lower()
@@ -146,7 +146,7 @@ def test_the_page_says_what_was_measured(model_scores, subject, pictures):
 
 def test_an_evaluation_that_asked_no_turns_has_no_such_line(model_scores, subject, pictures):
     older = replace(subject, evaluation=subject.evaluation | {"accuracy": {}})
-    assert "quarter turns" not in Page(render_report(model_scores, older, pictures, pytest.fail)).words
+    assert "standing and lying" not in Page(render_report(model_scores, older, pictures, pytest.fail)).words
 
 
 def test_the_page_says_how_many_unknown_parts_are_noticed_on_the_belt(model_scores, subject, pictures):
