@@ -303,7 +303,8 @@ def test_what_was_measured_and_fitted_is_kept(shop, measured):
     accuracy = result["accuracy"]
     assert accuracy["synthetic_one_look_top1"] == accuracy["synthetic_one_look_top1_float"] == pytest.approx(0.75)
     assert accuracy["int8_float_agreement"] == 1.0
-    assert (accuracy["belt_one_look_top1"], accuracy["synthetic_still_top1"]) == (pytest.approx(0.75), 0.0)
+    assert accuracy["belt_one_look_top1"] == pytest.approx(0.75)
+    assert accuracy["synthetic_still_top1"] < 0.6  # lying, each shows the next family
     assert accuracy["synthetic_three_looks_top1"] > 0.9
     assert accuracy["expected_calibration_error"] < accuracy["expected_calibration_error_before"]
     assert result["temperature"] > 1.0
