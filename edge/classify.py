@@ -23,7 +23,7 @@ from rich.text import Text
 
 from edge.bundle.dequantize import log_softmax
 from edge.bundle.manifest import Bundle, load_bundle
-from edge.bundle.preprocess import STILL_TURNS, InputSpec, cut
+from edge.bundle.preprocess import InputSpec, cut
 from edge.bundle.size import load_size_evidence, sides_mm
 from edge.bundle.unknown import COSTS_LITTLE
 from edge.catalogue.colours import Colour, load_colours
@@ -202,18 +202,13 @@ class PartRecogniser:
         return fusion.verdict(0)
 
     def _predict(self, look: Look, image: ImageBgr, found: Found) -> Prediction:
-        """One look from several crops of a still picture, in colour and in grey, each standing and lying: the mean of
-        their log-probabilities.
+        """One look from several crops of a still picture, in colour and in grey: the mean of their log-probabilities.
 
         A machine's pictures are balanced to its lamp; of a still picture's lamp nothing is known, and grey ones do not
         show it.
         """
         crops = [*_crops(image, found, self._input), *_crops(_in_grey(image), found, self._input)]
-        views = [
-            self._classifier.classify(replace(look, crop_bgr=crop, mask=None, number=turn))
-            for crop in crops
-            for turn in range(STILL_TURNS)
-        ]
+        views = [self._classifier.classify(replace(look, crop_bgr=crop, mask=None)) for crop in crops]
         mean = np.mean([view.part_log_scores for view in views], axis=0)
         colours = self._colours.measure(look)
         return Prediction(look.track_id, look.frame_index, look.view, log_softmax(mean), colours, look.quality)

@@ -23,8 +23,6 @@ STD = 127.5
 TURNS = 4
 """Quarter turns after which a picture stands as it stood. A part lies on the belt at any angle, and the network errs in
 another way at each: looks that are turned tell more together than looks that are not (decision 0013)."""
-STILL_TURNS = 2
-"""In so many of them a still picture is asked, standing and lying: all four tell next to nothing more."""
 
 
 @dataclass(frozen=True, slots=True)

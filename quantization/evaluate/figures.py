@@ -140,20 +140,6 @@ def accuracy_figures(scores: ModelScores, groups: Sequence[int]) -> dict[str, fl
     }
 
 
-def still_figures(scores: ModelScores, logits: Floats, groups: Sequence[int]) -> dict[str, float]:
-    """The figures on unseen renders, each asked standing and lying as `brickgate classify` does, from (N, K) logits:
-    the means of both."""
-    families, log_scores = scores.unseen.families, scores.log_scores(logits)
-    category, _ = accuracy_by_category(np.exp(log_scores), families, [part.category for part in scores.parts])
-    return {
-        "synthetic_still_top1": top1(logits, families),
-        "synthetic_still_top5": top(logits, families, 5),
-        "synthetic_still_category": category,
-        "synthetic_still_up_to_look_alikes": top1_up_to(logits.argmax(1), families, groups),
-        "synthetic_still_calibration_error": expected_calibration_error(log_scores, families),
-    }
-
-
 @dataclass(frozen=True, slots=True)
 class PhotoRow:
     """One line of figures on photographs: of single looks, or of whole pieces by one fusion."""

@@ -8,16 +8,12 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.bundle.preprocess import STILL_TURNS, turned
 from edge.errors import InputError
 from quantization.data.augment import Augmenter
 from quantization.data.layers import LayerSet
 from quantization.data.opening import listed
 
 Bytes = NDArray[np.uint8]
-Floats = NDArray[np.float32]
-Classify = Callable[[Bytes], Floats]
-"""(N, H, W, 3) uint8 RGB pictures → (N, K) logits."""
 
 BATCH = 64
 
@@ -64,15 +60,6 @@ def make_test_looks(looks: LayerSet, size_px: int, parts: int, looks_a_part: int
         return augmenter.picture(int(chosen[index]), np.random.default_rng([seed, 5, index // looks_a_part]))
 
     return UnseenLooks(np.repeat(family_of, looks_a_part), looks_a_part, picture)
-
-
-def in_turns(logits: Classify) -> Classify:
-    """Scores each picture as `brickgate classify` does: the mean of standing and lying."""
-
-    def score(pictures: Bytes) -> Floats:
-        return np.mean([logits(turned(pictures, quarters)) for quarters in range(STILL_TURNS)], axis=0)
-
-    return score
 
 
 def _drawn(renders: NDArray[np.int64], count: int, rng: np.random.Generator) -> NDArray[np.int64]:

@@ -18,10 +18,12 @@ from edge.bundle.preprocess import InputSpec, cut
 from edge.errors import InputError
 from quantization.csv_rows import read_csv
 from quantization.data.opening import listed
-from quantization.evaluate.looks import Classify
 from quantization.evaluate.scores import PhotoScores
 
 COLUMNS = ("file", "part_family", "view", "group")
+Logits = NDArray[np.float32]
+Classify = Callable[[NDArray[np.uint8]], Logits]
+"""(N, H, W, 3) uint8 RGB pictures → (N, K) logits."""
 
 
 @dataclass(frozen=True, slots=True)

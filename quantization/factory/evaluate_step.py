@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ from edge.errors import BrickgateError, InputError
 from quantization.data.layers import LayerSet, open_layers
 from quantization.evaluate import figures, unknown, unknown_tracks
 from quantization.evaluate.fits import fit_fusion_exponent, fit_temperature, fit_unsure_below
-from quantization.evaluate.looks import Bytes, Floats, UnseenLooks, in_turns, make_test_looks
+from quantization.evaluate.looks import UnseenLooks, make_test_looks
 from quantization.evaluate.machine_sizes import machine_errors
 from quantization.evaluate.photos import Photo, read_photos, score_photos
 from quantization.evaluate.pictures import write_pictures
@@ -74,13 +73,11 @@ def evaluate(shop: Workshop, photos: list[Path]) -> dict[str, Any]:
     network, int8 = quantized_from(shop), TfliteModel(model)
     photos_of = {name: score_photos(kept, int8.logits, shop.recipe.input_px) for name, kept in photographs.items()}
     sets = _make_sets(shop)
-    still = in_turns(int8.logits)
-    fitting, fitting_in_both = _answers(sets.fitting, int8.logits, still)
-    temperature = fit_temperature(fitting, sets.fitting.families)
+    fitting = score_looks(sets.fitting, int8)
+    temperature = fit_temperature(fitting.logits, fitting.families)
     belt = score_looks(sets.belt, int8)
     ridden = log_softmax(belt.logits, temperature)
-    upright, in_both, of_float = _answers(sets.unseen, int8.logits, still, _first_answers(network))
-    unseen = LookScores(upright, sets.unseen.families, sets.unseen.looks_a_part)
+    unseen, of_float = _score_both(sets.unseen, int8, network)
     scores = ModelScores(
         recipe=shop.recipe.name,
         model_sha256=sha256(model),
@@ -96,19 +93,18 @@ def evaluate(shop: Workshop, photos: list[Path]) -> dict[str, Any]:
         unknown_parts=sets.unknown_parts,
         photos=photos_of,
     )
-    rejection = unknown.fit(fitting, scores)
+    rejection = unknown.fit(fitting.logits, scores)
     strange = SizeEvidence(*size_table(load_unknown_families(shop.recipe), shop.meshes))
     rode = unknown_tracks.Ridden(belt, scores.unknown_belt, scores.size, strange, temperature, scores.fusion_exponent)
     rejection |= unknown_tracks.fit(rejection["score"], rode, machine_errors())
     result = {
         "temperature": scores.temperature,
         "fusion_exponent": scores.fusion_exponent,
-        # It is asked of still pictures alone: the machine has thresholds of its own.
-        "unsure_below": fit_unsure_below(log_softmax(fitting_in_both, temperature), sets.fitting.families),
+        "unsure_below": fit_unsure_below(log_softmax(fitting.logits, temperature), fitting.families),
         "unknown": rejection,
         "quantization": int8.quantization,
         "model_sha256": scores.model_sha256,
-        "accuracy": _accuracy(scores, in_both, rejection),
+        "accuracy": _accuracy(scores, rejection),
         "looks": {
             "independent": figures.curves_by_looks(scores, unseen),
             "belt": figures.curves_by_looks(scores, belt),
@@ -166,20 +162,16 @@ def score_looks(looks: UnseenLooks, int8: TfliteModel) -> LookScores:
     return LookScores(logits, looks.families, looks.looks_a_part, looks.sizes_mm)
 
 
-def _answers(looks: UnseenLooks, *ways: Callable[[Bytes], NDArray[Any]]) -> list[NDArray[Any]]:
-    """What is answered to the same pictures in several ways."""
-    batches = [[way(pictures) for way in ways] for pictures in looks.batches()]
-    return [np.concatenate(answers) for answers in zip(*batches, strict=True)]
-
-
-def _first_answers(network: torch.nn.Module) -> Callable[[Bytes], NDArray[np.int64]]:
-    """(N, H, W, 3) uint8 pictures → (N,) what the float network takes each for."""
-
-    @torch.no_grad()
-    def answer(pictures: Bytes) -> NDArray[np.int64]:
-        return network(to_input(torch.from_numpy(pictures))).argmax(1).numpy()
-
-    return answer
+@torch.no_grad()
+def _score_both(
+    looks: UnseenLooks, int8: TfliteModel, network: torch.nn.Module
+) -> tuple[LookScores, NDArray[np.int64]]:
+    """What int8 scores, and the float network's answers to the same pictures."""
+    logits, answers = [], []
+    for pictures in looks.batches():
+        logits.append(int8.logits(pictures))
+        answers.append(network(to_input(torch.from_numpy(pictures))).argmax(1).numpy())
+    return LookScores(np.concatenate(logits), looks.families, looks.looks_a_part), np.concatenate(answers)
 
 
 def _read_photo_sets(shop: Workshop, folders: list[Path]) -> dict[str, list[Photo]]:
@@ -193,9 +185,9 @@ def _read_photo_sets(shop: Workshop, folders: list[Path]) -> dict[str, list[Phot
     return sets
 
 
-def _accuracy(scores: ModelScores, in_both: Floats, rejection: dict[str, Any]) -> dict[str, float]:
+def _accuracy(scores: ModelScores, rejection: dict[str, Any]) -> dict[str, float]:
     alike = groups(scores.numbers)
-    found = figures.accuracy_figures(scores, alike) | figures.still_figures(scores, in_both, alike)
+    found = figures.accuracy_figures(scores, alike)
     found |= {f"unknown_{key}": rejection[key] for key in ("rejected", "false_rejection")}
     found |= unknown_tracks.figures(rejection)
     for name, photos in scores.photos.items():

@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from edge.bundle.manifest import Bundle, BundlePart
-from edge.bundle.preprocess import STILL_TURNS, InputSpec
+from edge.bundle.preprocess import InputSpec
 from edge.catalogue.colours import load_colours
 from edge.classify import (
     CROP_MARGINS,
@@ -44,14 +44,12 @@ class ChannelNetwork:
 
     def __init__(self) -> None:
         self.in_grey: list[bool] = []
-        self.inputs: list[np.ndarray] = []
 
     def load(self, model: Path) -> None:
         raise NotImplementedError(str(model))
 
     def invoke(self, tensor):
         self.in_grey.append(bool((tensor == tensor[..., :1]).all()))
-        self.inputs.append(tensor[0])
         means = tensor.astype(np.float64).mean(axis=(0, 1, 2)) / 127.5
         return np.rint(means[np.newaxis] * 200).clip(-128, 127).astype(np.int8)
 
@@ -140,12 +138,11 @@ def test_a_known_scale_makes_size_evidence(tmp_path: Path) -> None:
     assert middle.top[0].key == "3002"
 
 
-def test_several_crops_of_a_picture_in_colour_and_in_grey_standing_and_lying_are_one_look(tmp_path: Path) -> None:
+def test_several_crops_of_a_picture_in_colour_and_in_grey_are_one_look(tmp_path: Path) -> None:
     network = ChannelNetwork()
     recogniser = PartRecogniser(network, bundle_in(tmp_path), COLOURS)
     (answer,) = classify_pictures(single_pictures([save(tmp_path / "a.png", RED)]), recogniser)
-    asked = STILL_TURNS * len(CROP_MARGINS)
-    assert network.in_grey == [False] * asked + [True] * asked
+    assert network.in_grey == [False] * len(CROP_MARGINS) + [True] * len(CROP_MARGINS)
     assert (answer.looks, answer.top[0].key) == (1, "3001")
 
 
@@ -155,23 +152,9 @@ def test_a_picture_that_the_part_fills_is_tried_whole_too(tmp_path: Path) -> Non
     crop = tmp_path / "crop.png"
     cv2.imwrite(str(crop), np.full((40, 50, 3), RED, np.uint8))
     (answer,) = classify_pictures(single_pictures([crop]), recogniser)
-    asked = STILL_TURNS * (len(CROP_MARGINS) + len(WHOLE_MARGINS))
-    assert network.in_grey == [False] * asked + [True] * asked
+    framings = len(CROP_MARGINS) + len(WHOLE_MARGINS)
+    assert network.in_grey == [False] * framings + [True] * framings
     assert answer.looks == 1
-
-
-def test_each_crop_is_asked_standing_and_lying(tmp_path: Path) -> None:
-    network = ChannelNetwork()
-    recogniser = PartRecogniser(network, bundle_in(tmp_path), COLOURS)
-    image = np.full((40, 50, 3), RED, np.uint8)
-    image[:10] = BLUE
-    cv2.imwrite(str(tmp_path / "crop.png"), image)
-    list(classify_pictures(single_pictures([tmp_path / "crop.png"]), recogniser))
-    for first in range(0, len(network.inputs), STILL_TURNS):
-        upright, *others = network.inputs[first : first + STILL_TURNS]
-        assert not np.array_equal(upright, np.rot90(upright, 2))
-        for quarters, turned in enumerate(others, 1):
-            assert np.array_equal(turned, np.rot90(upright, quarters))
 
 
 def test_bad_pictures_are_told_and_the_others_answered(tmp_path: Path, recogniser: PartRecogniser) -> None:

@@ -160,22 +160,3 @@ def test_more_looks_reject_more(model_scores):
     by_looks = unknown.rejection_by_looks("max logit", model_scores)
     assert len(by_looks) == model_scores.unknown.looks_a_part
     assert by_looks[-1] > by_looks[0]
-
-
-def test_still_pictures_are_judged_by_the_means_over_their_turns(model_scores):
-    perfect = 20 * np.eye(4, dtype=np.float32)[model_scores.unseen.families]
-    found = figures.still_figures(model_scores, perfect, ALONE)
-    assert found == pytest.approx(
-        {
-            "synthetic_still_top1": 1.0,
-            "synthetic_still_top5": 1.0,
-            "synthetic_still_category": 1.0,
-            "synthetic_still_up_to_look_alikes": 1.0,
-            "synthetic_still_calibration_error": 0.0,
-        },
-        abs=1e-6,
-    )
-    swapped = perfect[:, [1, 0, 2, 3]]  # bricks for each other: two of four parts, of one category
-    found = figures.still_figures(model_scores, swapped, (0, 0, 2, 3))
-    assert found["synthetic_still_top1"] == 0.5
-    assert found["synthetic_still_category"] == found["synthetic_still_up_to_look_alikes"] == 1.0

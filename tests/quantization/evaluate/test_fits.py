@@ -24,7 +24,7 @@ from quantization.evaluate.fits import (
     top1,
 )
 from quantization.evaluate.fusions import fuse
-from quantization.evaluate.looks import in_turns, make_test_looks
+from quantization.evaluate.looks import make_test_looks
 
 CLASSES = 8
 LOOKS = 5
@@ -100,16 +100,6 @@ def test_a_family_without_test_renders_is_named(renders):
     fewer = replace(looks, families=(*looks.families, "3024", "3005"))
     with pytest.raises(InputError, match="show nothing of 3024, 3005 of 4 families: run 'brickgate-model render' to"):
         make_test_looks(fewer, 32, 4, 1, seed=3)
-
-
-def test_still_pictures_are_scored_standing_and_lying():
-    picture = np.arange(2 * 2 * 3, dtype=np.uint8).reshape(1, 2, 2, 3)
-
-    def corners(pictures):
-        return pictures[:, 0, 0].astype(np.float32)  # (N, 3): what stands top left
-
-    assert corners(picture)[0].tolist() == [0, 1, 2]
-    assert in_turns(corners)(picture)[0].tolist() == [1.5, 2.5, 3.5]
 
 
 def test_test_looks_come_in_runs_of_one_family(renders, monkeypatch):
