@@ -210,8 +210,7 @@ class PartRecogniser:
         crops = [*_crops(image, found, self._input), *_crops(_in_grey(image), found, self._input)]
         views = [self._classifier.classify(replace(look, crop_bgr=crop, mask=None)) for crop in crops]
         mean = np.mean([view.part_log_scores for view in views], axis=0)
-        colours = self._colours.measure(look)
-        return Prediction(look.track_id, look.frame_index, look.view, log_softmax(mean), colours, look.quality)
+        return replace(views[0], part_log_scores=log_softmax(mean), colour_log_scores=self._colours.measure(look))
 
 
 class PlainRecogniser:

@@ -138,6 +138,17 @@ class Family:
     description: str
 
 
+def class_by_name(families: Sequence[Family]) -> dict[str, int]:
+    """The class that each number, mould and alias stands for; a family's own number counts before another's alias."""
+    class_of: dict[str, int] = {}
+    for names in ("number", "moulds", "aliases"):
+        for k, family in enumerate(families):
+            named = getattr(family, names)
+            for name in (named,) if isinstance(named, str) else named:
+                class_of.setdefault(name, k)
+    return class_of
+
+
 def load_recipe(name_or_file: str) -> Recipe:
     """A shipped recipe by its name, or one from a file.
 

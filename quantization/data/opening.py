@@ -15,7 +15,7 @@ from quantization.data.gaps import gap_of_set
 from quantization.data.layers import families_of_set, moulds_of_set
 from quantization.data.shards import open_shards
 from quantization.data.sources import ShardSource, Source
-from quantization.recipe import Family
+from quantization.recipe import Family, class_by_name
 
 NAMED = 5
 """Things that a message names before it says how many more there are."""
@@ -65,12 +65,7 @@ class Opening:
 
     def _classes_of(self, parts: NDArray[np.str_]) -> NDArray[np.int64]:
         """(N,) class of each label, −1 for a part that no family has."""
-        class_of: dict[str, int] = {}
-        for names in ("number", "moulds", "aliases"):  # a family's own number counts before another's alias
-            for k, family in enumerate(self.families):
-                named = getattr(family, names)
-                for name in (named,) if isinstance(named, str) else named:
-                    class_of.setdefault(name, k)
+        class_of = class_by_name(self.families)
         distinct, which = np.unique(parts, return_inverse=True)
         return np.array([class_of.get(str(part), -1) for part in distinct], np.int64)[which.reshape(-1)]
 

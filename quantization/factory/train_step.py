@@ -17,7 +17,7 @@ from quantization.data.opening import difference
 from quantization.data.stream import Mix, batches, told_of_killed_makers
 from quantization.factory.training_data import Shares, open_mix
 from quantization.factory.workshop import Workshop
-from quantization.recipe import NetworkRecipe, StageRecipe
+from quantization.recipe import NetworkRecipe, StageRecipe, class_by_name
 from quantization.train import checkpoint
 from quantization.train.alone import only_training
 from quantization.train.checkpoint import Progress, Subject, Trained, load_trained
@@ -141,8 +141,7 @@ def start(shop: Workshop, training: Training, weights: Path | None, mix: Mix) ->
     assert weights is not None
 
     def load() -> None:
-        others = [(*family.moulds, *family.aliases) for family in shop.families]
-        known = load_start(network, weights, [family.number for family in shop.families], others)
+        known = load_start(network, weights, [family.number for family in shop.families], class_by_name(shop.families))
         origin.write_text(weights.name, encoding="utf-8")
         _put_by(shop)
         if len(known) < network.classes:

@@ -28,7 +28,7 @@ State = dict[str, Tensor]
 
 
 def load_start(
-    network: Network, weights: Path, families: Sequence[str] = (), other_names: Sequence[Sequence[str]] = ()
+    network: Network, weights: Path, families: Sequence[str] = (), class_of: Mapping[str, int] | None = None
 ) -> list[int]:
     """Loads the feature layers; of a network trained before, the classifier's rows of the families that both know, too.
 
@@ -37,7 +37,7 @@ def load_start(
         weights: an .npz file, a file of torch (a state with torchvision's names, or a checkpoint), or "torchvision".
         families: the network's classes, in their order. A checkpoint may know some of them, in another one, and others
             besides; the classifier of one that names none is left out, as its classes may be any.
-        other_names: of each of these families: moulds and aliases, by one of which the checkpoint may call it.
+        class_of: the class of every other name of theirs, by which the checkpoint may call them.
 
     Returns:
         The classes whose rows of the classifier were loaded.
@@ -47,7 +47,7 @@ def load_start(
     """
     state, known = _read(network, weights)
     state = {_own_name(network, name): value for name, value in state.items()}
-    rows = _rows(known, families, other_names, len(state.get(CLASSIFIER[1], ())), network.classes)
+    rows = _rows(known, families, class_of or {}, len(state.get(CLASSIFIER[1], ())), network.classes)
     fitting = {key: value for key, value in state.items() if key.startswith("features.")}
     try:
         fitting |= {key: _with_rows(network.state_dict()[key], state[key], rows) for key in CLASSIFIER if rows}
@@ -66,22 +66,21 @@ def load_start(
 def _rows(
     known: Sequence[str] | None,
     families: Sequence[str],
-    other_names: Sequence[Sequence[str]],
+    class_of: Mapping[str, int],
     outputs: int,
     classes: int,
 ) -> dict[int, int]:
-    """For each class that a file of weights brings a row for, which of its `outputs` rows that is: no row twice, and a
-    family's own number counts before another's alias."""
+    """For each class that a file of weights brings a row for, which of its `outputs` rows that is; its own
+    number's before another name's."""
     if known is None:
         return {}
     if not families:
         return {k: k for k in range(classes)} if outputs == classes else {}
     place = {family: row for row, family in enumerate(known)}
     rows = {k: place[family] for k, family in enumerate(families) if family in place}
-    for k, names in enumerate(other_names):
-        free = [place[name] for name in names if name in place and place[name] not in rows.values()]
-        if k not in rows and free:
-            rows[k] = free[0]
+    for name, row in place.items():
+        if name in class_of:
+            rows.setdefault(class_of[name], row)
     return dict(sorted(rows.items()))
 
 

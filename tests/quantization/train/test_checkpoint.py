@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from edge.errors import BrickgateError, InputError
+from quantization.recipe import Family, class_by_name
 from quantization.train import curves
 from quantization.train.checkpoint import Progress, Subject, load_trained
 from quantization.train.curves import Curves
@@ -144,8 +145,10 @@ def test_a_network_starts_with_the_classifier_of_those_of_its_families_that_are_
     assert load_start(fewer, saved.checkpoint, ("3003",))
     assert fewer.dense.bias.tolist() == [-3.0]
     renamed = MobileNetV2(3, 0.25)
-    names = [("x", "3003"), (), ("3001", "3003")]  # the first takes the row that the last has an alias for, too
-    assert load_start(renamed, saved.checkpoint, ("3003b", "3001", "3009"), names) == [0, 1]
+    names = (("3003b", ("x",), ("3003",)), ("3001", (), ()), ("3009", (), ("3001", "3003")))  # the last comes too late
+    families = [Family(*of_one, "Brick") for of_one in names]
+    numbers = [family.number for family in families]
+    assert load_start(renamed, saved.checkpoint, numbers, class_by_name(families)) == [0, 1]
     assert renamed.dense.bias[:2].tolist() == [-3.0, 2.0]
     torch.save({"average": saved.average}, saved.checkpoint)
     assert not load_start(others, saved.checkpoint, ("3001", "3003")), "nothing tells which families it knows"

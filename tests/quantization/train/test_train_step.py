@@ -314,3 +314,11 @@ def test_by_itself_a_training_of_known_parts_begins_with_what_the_shipped_model_
     assert said[0] == "no starting weights given: starting from those of the shipped universal model"
     assert not [line for line in said if "first classifier" in line]
     assert (shop.folder / "weights.txt").read_text() == train_step.SHIPPED_WEIGHTS.name
+
+
+def test_starting_weights_may_call_a_part_by_any_of_its_names(shop, monkeypatch):
+    given = []
+    monkeypatch.setattr(train_step, "load_start", lambda *asked: given.append(asked[3]) or [*range(len(shop.families))])
+    renamed = [replace(family, moulds=(*family.moulds, f"old-{family.number}")) for family in shop.families]
+    factory.train(replace(shop, families=renamed), train_step.SHIPPED_WEIGHTS, 0, minutes=0)
+    assert [given[0][f"old-{family.number}"] for family in shop.families] == [*range(len(shop.families))]
