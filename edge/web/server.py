@@ -18,7 +18,7 @@ from typing import Any
 from edge.clock import Clock
 from edge.journal.picture_files import picture_of
 from edge.web import page
-from edge.web.access import is_local, is_own_name
+from edge.web.access import is_local, is_own_name, search_domains
 from edge.web.view import Viewpoint
 
 MOST_CONNECTIONS = 8
@@ -119,7 +119,8 @@ class StatusHandler(BaseHTTPRequestHandler):
         """Nothing: a log of every look would only fill the card."""
 
     def _answer(self, *, with_body: bool) -> None:
-        if not is_own_name(self.headers.get("Host", "localhost"), self.server.viewpoint.hostname()):
+        host = self.headers.get("Host", "localhost")
+        if not is_own_name(host, self.server.viewpoint.hostname(), search_domains()):
             self.send_error(HTTPStatus.MISDIRECTED_REQUEST)
             return
         path = self.path.partition("?")[0]

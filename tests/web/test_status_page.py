@@ -295,7 +295,7 @@ def test_nothing_is_loaded_from_elsewhere_and_nothing_is_executed(folder: Folder
     [
         ("brickgate.local", 200), ("brickgate", 200), ("BRICKGATE.fritz.box:80", 200), ("192.168.1.23:80", 200),
         ("[fe80::1]:80", 200), ("localhost:8080", 200), ("evil.example", 421),
-        ("brickgate-evil.example", 421), ("", 421),
+        ("brickgate-evil.example", 421), ("brickgate.evil.example", 421), ("", 421),
     ],
 )  # fmt: skip
 def test_a_name_that_is_not_this_machines_is_refused(folder: Folder, host: str, status: int) -> None:
