@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, ValidationInfo
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Strict, ValidationInfo
 
 
 class Section(BaseModel):
@@ -25,11 +26,18 @@ def _written_as_number(value: object) -> object:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
+def _on_one_line(value: str) -> str:
+    """Names stand in lines of the journal, of messages and of commands."""
+    if any(unicodedata.category(character) in ("Cc", "Zl", "Zp") for character in value):
+        raise ValueError(f"{value!r} holds a line break, a tab or the like: write it on one line, without '|' or '>'")
+    return value
+
+
 def _one_or_many(value: object) -> object:
     return (value,) if isinstance(value, str | int | float) else value
 
 
-Text = Annotated[str, BeforeValidator(_written_as_number), Field(min_length=1)]
+Text = Annotated[str, BeforeValidator(_written_as_number), Field(min_length=1), AfterValidator(_on_one_line)]
 Number = Annotated[float, Strict(), Field(allow_inf_nan=False)]
 Whole = Annotated[int, Strict()]
 Texts = Annotated[tuple[Text, ...], BeforeValidator(_one_or_many), Field(min_length=1)]

@@ -105,6 +105,13 @@ def test_part_lists_are_relative_to_the_yaml(tmp_path: Path, monkeypatch: pytest
     ]
 
 
+@pytest.mark.parametrize("name", ["|\n      roofs-red", '"roofs\\tred"'])
+def test_a_name_stands_on_one_line(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ConfigError, match=f"^{tmp_path}/bins.yaml:[0-9]+: .*write it on one line") as raised:
+        load_bins(edited(tmp_path, WEST / "bins.yaml", "- name: roofs-red", f"- name: {name}"))
+    assert "\n" not in str(raised.value)
+
+
 def test_numbers_are_words_where_words_are_meant(tmp_path: Path) -> None:
     file = tmp_path / "bins.yaml"
     file.write_text(
