@@ -40,6 +40,8 @@ QUEUE_PARTS = 64
 CLOSE_S = 20.0
 """What a slow disk is given to take the last pictures."""
 JPEG_QUALITY = 95
+SOUND_LOOKS = 200
+"""After so many kept in a row a failing disk is told of anew: of one that is nearly full small pictures find room."""
 
 
 @contextmanager
@@ -103,7 +105,7 @@ class Captures:
         """Looks that came faster than they could be written."""
         self.lost = 0
         """Looks that the disk did not take."""
-        self._disk_failed = False
+        self._kept_in_a_row = SOUND_LOOKS
         self._thread: threading.Thread | None = None
         self._append(",".join(COLUMNS) + "\n")
         if threaded:
@@ -194,12 +196,12 @@ class Captures:
                 with contextlib.suppress(OSError):  # On a disk that turned read-only nothing can be taken away, either.
                     (self.folder / name).unlink()
                 self.lost += 1
-                if not self._disk_failed:
+                if self._kept_in_a_row >= SOUND_LOOKS:
                     self._warn(f"captures {self.folder}: cannot be written ({error.strerror}): free the disk")
-                self._disk_failed = True
+                self._kept_in_a_row = 0
             else:
                 self.written += 1
-                self._disk_failed = False
+                self._kept_in_a_row += 1
 
     def _write_picture(self, name: str, look: Look) -> None:
         encoded = cv2.imencode(".jpg", look.crop_bgr, (cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY))[1]

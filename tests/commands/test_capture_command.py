@@ -158,6 +158,27 @@ def test_a_full_disk_costs_pictures_and_is_one_line(tmp_path, monkeypatch):
     assert len(list(folder.glob("*.jpg"))) == 2
 
 
+def test_a_disk_that_takes_a_picture_now_and_then_is_told_of_once_until_it_is_sound_again(tmp_path, monkeypatch):
+    said: list[str] = []
+    full = [False]
+    write = Path.write_bytes
+
+    def write_bytes(path, data):
+        if full[0]:
+            raise OSError(28, "No space left on device")
+        return write(path, data)
+
+    monkeypatch.setattr(Path, "write_bytes", write_bytes)
+    monkeypatch.setattr("edge.captures.SOUND_LOOKS", 3)
+    with open_captures(tmp_path, said) as captures:
+        warnings = []
+        for track_id, failing in enumerate((True, False, True, False, False, True, False, False, False, True)):
+            full[0] = failing
+            captures.observe(outcome(seen(track_id)))
+            warnings.append(len(said))
+    assert warnings == [1, 1, 1, 1, 1, 1, 1, 1, 1, 2]
+
+
 def test_what_a_bad_disk_does_not_let_be_taken_away_ends_no_run(tmp_path):
     said = []
     with open_captures(tmp_path, said) as captures:
