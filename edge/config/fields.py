@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from pathlib import Path
 from typing import Annotated
 
@@ -28,7 +27,7 @@ def _written_as_number(value: object) -> object:
 
 def _on_one_line(value: str) -> str:
     """Names stand in lines of the journal, of messages and of commands."""
-    if any(unicodedata.category(character) in ("Cc", "Zl", "Zp") for character in value):
+    if any(character < " " for character in value):
         raise ValueError(f"{value!r} holds a line break, a tab or the like: write it on one line, without '|' or '>'")
     return value
 
