@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -133,21 +134,26 @@ def test_what_comes_too_fast_is_dropped_and_counted_and_nothing_waits(tmp_path, 
     ]
 
 
-def test_a_full_disk_costs_pictures_and_is_one_line(tmp_path, monkeypatch):
-    said: list[str] = []
-    full = [False]
-    write = Path.write_bytes
+@pytest.fixture
+def disk(monkeypatch):
+    """A disk that takes ten bytes of a file and no more while `full` is set."""
+    disk, write = SimpleNamespace(full=False), Path.write_bytes
 
     def write_bytes(path, data):
-        if full[0]:
+        if disk.full:
             write(path, data[:10])
             raise OSError(28, "No space left on device")
         return write(path, data)
 
     monkeypatch.setattr(Path, "write_bytes", write_bytes)
+    return disk
+
+
+def test_a_full_disk_costs_pictures_and_is_one_line(tmp_path, disk):
+    said: list[str] = []
     with open_captures(tmp_path, said) as captures:
         for track_id in range(4):
-            full[0] = track_id in (1, 2)
+            disk.full = track_id in (1, 2)
             captures.observe(outcome(seen(track_id)))
     folder = tmp_path / "run-0001"
     assert said == [
@@ -158,22 +164,13 @@ def test_a_full_disk_costs_pictures_and_is_one_line(tmp_path, monkeypatch):
     assert len(list(folder.glob("*.jpg"))) == 2
 
 
-def test_a_disk_that_takes_a_picture_now_and_then_is_told_of_once_until_it_is_sound_again(tmp_path, monkeypatch):
+def test_a_disk_that_takes_a_picture_now_and_then_is_told_of_once_until_it_is_sound_again(tmp_path, disk, monkeypatch):
     said: list[str] = []
-    full = [False]
-    write = Path.write_bytes
-
-    def write_bytes(path, data):
-        if full[0]:
-            raise OSError(28, "No space left on device")
-        return write(path, data)
-
-    monkeypatch.setattr(Path, "write_bytes", write_bytes)
     monkeypatch.setattr("edge.captures.SOUND_LOOKS", 3)
     with open_captures(tmp_path, said) as captures:
         warnings = []
         for track_id, failing in enumerate((True, False, True, False, False, True, False, False, False, True)):
-            full[0] = failing
+            disk.full = failing
             captures.observe(outcome(seen(track_id)))
             warnings.append(len(said))
     assert warnings == [1, 1, 1, 1, 1, 1, 1, 1, 1, 2]
