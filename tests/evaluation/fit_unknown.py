@@ -32,7 +32,8 @@ def main() -> None:
     parser.add_argument("--score", choices=SCORES, help="another than the bundle's")
     parser.add_argument("--dry", action="store_true", help="leave the bundle as it is")
     options = parser.parse_args()
-    shop, bundle = open_shop(options.recipe, options.work, 1), load_bundle(options.recipe)
+    shop = open_shop(options.recipe, options.work, 1)
+    bundle = load_bundle(shop.recipe.name)
     score = options.score or (bundle.familiarity.score if bundle.familiarity else None)
     if bundle.size_evidence is None or score is None:
         parser.error(f"the bundle {bundle.name} has no size evidence, or no score: name one with --score")

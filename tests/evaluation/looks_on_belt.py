@@ -1,8 +1,8 @@
 """What looks at a part on the belt are worth: one, alone and with the size that it shows, and several, turned or not.
 
 `python tests/evaluation/looks_on_belt.py --recipe universal --work data/universal`: parts of the recipe, rendered as
-they ride past the camera, and the shipped bundle of that name. `brickgate-model evaluate` measures the same of looks
-that are turned, as the machine's are.
+they ride past the camera, and the shipped bundle of its name, or another with `--bundle FOLDER`. `brickgate-model
+evaluate` measures the same of looks that are turned, as the machine's are.
 """
 
 from __future__ import annotations
@@ -33,9 +33,11 @@ def main() -> None:
     parser = ArgumentParser(description=__doc__)
     parser.add_argument("--recipe", default="universal")
     parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--bundle", help="folder or shipped name; else the recipe's name")
     parser.add_argument("--parts", type=int, default=500)
     options = parser.parse_args()
-    shop, bundle = open_shop(options.recipe, options.work, 1), load_bundle(options.recipe)
+    shop = open_shop(options.recipe, options.work, 1)
+    bundle = load_bundle(options.bundle or shop.recipe.name)
     if bundle.size_evidence is None:
         parser.error(f"the bundle {bundle.name} has no size evidence")
     looks = make_track_looks(shop.families, shop.meshes, bundle.input.width_px, options.parts, shop.recipe.seed + 30)
