@@ -16,7 +16,7 @@ from edge.bundle.preprocess import TURNS, InputSpec, cut, turned
 from quantization.data.belts import make_belts
 from quantization.data.colours import SOLID, TRANSPARENT, palette
 from quantization.data.look import Look, Looks
-from quantization.render.compose import ABSORPTION, DIFFUSE_FULL, srgb_to_linear
+from quantization.render.compose import ABSORPTION, DIFFUSE_FULL, linear_to_srgb, srgb_to_linear
 
 Rng = np.random.Generator
 Floats = NDArray[np.floating]
@@ -53,6 +53,14 @@ class Augmenter:
             light = through_frosted_plastic(light, rng)
         return self._photographed(light, rng)
 
+    def clean(self, index: int, margin: float, rng: Rng) -> Bytes:
+        """One picture of look `index` as a good camera takes it and the machine cuts it out: in any colour, on any
+        belt, but sharp, well exposed, whole, alone, and with `margin` of its longer side around it."""
+        look = self._looks.look(index)
+        matrix = placed(look.hull, drawn_turn(look.elevation_deg, rng), margin, np.zeros(2), self._size_px)
+        light = self._lit(self._warped(look, matrix), look.transparent, rng)
+        return (linear_to_srgb(light) * 255 + 0.5).astype(np.uint8)
+
     def retaken(self, rgb: Bytes, rng: Rng) -> Bytes:
         """One picture of what a camera took, (H, W, 3) uint8 RGB: light and camera are drawn anew, nothing is moved but
         the whole by quarter turns, in which the machine will show its looks."""
@@ -66,7 +74,9 @@ class Augmenter:
         return self._stored(light, rng)
 
     def _framed(self, look: Look, rng: Rng) -> Bytes:
-        matrix = framing(look.hull, look.elevation_deg, self._size_px, rng)
+        return self._warped(look, framing(look.hull, look.elevation_deg, self._size_px, rng))
+
+    def _warped(self, look: Look, matrix: Floats) -> Bytes:
         size = (self._size_px, self._size_px)
         framed = cv2.warpAffine(
             np.ascontiguousarray(look.layers), matrix, size, flags=cv2.INTER_LINEAR, borderValue=(0, 0, 255, 0)
@@ -144,7 +154,14 @@ class Augmenter:
 
 
 def framing(hull: Floats, elevation_deg: float, size_px: int, rng: Rng) -> Floats:
-    """(2, 3) affine matrix from a look's pixels to the training picture.
+    """(2, 3) affine matrix from a look's pixels to the training picture: turned, and framed more or less well."""
+    linear = drawn_turn(elevation_deg, rng)
+    margin = rng.uniform(-0.05, 0.22) if rng.random() < 0.85 else rng.uniform(0.2, 0.5)
+    return placed(hull, linear, margin, rng.normal(0, 0.035, 2), size_px)
+
+
+def drawn_turn(elevation_deg: float, rng: Rng) -> Floats:
+    """(2, 2) turn in the picture, with a little stretch and shear.
 
     Steep views (and those from below) may turn by any angle; oblique ones mostly keep gravity down, as cameras do.
     """
@@ -153,14 +170,17 @@ def framing(hull: Floats, elevation_deg: float, size_px: int, rng: Rng) -> Float
     cos, sin = np.cos(angle), np.sin(angle)
     stretch = np.exp(rng.normal(0, 0.05, 2))
     shear = rng.normal(0, 0.04)
-    linear = np.array([[stretch[0], shear], [0, stretch[1]]]) @ np.array([[cos, -sin], [sin, cos]])
+    return np.array([[stretch[0], shear], [0, stretch[1]]]) @ np.array([[cos, -sin], [sin, cos]])
+
+
+def placed(hull: Floats, linear: Floats, margin: float, off: Floats, size_px: int) -> Floats:
+    """(2, 3) affine matrix that turns by `linear` and fills a square of `size_px`, but for `margin` on each side; that
+    and `off` (2,), by which the middle is missed, are shares of the longer side."""
     turned = hull @ linear.T
     low, high = turned.min(axis=0), turned.max(axis=0)
     longer = max(float((high - low).max()), 4.0)
-    margin = rng.uniform(-0.05, 0.22) if rng.random() < 0.85 else rng.uniform(0.2, 0.5)
     zoom = size_px / (longer * (1 + 2 * margin))
-    off = rng.normal(0, 0.035, 2) * longer
-    shift = size_px / 2 - zoom * ((low + high) / 2 + off)
+    shift = size_px / 2 - zoom * ((low + high) / 2 + off * longer)
     return np.concatenate([zoom * linear, shift[:, None]], axis=1).astype(np.float32)
 
 

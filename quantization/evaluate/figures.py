@@ -113,18 +113,24 @@ def accuracy_figures(scores: ModelScores, groups: Sequence[int]) -> dict[str, fl
     answers = unseen.logits.argmax(1)
     of_float = float((scores.unseen_float == unseen.families).mean())
     exact = top1(unseen.logits, unseen.families)
-    category, _ = accuracy_by_category(np.exp(stored), unseen.families, [part.category for part in scores.parts])
+    category_of = [part.category for part in scores.parts]
+    category, _ = accuracy_by_category(np.exp(stored), unseen.families, category_of)
+    clean = scores.log_scores(scores.clean.logits)
+    clean_category, _ = accuracy_by_category(np.exp(clean), scores.clean.families, category_of)
     ridden = scores.log_scores(belt.logits).reshape(-1, belt.looks_a_part, len(scores.parts))
     fused = np.log(fuse(ridden, Method.TEMPERED_PRODUCT, scores.fusion_exponent) + np.float32(1e-30))
     truth = belt.families[:: belt.looks_a_part]
     independent = curves_by_looks(scores, unseen)[Method.TEMPERED_PRODUCT]
     sized = log_scores_with_size(scores.log_scores(belt.logits), belt.sizes_mm, scores.size)
-    sized_category, _ = accuracy_by_category(np.exp(sized), belt.families, [part.category for part in scores.parts])
+    sized_category, _ = accuracy_by_category(np.exp(sized), belt.families, category_of)
     return {
         "synthetic_one_look_top1": exact,
         "synthetic_one_look_top5": top(unseen.logits, unseen.families, 5),
         "synthetic_one_look_category": category,
         "synthetic_one_look_up_to_look_alikes": top1_up_to(answers, unseen.families, groups),
+        "clean_one_look_top1": top1(clean, scores.clean.families),
+        "clean_one_look_top5": top(clean, scores.clean.families, 5),
+        "clean_one_look_category": clean_category,
         "synthetic_three_looks_top1": independent[min(3, len(independent)) - 1],
         "synthetic_one_look_top1_float": of_float,
         "int8_drop": of_float - exact,

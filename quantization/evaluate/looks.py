@@ -37,9 +37,14 @@ class UnseenLooks:
             yield np.stack([self.picture(i) for i in range(start, min(start + size, len(self.families)))])
 
 
-def make_test_looks(looks: LayerSet, size_px: int, parts: int, looks_a_part: int, seed: int) -> UnseenLooks:
+def make_test_looks(
+    looks: LayerSet, size_px: int, parts: int, looks_a_part: int, seed: int, clean_margin: float | None = None
+) -> UnseenLooks:
     """Looks at `parts` simulated parts. Those of one part share the augmentation's random draws, so that what goes
     wrong in one look tends to go wrong in the others, as on a machine; the renders differ in pose and view.
+
+    With `clean_margin` the looks are as a good camera takes them and the machine cuts them out (`Augmenter.clean`),
+    else as training has them, where much goes wrong.
 
     Raises:
         InputError: a family without a render: the set is not finished.
@@ -57,7 +62,10 @@ def make_test_looks(looks: LayerSet, size_px: int, parts: int, looks_a_part: int
     chosen = np.concatenate([_drawn(by_family[family], looks_a_part, rng) for family in family_of])
 
     def picture(index: int) -> Bytes:
-        return augmenter.picture(int(chosen[index]), np.random.default_rng([seed, 5, index // looks_a_part]))
+        rng = np.random.default_rng([seed, 5, index // looks_a_part])
+        if clean_margin is None:
+            return augmenter.picture(int(chosen[index]), rng)
+        return augmenter.clean(int(chosen[index]), clean_margin, rng)
 
     return UnseenLooks(np.repeat(family_of, looks_a_part), looks_a_part, picture)
 

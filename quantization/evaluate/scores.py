@@ -63,6 +63,7 @@ class ModelScores:
         size: how long and wide the parts lie on the belt.
         unseen: of unseen renders, each look of a part in another pose and view.
         unseen_float: (N,) the float network's answer to each of those looks.
+        clean: of unseen renders as a good camera takes them, where `unseen` are as bad as training's.
         belt: of parts that ride past the camera.
         unknown: of parts that the model never saw; the families count in `unknown_parts`.
         unknown_belt: of such parts that ride past the camera.
@@ -78,6 +79,7 @@ class ModelScores:
     size: SizeEvidence
     unseen: LookScores
     unseen_float: NDArray[np.int64]
+    clean: LookScores
     belt: LookScores
     unknown: LookScores
     unknown_belt: LookScores
@@ -103,7 +105,7 @@ def save_scores(scores: ModelScores, folder: Path) -> None:
         "size/sides_mm": scores.size.sides_mm,
         "size/weights": scores.size.weights,
     }
-    for name in ("unseen", "belt", "unknown", "unknown_belt"):
+    for name in ("unseen", "clean", "belt", "unknown", "unknown_belt"):
         looks: LookScores = getattr(scores, name)
         arrays |= {f"{name}/{key}": value for key, value in asdict(looks).items()}
     for name, photos in scores.photos.items():
@@ -166,6 +168,7 @@ def _read(folder: Path) -> ModelScores:
             size=SizeEvidence(arrays["size/sides_mm"], arrays["size/weights"]),
             unseen=looks("unseen"),
             unseen_float=arrays["unseen_float"],
+            clean=looks("clean"),
             belt=looks("belt"),
             unknown=looks("unknown"),
             unknown_belt=looks("unknown_belt"),

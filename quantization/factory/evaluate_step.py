@@ -39,7 +39,7 @@ from quantization.train.network import to_input
 
 PARTS_A_FAMILY, MOST_PARTS = 10, 1500
 """Simulated parts of each family; fewer, though one at least, where there are many families."""
-LOOKS_A_PART, FITTING_LOOKS = 8, 4
+LOOKS_A_PART, FITTING_LOOKS, CLEAN_LOOKS = 8, 4, 2
 TRACKS_A_FAMILY, MOST_TRACKS = 10, 1200
 """Parts that ride past the camera when the fusion is fitted, and what counts as an unknown part: thresholds that one
 part in a hundred does not reach want hundreds of parts."""
@@ -53,6 +53,7 @@ class TestSets:
     renders: LayerSet
     fitting: UnseenLooks
     unseen: UnseenLooks
+    clean: UnseenLooks
     belt: UnseenLooks
     unknown: UnseenLooks
     unknown_belt: UnseenLooks
@@ -87,6 +88,7 @@ def evaluate(shop: Workshop, photos: list[Path]) -> dict[str, Any]:
         size=SizeEvidence(*size_table(shop.families, shop.meshes)),
         unseen=unseen,
         unseen_float=of_float,
+        clean=score_looks(sets.clean, int8),
         belt=belt,
         unknown=score_looks(sets.unknown, int8),
         unknown_belt=score_looks(sets.unknown_belt, int8),
@@ -136,6 +138,7 @@ def _make_sets(shop: Workshop) -> TestSets:
         renders,
         fitting=make_test_looks(renders, size_px, parts, min(FITTING_LOOKS, looks), seed + 10),
         unseen=make_test_looks(renders, size_px, parts, each, seed + 20),
+        clean=make_test_looks(renders, size_px, parts, min(CLEAN_LOOKS, looks), seed + 50, recipe.margin),
         belt=known_tracks(shop),
         unknown=make_test_looks(open_layers(folder), size_px, PARTS_A_FAMILY * len(strange), each, seed + 40),
         unknown_belt=strange_tracks(shop),

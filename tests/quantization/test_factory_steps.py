@@ -266,6 +266,11 @@ def looks(parts, looks_a_part):
     return synthetic.UnseenLooks(families, looks_a_part, lambda i: np.full((8, 8, 3), families[i], np.uint8))
 
 
+def clean_looks():
+    """Four parts that `looks` has as well, of which the model takes three for others."""
+    return synthetic.UnseenLooks(np.arange(4), 1, lambda i: np.full((8, 8, 3), 2 * (i // 2), np.uint8))
+
+
 @pytest.fixture
 def measured(shop, write_renders, monkeypatch):
     numbers = tuple(family.number for family in shop.families)
@@ -276,7 +281,11 @@ def measured(shop, write_renders, monkeypatch):
     monkeypatch.setattr(evaluate_step, "quantized_from", lambda shop: float_logits)
     monkeypatch.setattr(evaluate_step, "to_input", lambda pictures: pictures)
     monkeypatch.setattr(evaluate_step, "render_shards", lambda *arguments, **more: None)
-    monkeypatch.setattr(evaluate_step, "make_test_looks", lambda layers, size, parts, each, seed: looks(parts, each))
+    monkeypatch.setattr(
+        evaluate_step,
+        "make_test_looks",
+        lambda layers, size, parts, each, seed, margin=None: looks(parts, each) if margin is None else clean_looks(),
+    )
     monkeypatch.setattr(
         evaluate_step, "make_track_looks", lambda *arguments: replace(looks(12, 5), sizes_mm=np.full((60, 2), 16.0))
     )
@@ -297,6 +306,7 @@ def test_what_was_measured_and_fitted_is_kept(shop, measured):
     assert accuracy["synthetic_one_look_top1"] == accuracy["synthetic_one_look_top1_float"] == pytest.approx(0.75)
     assert accuracy["int8_float_agreement"] == 1.0
     assert accuracy["synthetic_three_looks_top1"] > 0.9
+    assert accuracy["clean_one_look_top1"] == 0.25
     assert accuracy["expected_calibration_error"] < accuracy["expected_calibration_error_before"]
     assert result["temperature"] > 1.0
     assert 0 <= result["fusion_exponent"] <= 1

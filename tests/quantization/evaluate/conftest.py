@@ -37,7 +37,7 @@ def model_scores() -> ModelScores:
     logits[second] = logits[second][:, [1, 0, 2, 3]]
     of_float = logits.argmax(1)
     of_float[::10] = families[::10]
-    ridden = np.repeat(np.arange(4), LOOKS_A_PART)
+    ridden, clean = np.repeat(np.arange(4), LOOKS_A_PART), np.repeat(np.arange(4), 2)
     strange = np.repeat(np.arange(6), LOOKS_A_PART)
     seen = np.array([0, 0, 1, 1, 2])
     photos = PhotoScores(
@@ -54,6 +54,7 @@ def model_scores() -> ModelScores:
         ),
         unseen=LookScores(logits, families, LOOKS_A_PART),
         unseen_float=of_float,
+        clean=LookScores((5 * np.eye(4)[[0, 0, 1, 0, 2, 2, 3, 3]]).astype(np.float32), clean, 2),
         belt=LookScores(drawn(rng, ridden, 3.0), ridden, LOOKS_A_PART, SEEN_MM[ridden]),
         unknown=LookScores(drawn(rng, np.zeros(48, int), 2.0), strange, LOOKS_A_PART),
         unknown_belt=LookScores(

@@ -62,6 +62,12 @@ def test_int8_is_set_against_float(model_scores):
     assert brick_or_brick > found["synthetic_one_look_up_to_look_alikes"] + 0.08
 
 
+def test_a_good_cameras_looks_have_figures_of_their_own(model_scores):
+    found = figures.accuracy_figures(model_scores, ALONE)
+    assert found["clean_one_look_top1"] == 0.875  # one brick of eight looks is taken for another brick
+    assert found["clean_one_look_category"] == found["clean_one_look_top5"] == 1.0
+
+
 def test_a_look_that_cannot_tell_is_told_by_its_size(model_scores):
     belt = model_scores.belt
     blind = replace(model_scores, belt=replace(belt, logits=np.zeros_like(belt.logits)))

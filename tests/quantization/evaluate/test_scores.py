@@ -25,7 +25,7 @@ def test_scores_come_back_as_they_were_stored(stored, model_scores):
     found = load(stored, model_scores)
     assert (found.parts, found.unknown_parts) == (model_scores.parts, model_scores.unknown_parts)
     assert (found.temperature, found.fusion_exponent) == (0.8, 0.5)
-    for name in ("unseen", "belt", "unknown", "unknown_belt"):
+    for name in ("unseen", "clean", "belt", "unknown", "unknown_belt"):
         before, after = getattr(model_scores, name), getattr(found, name)
         assert np.array_equal(before.logits, after.logits)
         assert np.array_equal(before.families, after.families)
