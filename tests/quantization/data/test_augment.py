@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from quantization.data import augment
-from quantization.data.augment import Augmenter, continued_border, framing, placed, tone_table, white_balance
+from quantization.data.augment import Augmenter, continued_border, framing, tone_table, white_balance
 from quantization.data.belts import make_belts
 from quantization.data.colours import SOLID, TRANSPARENT, palette
 from quantization.data.layers import open_layers
@@ -82,19 +82,17 @@ def test_framing_scales_the_part_to_its_margin(elevation_deg):
     assert max(offsets) < 0.035 * 5
 
 
-def test_a_good_camera_shows_the_part_whole_and_in_the_middle(write_renders, tmp_path):
-    looks = open_layers(write_renders(tmp_path / "solid"))
-    augmenter = Augmenter(looks, SIZE_PX, 1)
+def test_a_good_camera_shows_the_part_whole_and_in_the_middle(renders, monkeypatch):
+    monkeypatch.setattr(Augmenter, "_belt", lambda self, rng: np.zeros((SIZE_PX, SIZE_PX, 3), np.float32))
+    augmenter = Augmenter(open_layers(renders), SIZE_PX, 1)
     for k in range(12):
-        look, rng = looks.look(k), np.random.default_rng([9, k])
-        picture = augmenter.clean(k, 0.1, rng)
+        picture = augmenter.clean(k, 0.1, np.random.default_rng([9, k]))
         assert picture.shape == (SIZE_PX, SIZE_PX, 3) and picture.dtype == np.uint8
         assert np.array_equal(picture, augmenter.clean(k, 0.1, np.random.default_rng([9, k])))
-        matrix = placed(look.hull, np.eye(2), 0.1, np.zeros(2), SIZE_PX)
-        corners = look.hull @ matrix[:, :2].T + matrix[:, 2]
-        low, high = corners.min(axis=0), corners.max(axis=0)
-        assert (high - low).max() * 1.2 == pytest.approx(SIZE_PX, abs=0.01)
-        assert (low + high) / 2 == pytest.approx(SIZE_PX / 2, abs=0.01)
+        corners = np.argwhere(picture.any(axis=2))  # a belt that reflects nothing leaves the part alone
+        low, high = corners.min(axis=0), corners.max(axis=0) + 1
+        assert (high - low).max() * 1.2 == pytest.approx(SIZE_PX, abs=5)  # edges are soft
+        assert (low + high) / 2 == pytest.approx(SIZE_PX / 2, abs=1.5)
 
 
 def test_a_good_cameras_pictures_are_sharper_than_trainings(renders):
