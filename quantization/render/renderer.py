@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from edge.errors import BrickgateError
 from quantization.ldraw.mesh import PartMesh
+from quantization.memory import keep_freed_memory
 from quantization.render import shaders
 from quantization.render.compose import encode_layers
 from quantization.render.lighting import MAX_DIRECTIONS, LightSet, light_scene
@@ -42,6 +43,7 @@ class Renderer:
 
     def __init__(self, size_px: int, samples: int = 4) -> None:
         self.size_px = size_px
+        keep_freed_memory()  # ten megabytes a look: cleared anew each time, they take as long as the drawing
         try:
             self._gl = moderngl.create_context(require=330, standalone=True, **cast(Any, {"backend": "egl"}))
         except Exception as error:  # moderngl raises bare Exception

@@ -16,12 +16,12 @@ import torch
 from torch import Tensor, nn
 
 from quantization.data.stream import Mix, told_of_killed_makers
+from quantization.memory import keep_freed_memory
 from quantization.train import checkpoint
 from quantization.train.checkpoint import Progress, Subject
 from quantization.train.curves import Curves
 from quantization.train.kinds import make_network
 from quantization.train.layers import Network, to_input
-from quantization.train.memory import keep_freed_memory
 from quantization.train.objective import Labels, Objective
 from quantization.train.parallel import ALONE, Crew
 from quantization.train.running import Report, StageRun

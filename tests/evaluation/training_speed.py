@@ -16,7 +16,7 @@ import time
 import torch
 from torch.nn import functional
 
-from quantization.train.memory import keep_freed_memory
+from quantization.memory import keep_freed_memory
 from quantization.train.network import MobileNetV2
 
 BATCH = 64

@@ -1,4 +1,4 @@
-"""Memory that a step frees is kept for the next one."""
+"""Memory that a training step or a render frees is kept for the next one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ def keep_freed_memory() -> bool:
     """Tells glibc to hand blocks of every size out of its heap, and to give nothing back to the system.
 
     Unless told so it maps each block above 32 MB anew and gives it back when freed, and the system clears all of its
-    pages again at each step. That took a third to two fifths of a step's time (docs/results.md, "The universal model").
+    pages again at each step. That took a third to two fifths of a step's time (docs/results.md, "The universal model"),
+    and up to half of a render's ("Rendering").
 
     Returns:
         Whether the C library knows how: only glibc does.
