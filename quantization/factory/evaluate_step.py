@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from edge.bundle.manifest import BundlePart, sha256
 from edge.bundle.size import SizeEvidence
 from edge.catalogue.lookalikes import groups
 from edge.errors import BrickgateError, InputError
+from quantization.bar import Bar
 from quantization.data.layers import LayerSet, open_layers
 from quantization.evaluate import figures, unknown, unknown_tracks
 from quantization.evaluate.fits import fit_fusion_exponent, fit_temperature, fit_unsure_below
@@ -24,7 +25,7 @@ from quantization.evaluate.looks import UnseenLooks, make_test_looks
 from quantization.evaluate.machine_sizes import machine_errors
 from quantization.evaluate.photos import Photo, read_photos, score_photos
 from quantization.evaluate.pictures import write_pictures
-from quantization.evaluate.scores import PICTURES, LookScores, ModelScores, save_scores
+from quantization.evaluate.scores import PICTURES, LookScores, ModelScores, PhotoScores, save_scores
 from quantization.evaluate.tracks import make_track_looks
 from quantization.factory.bundle_step import part_entry
 from quantization.factory.quantize_step import converted_model, quantized_from, test_layers
@@ -59,6 +60,24 @@ class TestSets:
     unknown_belt: UnseenLooks
     unknown_parts: tuple[str, ...]
 
+    @property
+    def looks(self) -> dict[str, UnseenLooks]:
+        """Those that are asked for, by name."""
+        own = {one.name: getattr(self, one.name) for one in fields(self)}
+        return {name: value for name, value in own.items() if isinstance(value, UnseenLooks)}
+
+    def counted(self, bar: Bar) -> TestSets:
+        """The same; the bar moves with each picture that is made."""
+        return replace(self, **{name: _counted(looks, bar) for name, looks in self.looks.items()})
+
+
+def _counted(looks: UnseenLooks, bar: Bar) -> UnseenLooks:
+    def picture(index: int) -> NDArray[np.uint8]:
+        bar.advance()
+        return looks.picture(index)
+
+    return replace(looks, picture=picture)
+
 
 def evaluate(shop: Workshop, photos: list[Path]) -> dict[str, Any]:
     """Measures the int8 model, beside the float one, and fits temperature, fusion exponent and thresholds.
@@ -74,14 +93,56 @@ def evaluate(shop: Workshop, photos: list[Path]) -> dict[str, Any]:
     network, int8 = quantized_from(shop), TfliteModel(model)
     photos_of = {name: score_photos(kept, int8.logits, shop.recipe.input_px) for name, kept in photographs.items()}
     sets = _make_sets(shop)
+    pictures = sum(len(looks.families) for looks in sets.looks.values())
+    shop.report(f"looking at {pictures} pictures of parts")
+    with Bar("looking", pictures, 0, shown=True) as bar:
+        scores, fitting = _scored(shop, sets.counted(bar), network, int8, photos_of, sha256(model))
+    rejection = unknown.fit(fitting.logits, scores)
+    strange = SizeEvidence(*size_table(load_unknown_families(shop.recipe), shop.meshes))
+    rode = unknown_tracks.Ridden(
+        scores.belt, scores.unknown_belt, scores.size, strange, scores.temperature, scores.fusion_exponent
+    )
+    rejection |= unknown_tracks.fit(rejection["score"], rode, machine_errors())
+    result = {
+        "temperature": scores.temperature,
+        "fusion_exponent": scores.fusion_exponent,
+        "unsure_below": fit_unsure_below(log_softmax(fitting.logits, scores.temperature), fitting.families),
+        "unknown": rejection,
+        "quantization": int8.quantization,
+        "model_sha256": scores.model_sha256,
+        "accuracy": _accuracy(scores, rejection),
+        "looks": {
+            "independent": figures.curves_by_looks(scores, scores.unseen),
+            "belt": figures.curves_by_looks(scores, scores.belt),
+        },
+        "categories": figures.categories(scores),
+    }
+    shop.evaluation.unlink(missing_ok=True)  # not earlier: one that is stopped leaves what was measured before
+    _check_agreement(shop, result["accuracy"])
+    _keep(shop, scores, sets)
+    new = shop.evaluation.with_name(f".{shop.evaluation.name}.new")
+    new.write_text(json.dumps(result, indent=1), encoding="utf-8")
+    new.replace(shop.evaluation)
+    return result
+
+
+def _scored(
+    shop: Workshop,
+    sets: TestSets,
+    network: torch.nn.Module,
+    int8: TfliteModel,
+    photos: dict[str, PhotoScores],
+    model_sha256: str,
+) -> tuple[ModelScores, LookScores]:
+    """What the model answers and the temperature and exponent that are fitted to it, and the looks of the first fit."""
     fitting = score_looks(sets.fitting, int8)
     temperature = fit_temperature(fitting.logits, fitting.families)
     belt = score_looks(sets.belt, int8)
     ridden = log_softmax(belt.logits, temperature)
     unseen, of_float = _score_both(sets.unseen, int8, network)
-    scores = ModelScores(
+    return ModelScores(
         recipe=shop.recipe.name,
-        model_sha256=sha256(model),
+        model_sha256=model_sha256,
         parts=tuple(BundlePart(**part_entry(family, shop.meshes)) for family in shop.families),
         temperature=temperature,
         fusion_exponent=fit_fusion_exponent(ridden, belt.families, belt.looks_a_part),
@@ -93,33 +154,8 @@ def evaluate(shop: Workshop, photos: list[Path]) -> dict[str, Any]:
         unknown=score_looks(sets.unknown, int8),
         unknown_belt=score_looks(sets.unknown_belt, int8),
         unknown_parts=sets.unknown_parts,
-        photos=photos_of,
-    )
-    rejection = unknown.fit(fitting.logits, scores)
-    strange = SizeEvidence(*size_table(load_unknown_families(shop.recipe), shop.meshes))
-    rode = unknown_tracks.Ridden(belt, scores.unknown_belt, scores.size, strange, temperature, scores.fusion_exponent)
-    rejection |= unknown_tracks.fit(rejection["score"], rode, machine_errors())
-    result = {
-        "temperature": scores.temperature,
-        "fusion_exponent": scores.fusion_exponent,
-        "unsure_below": fit_unsure_below(log_softmax(fitting.logits, temperature), fitting.families),
-        "unknown": rejection,
-        "quantization": int8.quantization,
-        "model_sha256": scores.model_sha256,
-        "accuracy": _accuracy(scores, rejection),
-        "looks": {
-            "independent": figures.curves_by_looks(scores, unseen),
-            "belt": figures.curves_by_looks(scores, belt),
-        },
-        "categories": figures.categories(scores),
-    }
-    shop.evaluation.unlink(missing_ok=True)  # not earlier: one that is stopped leaves what was measured before
-    _check_agreement(shop, result["accuracy"])
-    _keep(shop, scores, sets)
-    new = shop.evaluation.with_name(f".{shop.evaluation.name}.new")
-    new.write_text(json.dumps(result, indent=1), encoding="utf-8")
-    new.replace(shop.evaluation)
-    return result
+        photos=photos,
+    ), fitting
 
 
 def _make_sets(shop: Workshop) -> TestSets:
@@ -134,6 +170,7 @@ def _make_sets(shop: Workshop) -> TestSets:
     plan = make_plan(moulds, looks, recipe.render.size_px, recipe.seed + TEST_SEED, split="test")
     render_shards(plan, folder, 1, shop.meshes, say=shop.report)
     seed, each = recipe.seed, min(LOOKS_A_PART, looks)
+    shop.report("rendering parts as they ride past the camera")
     return TestSets(
         renders,
         fitting=make_test_looks(renders, size_px, parts, min(FITTING_LOOKS, looks), seed + 10),

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from edge.errors import BrickgateError, InputError
+from quantization.bar import Bar
 from quantization.data.stream import Mix, batches
-from quantization.train.bar import Bar
 from quantization.train.curves import Curves
 from quantization.train.stages import Stage, rate_at
 

@@ -17,6 +17,7 @@ from edge.bundle.size import load_size_evidence
 from edge.bundle.unknown import FamiliarityTable
 from edge.errors import BrickgateError, InputError
 from quantization import factory
+from quantization.bar import Bar
 from quantization.evaluate import looks as synthetic
 from quantization.factory import Workshop, bundle_step, evaluate_step, quantize_step, training_data
 from quantization.factory.report_step import write_report
@@ -316,6 +317,24 @@ def test_what_was_measured_and_fitted_is_kept(shop, measured):
     assert [accuracy[f"unknown_belt_{name}_with_size_rejected"] for name in ("1_look", "3_looks")] == at_5_percent[:3:2]
     assert len(result["looks"]["independent"]["majority"]) == shop.recipe.render.test_looks_per_family == 4
     assert result["categories"]["Plate"] == {"parts": 1, "top1": pytest.approx(0.75), "category": pytest.approx(0.75)}
+
+
+def test_each_picture_that_is_looked_at_moves_the_bar(shop, measured, monkeypatch):
+    bars = []
+
+    class Counting(Bar):
+        def __init__(self, label, total, done, shown):
+            super().__init__(label, total, done, shown)
+            self.total, self.moved = total, 0
+            bars.append(self)
+
+        def advance(self):
+            self.moved += 1
+            super().advance()
+
+    monkeypatch.setattr(evaluate_step, "Bar", Counting)
+    measured(+1)
+    assert [bar.moved for bar in bars] == [bars[0].total]
 
 
 def test_an_int8_model_that_disagrees_with_the_float_one_is_refused(shop, measured):

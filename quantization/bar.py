@@ -1,4 +1,4 @@
-"""The progress bar of a stage."""
+"""The progress bar of a training stage, or of an evaluation."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 
 class Bar:
-    """Pictures of a stage, on standard error where a person looks on, and nowhere else."""
+    """Pictures, on standard error where a person looks on, and nowhere else."""
 
     def __init__(self, label: str, total: int, done: int, shown: bool) -> None:
         columns = (TextColumn(label), BarColumn(), MofNCompleteColumn(), TextColumn("pictures"), TimeRemainingColumn())
@@ -30,3 +30,7 @@ class Bar:
     def move(self, done: int) -> None:
         """Shows how many pictures are done."""
         self._progress.update(self._task, completed=done)
+
+    def advance(self) -> None:
+        """Counts one more picture as done."""
+        self._progress.advance(self._task)
