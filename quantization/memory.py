@@ -15,7 +15,7 @@ def keep_freed_memory() -> bool:
 
     Unless told so it maps each block above 32 MB anew and gives it back when freed, and the system clears all of its
     pages again at each step. That took a third to two fifths of a step's time (docs/results.md, "The universal model"),
-    and up to half of a render's ("Rendering").
+    and takes a sixth of a render's ("Rendering").
 
     Returns:
         Whether the C library knows how: only glibc does.

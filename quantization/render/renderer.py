@@ -43,7 +43,7 @@ class Renderer:
 
     def __init__(self, size_px: int, samples: int = 4) -> None:
         self.size_px = size_px
-        keep_freed_memory()  # ten megabytes a look: cleared anew each time, they take as long as the drawing
+        keep_freed_memory()  # ten megabytes a look, which would be cleared anew each time
         try:
             self._gl = moderngl.create_context(require=330, standalone=True, **cast(Any, {"backend": "egl"}))
         except Exception as error:  # moderngl raises bare Exception
