@@ -111,7 +111,7 @@ def read_captures(folders: Sequence[Path], catalogue: PartCatalogue) -> tuple[li
     left_out: list[str] = []
     unnamed = 0
     labelled: dict[Path, str] = {}
-    for file in _label_files(folders):
+    for file, run in _runs(_label_files(folders)):
         for line, row in read_rows(file, COLUMNS):
             if not row["part"]:
                 unnamed += 1
@@ -120,7 +120,7 @@ def read_captures(folders: Sequence[Path], catalogue: PartCatalogue) -> tuple[li
             try:
                 if first != f"{file}:{line}":
                     raise InputError(f"{row['file']} has its label at {first} already")
-                looks.append(_captured(file, row, catalogue))
+                looks.append(_captured(file, run, row, catalogue))
             except InputError as error:
                 left_out.append(f"{file}:{line}: {error}")
     return looks, left_out, unnamed
@@ -138,14 +138,25 @@ def _label_files(folders: Sequence[Path]) -> list[Path]:
     return list(found.values())
 
 
-def _captured(file: Path, row: dict[str, str], catalogue: PartCatalogue) -> Captured:
+def _runs(files: Sequence[Path]) -> list[tuple[Path, str]]:
+    """Each file of labels and its run's name, none twice: two machines number their runs alike."""
+    times: Counter[str] = Counter()
+    runs: list[tuple[Path, str]] = []
+    for file in files:
+        name = f"{file.parent.parent.name}/{file.parent.name}"
+        times[name] += 1
+        runs.append((file, name if times[name] == 1 else f"{name}-of-{times[name]}"))
+    return runs
+
+
+def _captured(file: Path, run: str, row: dict[str, str], catalogue: PartCatalogue) -> Captured:
     picture = file.parent / row["file"]
     if not row["file"] or not picture.is_file():
         raise InputError(f"{row['file'] or 'no picture'} is not there")
     return Captured(
         picture,
         part_of(row["part"], catalogue),
-        f"{file.parent.parent.name}/{file.parent.name}/{row['group'] or row['file']}",
+        f"{run}/{row['group'] or row['file']}",
         colour_of(row["colour_code"]),
         read_mm_per_px(row["mm_per_px"]),
         _box_of(row["box_px"]),

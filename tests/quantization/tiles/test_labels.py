@@ -36,6 +36,16 @@ def test_a_folder_that_is_given_twice_is_taken_once(tmp_path):
     assert (len(looks), left_out) == (1, [])
 
 
+def test_parts_of_two_machines_are_two_groups_though_both_number_their_runs_alike(tmp_path):
+    cards = [tmp_path / card / "captures" for card in ("first", "second")]
+    for card in cards:
+        labelled(card / "run-0001", HEADER + "a.jpg,3001,,7,,\nb.jpg,3001,,7,,\n")
+    looks, _, _ = read_captures(cards, KNOWN)
+    groups = [look.group for look in looks]
+    assert groups[0] == groups[1] == "captures/run-0001/7"
+    assert groups[2] == groups[3] != groups[0]
+
+
 def test_a_scale_that_is_wrong_in_all_rows_is_not_said_to_be_a_missing_part(tmp_path):
     labelled(tmp_path, HEADER + 'a.jpg,3001,,1,"0,2",\nb.jpg,3001,,1,"0,2",\n')
     said: list[str] = []
