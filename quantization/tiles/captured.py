@@ -15,7 +15,7 @@ from edge.bundle.preprocess import read_mm_per_px
 from edge.catalogue.parts import PartCatalogue
 from edge.errors import InputError
 from quantization.tiles.cut import framed
-from quantization.tiles.labels import colour_of, part_of, read_rows
+from quantization.tiles.labels import colour_of, names_apart, part_of, read_rows
 from quantization.tiles.make import Say, tell_gaps
 from quantization.tiles.packing import Packer, Summary, made_already
 from quantization.tiles.picture import BigPicture, ImageBgr, open_picture
@@ -111,7 +111,9 @@ def read_captures(folders: Sequence[Path], catalogue: PartCatalogue) -> tuple[li
     left_out: list[str] = []
     unnamed = 0
     labelled: dict[Path, str] = {}
-    for file, run in _runs(_label_files(folders)):
+    files = _label_files(folders)
+    runs = names_apart([file.parent for file in files], 2)  # machines number theirs alike
+    for file in files:
         for line, row in read_rows(file, COLUMNS):
             if not row["part"]:
                 unnamed += 1
@@ -120,7 +122,7 @@ def read_captures(folders: Sequence[Path], catalogue: PartCatalogue) -> tuple[li
             try:
                 if first != f"{file}:{line}":
                     raise InputError(f"{row['file']} has its label at {first} already")
-                looks.append(_captured(file, run, row, catalogue))
+                looks.append(_captured(file, runs[file.parent], row, catalogue))
             except InputError as error:
                 left_out.append(f"{file}:{line}: {error}")
     return looks, left_out, unnamed
@@ -136,17 +138,6 @@ def _label_files(folders: Sequence[Path]) -> list[Path]:
         for file in files:
             found.setdefault(file.resolve(), file)
     return list(found.values())
-
-
-def _runs(files: Sequence[Path]) -> list[tuple[Path, str]]:
-    """Each file of labels and its run's name, none twice: two machines number their runs alike."""
-    times: Counter[str] = Counter()
-    runs: list[tuple[Path, str]] = []
-    for file in files:
-        name = f"{file.parent.parent.name}/{file.parent.name}"
-        times[name] += 1
-        runs.append((file, name if times[name] == 1 else f"{name}-of-{times[name]}"))
-    return runs
 
 
 def _captured(file: Path, run: str, row: dict[str, str], catalogue: PartCatalogue) -> Captured:

@@ -79,7 +79,8 @@ def label_all(
     number = catalogue.canonical(part)
     if number is None:
         raise InputError(f"--label is '{part}', which is not in the catalogue{_meant(part, catalogue)}")
-    return Labelling([Tray(p, number, _plain_group(p, group_by), None, mm_per_px) for p in pictures], [])
+    groups = _plain_groups(pictures, group_by)
+    return Labelling([Tray(p, number, groups[p], None, mm_per_px) for p in pictures], [])
 
 
 def label_by_csv(
@@ -99,13 +100,14 @@ def label_by_csv(
         first, _ = by_path.setdefault((file.parent / row["file"]).resolve(), (line, row))
         if first != line:
             left_out.append(f"{file}:{line}: {row['file']} has its label in line {first} already")
+    groups = _plain_groups(pictures, group_by)
     for picture in pictures:
         line, row = by_path.pop(picture.resolve(), (0, None))
         if row is None:
             left_out.append(f"{picture} has no row in {file}")
             continue
         try:
-            trays.append(_tray(picture, row, catalogue, group_by, mm_per_px))
+            trays.append(_tray(picture, row, catalogue, groups.get(picture) or _of_column(row, group_by), mm_per_px))
         except InputError as error:
             left_out.append(f"{file}:{line}: {picture.name}: {error}")
     left_out += [
@@ -151,13 +153,22 @@ def colour_of(text: str) -> int | None:
     return int(text) if text else None
 
 
-def _tray(picture: Path, row: dict[str, str], catalogue: PartCatalogue, group_by: str, mm_per_px: float | None) -> Tray:
-    if group_by in (BY_PICTURE, BY_FOLDER):
-        group = _plain_group(picture, group_by)
-    else:
-        group = row[group_by]
-        if not group:
-            raise InputError(f"'{group_by}' is empty, so that it belongs to no group")
+def names_apart(folders: Iterable[Path], parts: int) -> dict[Path, str]:
+    """The last `parts` names of each folder's path, and a number where another folder has these, too."""
+    places: dict[str, list[Path]] = {}
+    names: dict[Path, str] = {}
+    for folder in dict.fromkeys(folders):
+        place = folder.resolve()
+        name = "/".join(place.parts[-parts:])
+        alike = places.setdefault(name, [])
+        if place not in alike:
+            alike.append(place)
+        number = alike.index(place) + 1
+        names[folder] = name if number == 1 else f"{name} ({number})"
+    return names
+
+
+def _tray(picture: Path, row: dict[str, str], catalogue: PartCatalogue, group: str, mm_per_px: float | None) -> Tray:
     return Tray(
         picture,
         part_of(row["part"], catalogue),
@@ -167,9 +178,20 @@ def _tray(picture: Path, row: dict[str, str], catalogue: PartCatalogue, group_by
     )
 
 
-def _plain_group(picture: Path, group_by: str) -> str:
-    folder = picture.resolve().parent.name
-    return folder if group_by == BY_FOLDER else f"{folder}/{picture.name}"
+def _plain_groups(pictures: Sequence[Path], group_by: str) -> dict[Path, str]:
+    """The group of each picture; none where a column says it."""
+    if group_by not in (BY_PICTURE, BY_FOLDER):
+        return {}
+    places = {picture: picture.resolve().parent for picture in pictures}
+    names = names_apart(places.values(), 1)
+    folders = {picture: names[place] for picture, place in places.items()}
+    return folders if group_by == BY_FOLDER else {p: f"{folder}/{p.name}" for p, folder in folders.items()}
+
+
+def _of_column(row: dict[str, str], group_by: str) -> str:
+    if not row[group_by]:
+        raise InputError(f"'{group_by}' is empty, so that it belongs to no group")
+    return row[group_by]
 
 
 def _meant(text: str, catalogue: PartCatalogue) -> str:

@@ -9,7 +9,7 @@ import pytest
 from edge.errors import InputError
 from quantization.recipe import Family
 from quantization.tiles.captured import CaptureOptions, pack_captures, read_captures
-from quantization.tiles.labels import known_parts, label_by_csv
+from quantization.tiles.labels import known_parts, label_all, label_by_csv
 
 KNOWN = known_parts([Family(number, (number,), (), number) for number in ("3001", "3003")])
 HEADER = "file,part,colour_code,group,mm_per_px,box_px\n"
@@ -44,6 +44,20 @@ def test_parts_of_two_machines_are_two_groups_though_both_number_their_runs_alik
     groups = [look.group for look in looks]
     assert groups[0] == groups[1] == "captures/run-0001/7"
     assert groups[2] == groups[3] != groups[0]
+
+
+@pytest.mark.parametrize("group_by", ["file", "folder"])
+def test_trays_of_two_days_are_two_groups_though_folders_and_pictures_are_called_alike(tmp_path, group_by):
+    trays = [tmp_path / day / "3001" / "IMG_0001.jpg" for day in ("monday", "tuesday")]
+    trays.insert(1, trays[0].with_name("IMG_0002.jpg"))
+    groups = [tray.group for tray in label_all(trays, "3001", KNOWN, group_by, None).trays]
+    assert (
+        groups
+        == {
+            "file": ["3001/IMG_0001.jpg", "3001/IMG_0002.jpg", "3001 (2)/IMG_0001.jpg"],
+            "folder": ["3001", "3001", "3001 (2)"],
+        }[group_by]
+    )
 
 
 def test_a_scale_that_is_wrong_in_all_rows_is_not_said_to_be_a_missing_part(tmp_path):
